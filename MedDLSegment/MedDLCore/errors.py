@@ -1,0 +1,384 @@
+"""Everything that MedDL refuses or warns about, as one closed list of codes.
+
+``MedDLError`` refuses; ``Notice`` is a named warning that travels with the data. Both carry a ``Code``, a message
+that says what happened and where, and (errors) a hint that says what to do next. ``Resources/CODES.md`` is
+generated from this file by ``meddl codes --markdown``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+
+class Exit(int, Enum):
+    """Exit status of the command line, by the kind of what went wrong."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    INPUT = 3
+    MODEL = 4
+    RESOURCES = 5
+    OUTPUT = 6
+    SOME_FAILED = 8
+    CANCELLED = 130
+
+
+class Code(str, Enum):
+    """The closed list. The value is what users, manifests and programs see."""
+
+    # Finding and opening the input
+    FILE_NOT_FOUND = "FILE_NOT_FOUND"
+    FILE_UNREADABLE = "FILE_UNREADABLE"
+    FILE_TRUNCATED = "FILE_TRUNCATED"
+    FILE_SKIPPED = "FILE_SKIPPED"
+    NO_IMAGES = "NO_IMAGES"
+    MANY_SERIES = "MANY_SERIES"
+    NO_DECODER = "NO_DECODER"
+    # What the input is
+    NOT_SCALAR = "NOT_SCALAR"
+    NOT_CT_MR = "NOT_CT_MR"
+    NOT_3D = "NOT_3D"
+    LOCALIZER = "LOCALIZER"
+    MULTI_STACK = "MULTI_STACK"
+    SERIES_SPLIT = "SERIES_SPLIT"
+    SERIES_INCONSISTENT = "SERIES_INCONSISTENT"
+    WRONG_MODALITY = "WRONG_MODALITY"
+    MODALITY_UNKNOWN = "MODALITY_UNKNOWN"
+    CHANNELS_MISMATCH = "CHANNELS_MISMATCH"
+    CHANNELS_APART = "CHANNELS_APART"
+    # Where the input lies
+    GEOM_SINGULAR = "GEOM_SINGULAR"
+    GEOM_MISSING = "GEOM_MISSING"
+    GEOM_AMBIGUOUS = "GEOM_AMBIGUOUS"
+    GEOM_TILT = "GEOM_TILT"
+    GEOM_GAP = "GEOM_GAP"
+    GEOM_VARIABLE = "GEOM_VARIABLE"
+    GEOM_DUP = "GEOM_DUP"
+    TRANSFORM_NONLINEAR = "TRANSFORM_NONLINEAR"
+    TRANSFORM_REFUSED = "TRANSFORM_REFUSED"
+    REGION_OUTSIDE = "REGION_OUTSIDE"
+    # What its values are
+    NONFINITE = "NONFINITE"
+    UNITS_DUBIOUS = "UNITS_DUBIOUS"
+    TOO_THIN = "TOO_THIN"
+    TOO_LARGE = "TOO_LARGE"
+    # Models
+    MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
+    MODEL_INVALID = "MODEL_INVALID"
+    MODEL_UNSAFE = "MODEL_UNSAFE"
+    MODEL_CORRUPT = "MODEL_CORRUPT"
+    MODEL_EXISTS = "MODEL_EXISTS"
+    MODEL_LABELS = "MODEL_LABELS"
+    ARCHIVE_UNSAFE = "ARCHIVE_UNSAFE"
+    DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
+    DOWNLOAD_TAMPERED = "DOWNLOAD_TAMPERED"
+    LICENCE_NOT_ACCEPTED = "LICENCE_NOT_ACCEPTED"
+    # Running
+    NO_MEMORY = "NO_MEMORY"
+    MEMORY_TIGHT = "MEMORY_TIGHT"
+    STEPPED_DOWN = "STEPPED_DOWN"
+    DEVICE_MISSING = "DEVICE_MISSING"
+    NETWORK_NONFINITE = "NETWORK_NONFINITE"
+    EXTRA_MISSING = "EXTRA_MISSING"
+    CANCELLED = "CANCELLED"
+    # The result
+    EMPTY_RESULT = "EMPTY_RESULT"
+    LABEL_UNKNOWN = "LABEL_UNKNOWN"
+    LABEL_UNCODED = "LABEL_UNCODED"
+    LABELS_OVERLAP = "LABELS_OVERLAP"
+    NOT_DICOM = "NOT_DICOM"
+    SEG_REFUSED = "SEG_REFUSED"
+    NO_SPACE = "NO_SPACE"
+    OUTPUT_UNWRITABLE = "OUTPUT_UNWRITABLE"
+    OUTPUT_EXISTS = "OUTPUT_EXISTS"
+    OUTPUT_BUSY = "OUTPUT_BUSY"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a code means, in a user's words.
+
+    Attributes:
+        exit: exit status of a command that is refused with this code.
+        meaning: what happened.
+        remedy: what the person can do.
+        refuses: it can stop a case. False: it only ever accompanies a result.
+    """
+
+    exit: Exit
+    meaning: str
+    remedy: str
+    refuses: bool = True
+
+
+def _warning(meaning: str, remedy: str) -> Explanation:
+    return Explanation(Exit.OK, meaning, remedy, refuses=False)
+
+
+def _input(meaning: str, remedy: str) -> Explanation:
+    return Explanation(Exit.INPUT, meaning, remedy)
+
+
+def _model(meaning: str, remedy: str) -> Explanation:
+    return Explanation(Exit.MODEL, meaning, remedy)
+
+
+def _resources(meaning: str, remedy: str) -> Explanation:
+    return Explanation(Exit.RESOURCES, meaning, remedy)
+
+
+def _output(meaning: str, remedy: str) -> Explanation:
+    return Explanation(Exit.OUTPUT, meaning, remedy)
+
+
+EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
+    {
+        Code.FILE_NOT_FOUND: _input("There is no file or folder at the given path.", "Check the path."),
+        Code.FILE_UNREADABLE: _input(
+            "The file could not be read as an image.",
+            "Check that it is a DICOM, NIfTI, NRRD or MetaImage file and that it opens elsewhere.",
+        ),
+        Code.FILE_TRUNCATED: _input(
+            "A file ends before its data does: an interrupted copy or transfer.",
+            "Copy or export the file again. MedDL never reads a shorter stack in its place.",
+        ),
+        Code.FILE_SKIPPED: _warning(
+            "A file in the folder is not an image of the scan and was left out.",
+            "Nothing, unless you expected this file to be part of the scan.",
+        ),
+        Code.NO_IMAGES: _input(
+            "The folder holds no image that MedDL can read.", "Choose the folder that holds the series' files."
+        ),
+        Code.MANY_SERIES: _input(
+            "The folder holds several series and it is not clear which one is meant.",
+            "Name one with --series, or take all with --series all.",
+        ),
+        Code.NO_DECODER: _input(
+            "The pixel data are compressed in a way that no installed decoder understands.",
+            "Export the series uncompressed or with lossless JPEG, JPEG-LS, JPEG 2000 or RLE.",
+        ),
+        Code.NOT_SCALAR: _input(
+            "The image is in colour or has several components per voxel.",
+            "Use the original reconstruction, not a screenshot or colour-coded map.",
+        ),
+        Code.NOT_CT_MR: _input(
+            "The series is not a CT, MR or PET image (a report, a secondary capture, a dose sheet, ...).",
+            "Choose an image series of the study.",
+        ),
+        Code.NOT_3D: _input(
+            "The file holds several volumes (a time series or diffusion data), not one.",
+            "Choose one with --frame NUMBER, or all with --frame all.",
+        ),
+        Code.LOCALIZER: _input("The series is a localizer (scout).", "Choose the diagnostic series of the study."),
+        Code.MULTI_STACK: _input(
+            "The multi-frame file holds several stacks of slices.", "Export the stacks as separate series."
+        ),
+        Code.SERIES_SPLIT: _warning(
+            "One series holds several acquisitions; each became a volume of its own.",
+            "Check that each result lies on the acquisition you expect.",
+        ),
+        Code.SERIES_INCONSISTENT: _input(
+            "The files of the series contradict each other (patients, sizes, the same UID twice).",
+            "Export the series again, alone.",
+        ),
+        Code.WRONG_MODALITY: _input(
+            "The model was trained on another modality than this scan's.",
+            "Choose a model for this modality; --allow WRONG_MODALITY runs it all the same.",
+        ),
+        Code.MODALITY_UNKNOWN: _warning(
+            "The file does not say its modality, so it could not be compared with the model's.",
+            "State it with --modality, and look at the result.",
+        ),
+        Code.CHANNELS_MISMATCH: _input(
+            "The model needs another number of input volumes.", "Give one volume for each channel that the model lists."
+        ),
+        Code.CHANNELS_APART: _input(
+            "The input volumes of one case do not lie on each other.",
+            "Register them first, or check that they belong together.",
+        ),
+        Code.GEOM_SINGULAR: _input(
+            "The image's axes do not span space (zero spacing or parallel axes).", "Export the image again."
+        ),
+        Code.GEOM_MISSING: _input(
+            "The file does not say where its voxels lie (no position, orientation or spacing).",
+            "Use the original images. Without geometry left and right cannot be told.",
+        ),
+        Code.GEOM_AMBIGUOUS: _warning(
+            "The file states its geometry twice, differently; the message says which one was used.",
+            "Check the result's orientation.",
+        ),
+        Code.GEOM_TILT: _warning(
+            "The gantry was tilted: slices are shifted against each other. The scan was resampled to a straight grid.",
+            "Nothing; thin structures may look slightly smoother.",
+        ),
+        Code.GEOM_GAP: _input(
+            "Slices are missing. Small gaps are filled by interpolation with this warning, large ones are refused.",
+            "Send the missing slices, or accept interpolated anatomy with --allow GEOM_GAP.",
+        ),
+        Code.GEOM_VARIABLE: _warning(
+            "Slice spacing changes within the scan. It was resampled to an even grid.",
+            "Nothing; check the result where the spacing is large.",
+        ),
+        Code.GEOM_DUP: _input(
+            "Several slices lie at the same place. Identical copies are dropped with this warning; "
+            "different ones that cannot be told apart are refused.",
+            "Export the acquisition alone.",
+        ),
+        Code.TRANSFORM_NONLINEAR: _warning(
+            "The volume lies under a non-linear transform; the network saw a hardened copy.",
+            "Nothing; the result lies under the same transform.",
+        ),
+        Code.TRANSFORM_REFUSED: _input(
+            "The volume lies under a transform that cannot be applied or inverted.", "Harden or remove the transform."
+        ),
+        Code.REGION_OUTSIDE: _input(
+            "The region of interest does not meet the scan.",
+            "Give the region in mm, in the scan's R, A, S coordinates.",
+        ),
+        Code.NONFINITE: _input(
+            "The scan contains NaN or infinite values. Up to 1 % are replaced with this warning, more are refused.",
+            "Export the scan again or repair it.",
+        ),
+        Code.UNITS_DUBIOUS: _warning(
+            "The values of this CT do not look like Hounsfield units.",
+            "Check the rescale slope and intercept of the export; the result may be wrong.",
+        ),
+        Code.TOO_THIN: _input(
+            "The scan has fewer slices than the model needs.", "Use a scan that covers more, or another model."
+        ),
+        Code.TOO_LARGE: _input(
+            "The file declares more voxels than this machine could ever hold.",
+            "Check the file; crop or resample the scan.",
+        ),
+        Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
+        Code.MODEL_INVALID: _model(
+            "The model's description is incomplete or contradicts itself.",
+            "Ask the model's author for a valid package.",
+        ),
+        Code.MODEL_UNSAFE: _model(
+            "The model file would run code when opened. It was not opened.",
+            "Ask for the weights as safetensors, or convert them where you trust the file.",
+        ),
+        Code.MODEL_CORRUPT: _model(
+            "The model's weights are damaged or were changed (wrong SHA-256).", "Remove the model and get it again."
+        ),
+        Code.MODEL_EXISTS: _model(
+            "A model of this name is there already.", "Remove it first, or add it under another name."
+        ),
+        Code.MODEL_LABELS: _warning(
+            "The model does not name all of its classes.", "The segments are named by their number; rename them."
+        ),
+        Code.ARCHIVE_UNSAFE: _model("The archive is not a plain zip of one model.", "Ask the sender for a clean zip."),
+        Code.DOWNLOAD_FAILED: _model("The download did not succeed.", "Check the connection and try again."),
+        Code.DOWNLOAD_TAMPERED: _model(
+            "The downloaded file is not the one that was published. It was deleted.",
+            "Try again later; report it if it stays.",
+        ),
+        Code.LICENCE_NOT_ACCEPTED: _model(
+            "The model's licence was not accepted.", "Read the licence that is shown; --accept-licence accepts it."
+        ),
+        Code.NO_MEMORY: _resources(
+            "The run needs more memory than is free.",
+            "Close other programs, restrict the region with --roi, or choose a smaller model.",
+        ),
+        Code.MEMORY_TIGHT: _warning(
+            "The run will use most of the free memory.", "Close other programs if the machine becomes slow."
+        ),
+        Code.STEPPED_DOWN: _warning(
+            "A device ran out of memory; the run went on with less, more slowly. The result is the same.", "Nothing."
+        ),
+        Code.DEVICE_MISSING: _resources(
+            "The device asked for is not on this machine.", "Leave out --device to let MedDL choose."
+        ),
+        Code.NETWORK_NONFINITE: _model(
+            "The network computed values that are not numbers. There is no result.",
+            "Check that the scan is of the kind that the model was trained on; try --device cpu.",
+        ),
+        Code.EXTRA_MISSING: _resources(
+            "An optional part is not installed.", "Install the extra that the message names."
+        ),
+        Code.CANCELLED: Explanation(
+            Exit.CANCELLED, "The run was cancelled. Nothing was written.", "Start it again when you like."
+        ),
+        Code.EMPTY_RESULT: _warning(
+            "The network found none of its structures.", "Look at the scan: the structures may lie outside it."
+        ),
+        Code.LABEL_UNKNOWN: _model("The model has no structure of this name.", "See: meddl models info NAME."),
+        Code.LABEL_UNCODED: _warning(
+            "The model gives no anatomical code for a structure; a generic code was written.",
+            "Set the code in Slicer if you need it.",
+        ),
+        Code.LABELS_OVERLAP: _output(
+            "Structures overlap, and the chosen format can hold only one per voxel.",
+            "Write .seg.nrrd or DICOM SEG instead.",
+        ),
+        Code.NOT_DICOM: _output(
+            "DICOM SEG can only be written for a scan that was read from DICOM files.",
+            "Write .seg.nrrd or NIfTI, or give the DICOM series.",
+        ),
+        Code.SEG_REFUSED: _output(
+            "The scan's DICOM headers do not allow a valid DICOM SEG.",
+            "The message names what is missing. Write .seg.nrrd instead.",
+        ),
+        Code.NO_SPACE: _output("The disk is full. No incomplete file was left.", "Free space and run again."),
+        Code.OUTPUT_UNWRITABLE: _output(
+            "The output folder cannot be written to.", "Choose another folder or change its rights."
+        ),
+        Code.OUTPUT_EXISTS: _output(
+            "The result is there already.", "Choose another folder, or overwrite with --overwrite."
+        ),
+        Code.OUTPUT_BUSY: _output("Another run is writing to this folder.", "Wait for it, or choose another folder."),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A named warning: accepted, and the person is told.
+
+    Attributes:
+        code: what it is about.
+        message: what was found and what was done, in one sentence, without patient data.
+    """
+
+    code: Code
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code.value}: {self.message}"
+
+
+@dataclass
+class MedDLError(Exception):
+    """A refusal that a person can act on.
+
+    Attributes:
+        code: one of the closed list.
+        message: what happened and where, without patient data.
+        hint: what to do next; the code's general remedy where the place knows nothing better.
+    """
+
+    code: Code
+    message: str
+    hint: str = field(default="")
+
+    def __post_init__(self) -> None:
+        super().__init__(self.message)
+        if not self.hint:
+            self.hint = EXPLANATIONS[self.code].remedy
+
+    @property
+    def exit(self) -> Exit:
+        """Exit status of a command that ends with this error."""
+        status = EXPLANATIONS[self.code].exit
+        return Exit.INPUT if status is Exit.OK else status
+
+    def __str__(self) -> str:
+        return f"{self.code.value}: {self.message}"
+
+    def __reduce__(self) -> tuple[type[MedDLError], tuple[Code, str, str]]:
+        return type(self), (self.code, self.message, self.hint)

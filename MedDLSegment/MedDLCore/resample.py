@@ -1,0 +1,105 @@
+"""The one place where an array changes its grid: before the network, after it, and for irregular series."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from .volume import Geometry
+
+Interpolation = Literal["nearest", "linear", "cubic"]
+
+WHOLE_INDEX = 1e-4
+"""An index this near a whole number, in voxels, over the whole extent, counts as whole: no interpolation then."""
+
+_INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline3}
+
+
+def resample(
+    array: NDArray[Any], source: Geometry, target: Geometry, interpolation: Interpolation, fill: float = 0.0
+) -> NDArray[Any]:
+    """Brings an array onto another grid.
+
+    Where the target's voxel centres fall on the source's (crops, extensions, permutations, flips), voxels are copied
+    and the values are exactly the same; otherwise they are interpolated.
+
+    Args:
+        array: ``(K, J, I)`` on ``source``.
+        source: its grid; any affine.
+        target: the wanted grid; any affine.
+        interpolation: ``cubic`` is a cubic B-spline. ``nearest`` keeps the dtype and invents no value.
+        fill: value outside the source's outer faces.
+
+    Returns:
+        ``target.shape``; the array's dtype for ``nearest`` and for copies, otherwise float32.
+    """
+    target_to_source = np.linalg.inv(source.ijk_to_ras) @ target.ijk_to_ras
+    copied = _copy(array, target_to_source, target.shape, fill)
+    if copied is not None:
+        return copied
+    return _interpolate(array, target_to_source, target.shape, interpolation, fill)
+
+
+def _copy(
+    array: NDArray[Any], matrix: NDArray[np.float64], shape: tuple[int, int, int], fill: float
+) -> NDArray[Any] | None:
+    """Copies voxels where ``matrix`` (target ijk -> source ijk) only permutes, flips and shifts by whole voxels."""
+    whole = np.round(matrix)
+    extent = np.array([*shape[::-1], 1])
+    if (np.abs(matrix - whole) @ extent > WHOLE_INDEX).any():
+        return None
+    axes = whole[:3, :3].astype(int)
+    if not (np.abs(axes).sum(axis=0) == 1).all() or not (np.abs(axes).sum(axis=1) == 1).all():
+        return None
+    result = np.full(shape, fill, dtype=array.dtype)
+    source_axes, into, out_of = [0, 0, 0], [slice(0)] * 3, [slice(0)] * 3
+    for n in range(3):  # n: target axis in i, j, k order; numpy's axis is 2 - n
+        m = int(np.flatnonzero(axes[:, n])[0])
+        step, offset = int(axes[m, n]), int(whole[m, 3])
+        size = array.shape[2 - m]
+        first, last = sorted(((0 - offset) * step, (size - 1 - offset) * step))
+        start, stop = max(first, 0), min(last, shape[2 - n] - 1) + 1
+        if start >= stop:
+            return result
+        a, b = sorted((start * step + offset, (stop - 1) * step + offset))
+        source_axes[2 - n], into[2 - n] = 2 - m, slice(start, stop)
+        out_of[2 - m] = slice(a, b + 1) if step > 0 else slice(b, a - 1 if a > 0 else None, -1)
+    result[tuple(into)] = array[tuple(out_of)].transpose(source_axes)
+    return result
+
+
+def _interpolate(
+    array: NDArray[Any],
+    matrix: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    interpolation: Interpolation,
+    fill: float,
+) -> NDArray[Any]:
+    """Interpolates in index space, so that left-handed and sheared grids need no special care."""
+    dtype = array.dtype if interpolation == "nearest" else np.dtype(np.float32)
+    image = sitk.GetImageFromArray(
+        np.ascontiguousarray(array, dtype=_supported(array.dtype if interpolation == "nearest" else dtype))
+    )
+    transform = sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
+    resampled = sitk.Resample(
+        image,
+        [int(n) for n in shape[::-1]],
+        transform,
+        _INTERPOLATORS[interpolation],
+        [0.0] * 3,
+        [1.0] * 3,
+        np.eye(3).ravel().tolist(),
+        float(fill),
+    )
+    values: NDArray[Any] = sitk.GetArrayFromImage(resampled).astype(dtype, copy=False)
+    return values
+
+
+def _supported(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """SimpleITK knows neither bool nor half precision."""
+    if dtype == np.bool_:
+        return np.dtype(np.uint8)
+    return np.dtype(np.float32) if dtype == np.float16 else dtype

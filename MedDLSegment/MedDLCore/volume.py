@@ -1,0 +1,390 @@
+"""The ground floor: where voxels lie, a scan, and a label map.
+
+Axis order everywhere is ``(K, J, I)``: slices first, as numpy and SimpleITK arrays are; ``(C, K, J, I)`` with
+channels. World coordinates are RAS millimetres (right, anterior, superior are positive), as in Slicer. LPS, which
+DICOM and ITK use, exists only inside readers and writers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import Code, MedDLError, Notice
+
+SINGULAR_DETERMINANT = 1e-6
+"""Axes whose unit vectors span less than this volume do not span space."""
+
+SAME_PLACE_MM = 1e-3
+"""Two geometries are the same when no corner of the volume moves further than this between them."""
+
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Where the voxels of a ``(K, J, I)`` array lie.
+
+    Attributes:
+        shape: number of voxels along K, J, I.
+        ijk_to_ras: ``(4, 4)`` float64, mm: maps the index ``(i, j, k, 1)`` of a voxel to its centre. Any
+            invertible affine: left-handed, oblique and sheared axes are allowed.
+
+    Raises:
+        MedDLError: GEOM_SINGULAR where the axes do not span space.
+    """
+
+    shape: tuple[int, int, int]
+    ijk_to_ras: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        matrix = np.array(self.ijk_to_ras, dtype=np.float64)
+        if len(shape) != 3 or min(shape) < 1:
+            raise MedDLError(Code.GEOM_SINGULAR, f"A volume needs three axes of at least one voxel, not {shape}.")
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise MedDLError(Code.GEOM_SINGULAR, "The image's axes are not finite numbers.")
+        lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+        if (lengths <= 0).any() or abs(np.linalg.det(matrix[:3, :3] / lengths)) < SINGULAR_DETERMINANT:
+            raise MedDLError(
+                Code.GEOM_SINGULAR,
+                f"The image's axes do not span space (spacing {np.round(lengths, 6).tolist()} mm).",
+            )
+        matrix.setflags(write=False)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "ijk_to_ras", matrix)
+
+    @classmethod
+    def from_parts(
+        cls, shape: Sequence[int], spacing: ArrayLike, direction: ArrayLike | None = None, origin: ArrayLike = (0, 0, 0)
+    ) -> Geometry:
+        """Builds a geometry from the parts that file formats store.
+
+        Args:
+            shape: voxels along K, J, I.
+            spacing: ``(3,)`` mm along i, j, k.
+            direction: ``(3, 3)`` whose columns are the unit vectors of i, j, k in RAS; identity if None.
+            origin: ``(3,)`` RAS mm, centre of voxel (0, 0, 0).
+        """
+        matrix = np.eye(4)
+        axes = np.eye(3) if direction is None else np.asarray(direction, dtype=np.float64)
+        matrix[:3, :3] = axes * np.asarray(spacing, dtype=np.float64)
+        matrix[:3, 3] = origin
+        k, j, i = shape
+        return cls((k, j, i), matrix)
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """``(3,)`` mm: distance of neighbouring voxels along i, j, k."""
+        lengths: NDArray[np.float64] = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
+        return lengths
+
+    @property
+    def direction(self) -> NDArray[np.float64]:
+        """``(3, 3)``: columns are the unit vectors of i, j, k in RAS."""
+        axes: NDArray[np.float64] = self.ijk_to_ras[:3, :3] / self.spacing
+        return axes
+
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """``(3,)`` RAS mm: centre of voxel (0, 0, 0)."""
+        return self.ijk_to_ras[:3, 3]
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of one voxel, mm^3."""
+        return float(abs(np.linalg.det(self.ijk_to_ras[:3, :3])))
+
+    @property
+    def orientation(self) -> str:
+        """Three letters: the anatomical directions in which i, j, k run, to the nearest axis, e.g. ``LPS``."""
+        world, sign = _nearest_axes(self.direction)
+        return "".join(_LETTERS[axis][int(positive)] for axis, positive in zip(world, sign > 0, strict=True))
+
+    @property
+    def is_orthogonal(self) -> bool:
+        """The axes are perpendicular: no corner moves by more than ``SAME_PLACE_MM`` when they are made so."""
+        axes = self.direction
+        u, _, vt = np.linalg.svd(axes)
+        straight = (u @ vt) * self.spacing
+        moved = (straight - self.ijk_to_ras[:3, :3]) @ (np.array(self.shape[::-1], dtype=np.float64) * _CUBE).T
+        return bool(np.linalg.norm(moved, axis=0).max() <= SAME_PLACE_MM)
+
+    def index_to_ras(self, ijk: ArrayLike) -> NDArray[np.float64]:
+        """``(..., 3)`` indices i, j, k (may be fractional) -> ``(..., 3)`` RAS mm."""
+        points: NDArray[np.float64] = np.asarray(ijk, dtype=np.float64) @ self.ijk_to_ras[:3, :3].T + self.origin
+        return points
+
+    def ras_to_index(self, ras: ArrayLike) -> NDArray[np.float64]:
+        """``(..., 3)`` RAS mm -> ``(..., 3)`` fractional indices i, j, k."""
+        offsets = np.asarray(ras, dtype=np.float64) - self.origin
+        indices: NDArray[np.float64] = offsets @ np.linalg.inv(self.ijk_to_ras[:3, :3]).T
+        return indices
+
+    def corners(self) -> NDArray[np.float64]:
+        """``(8, 3)`` RAS mm: the outer corners of the volume (voxel edges, not centres)."""
+        return self.index_to_ras(np.array(self.shape[::-1]) * _CUBE - 0.5)
+
+    def corner_distance(self, other: Geometry) -> float:
+        """How far, in mm, the farthest outer corner lies from the same corner of ``other``."""
+        return float(np.linalg.norm(self.corners() - other.corners(), axis=1).max())
+
+    def same_as(self, other: Geometry, tolerance: float = SAME_PLACE_MM) -> bool:
+        """Equal shape, and no corner further than ``tolerance`` mm away."""
+        return self.shape == other.shape and self.corner_distance(other) <= tolerance
+
+    def reoriented(self, orientation: str) -> Geometry:
+        """The same voxels, indexed so that i, j, k run as the three letters say (e.g. ``RAS``).
+
+        Axes are permuted and flipped to the nearest match, never interpolated.
+        """
+        wanted_world, wanted_sign = parse_orientation(orientation)
+        world, sign = _nearest_axes(self.direction)
+        size = np.array(self.shape[::-1])
+        matrix = np.eye(4)
+        matrix[:3, 3] = self.origin
+        new_size = [0, 0, 0]
+        for new_axis in range(3):
+            old_axis = int(np.flatnonzero(world == wanted_world[new_axis])[0])
+            column = self.ijk_to_ras[:3, old_axis]
+            new_size[new_axis] = int(size[old_axis])
+            if sign[old_axis] == wanted_sign[new_axis]:
+                matrix[:3, new_axis] = column
+            else:
+                matrix[:3, new_axis] = -column
+                matrix[:3, 3] += column * (size[old_axis] - 1)
+        return Geometry((new_size[2], new_size[1], new_size[0]), matrix)
+
+    def with_spacing(self, spacing: ArrayLike) -> Geometry:
+        """A grid with this orientation and exactly ``spacing`` (``(3,)`` mm along i, j, k), centred on this volume.
+
+        The number of voxels is the rounded extent, so that the outer faces agree within half a new voxel.
+        """
+        target = np.asarray(spacing, dtype=np.float64)
+        size = np.array(self.shape[::-1], dtype=np.float64)
+        new_size = np.maximum(1, np.round(size * self.spacing / target)).astype(int)
+        return self._centred(new_size, target)
+
+    def with_shape(self, shape: Sequence[int]) -> Geometry:
+        """A grid of ``shape`` (K, J, I) with this spacing and orientation, with the same centre (crops or extends)."""
+        return self._centred(np.array(tuple(shape)[::-1]), self.spacing)
+
+    def _centred(self, size: NDArray[Any], spacing: NDArray[np.float64]) -> Geometry:
+        centre = self.index_to_ras((np.array(self.shape[::-1]) - 1) / 2)
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.direction * spacing
+        matrix[:3, 3] = centre - matrix[:3, :3] @ ((size - 1) / 2)
+        return Geometry((int(size[2]), int(size[1]), int(size[0])), matrix)
+
+    def cropped(self, start: Sequence[int], stop: Sequence[int]) -> Geometry:
+        """The grid of ``array[start[0]:stop[0], ...]``; ``start`` and ``stop`` are K, J, I and may lie outside."""
+        first, last = np.asarray(start), np.asarray(stop)
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, 3] = self.index_to_ras(first[::-1])
+        k, j, i = (int(n) for n in last - first)
+        return Geometry((k, j, i), matrix)
+
+
+_CUBE = np.array(list(itertools.product((0.0, 1.0), repeat=3)))
+
+
+def parse_orientation(letters: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Three letters -> the world axis (0 R-L, 1 A-P, 2 S-I) and the sign (+1 towards R, A, S) of each.
+
+    Raises:
+        MedDLError: MODEL_INVALID where the letters do not name three different axes.
+    """
+    world, sign = [], []
+    for letter in letters.upper():
+        for axis, (negative, positive) in enumerate(_LETTERS):
+            if letter in (negative, positive):
+                world.append(axis)
+                sign.append(1.0 if letter == positive else -1.0)
+    if len(letters) != 3 or sorted(world) != [0, 1, 2]:
+        raise MedDLError(Code.MODEL_INVALID, f"{letters!r} is not an orientation such as RAS or LPS.")
+    return np.array(world), np.array(sign)
+
+
+def _nearest_axes(direction: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The assignment of i, j, k to world axes with the largest summed alignment, and its signs."""
+    best = max(itertools.permutations(range(3)), key=lambda axes: sum(abs(direction[a, n]) for n, a in enumerate(axes)))
+    return np.array(best), np.array([1.0 if direction[axis, n] >= 0 else -1.0 for n, axis in enumerate(best)])
+
+
+@dataclass(frozen=True, eq=False)
+class AcquiredSlices:
+    """The slices of a DICOM series as the scanner made them, which DICOM SEG must refer to.
+
+    For a regular series they are the planes of the volume; for an irregular one (tilt, gaps, varying spacing) the
+    volume is a resampled grid and these are not its planes.
+
+    Attributes:
+        ijk_to_ras: ``(N, 4, 4)`` mm; slice n maps ``(i, j, 0, 1)`` to RAS; the third column is its unit normal.
+        shape: rows, columns.
+        files: the file of each slice; all the same for a multi-frame file.
+        frames: 0-based frame number of each slice within its file.
+    """
+
+    ijk_to_ras: NDArray[np.float64]
+    shape: tuple[int, int]
+    files: tuple[Path, ...]
+    frames: tuple[int, ...]
+
+    def geometry(self, n: int) -> Geometry:
+        """Slice ``n`` as a volume of shape ``(1, J, I)``."""
+        return Geometry((1, *self.shape), self.ijk_to_ras[n])
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a volume came from. Never written to a log, a manifest or a file name as it is: it can name a patient.
+
+    Attributes:
+        format: ``DICOM``, ``NIfTI``, ``NRRD``, ``MetaImage`` or ``scene``.
+        files: the files that were read.
+        series_uid: SeriesInstanceUID, for DICOM.
+        part: stable suffix of a volume that shares its series or file with others (``"acq2"``, ``"frame003"``).
+    """
+
+    format: str = ""
+    files: tuple[Path, ...] = ()
+    series_uid: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A scan in memory.
+
+    Attributes:
+        array: ``(K, J, I)``, or ``(C, K, J, I)`` with channels; a real dtype. CT in HU.
+        geometry: where its voxels lie.
+        modality: DICOM's term (``CT``, ``MR``, ``PT``), or None where the file does not say.
+        source: where it came from.
+        acquired: the original slices, for DICOM.
+        notices: what its reader warns of.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    modality: str | None = None
+    source: Source = field(default_factory=Source)
+    acquired: AcquiredSlices | None = None
+    notices: tuple[Notice, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.array.ndim not in (3, 4) or self.array.shape[-3:] != self.geometry.shape:
+            raise ValueError(f"array {self.array.shape} does not fit geometry {self.geometry.shape}")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels; 1 for a plain ``(K, J, I)`` array."""
+        return 1 if self.array.ndim == 3 else int(self.array.shape[0])
+
+    def with_notices(self, *notices: Notice) -> Volume:
+        """The same volume with more warnings."""
+        return replace(self, notices=self.notices + notices)
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A coded concept, e.g. ``Concept("10200004", "SCT", "Liver")`` (DICOM PS3.16: value, scheme, meaning)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Terminology:
+    """What a segment is, in DICOM's terms (PS3.3 C.8.20.2, as Slicer's terminologies).
+
+    Attributes:
+        category: property category, e.g. Anatomical Structure.
+        type: property type, e.g. Kidney.
+        modifier: type modifier, e.g. Left.
+        region: anatomic region, where the type is not anatomical itself (a tumour in the liver).
+        region_modifier: its modifier.
+    """
+
+    category: Concept
+    type: Concept
+    modifier: Concept | None = None
+    region: Concept | None = None
+    region_modifier: Concept | None = None
+
+
+GENERIC_TERMINOLOGY = Terminology(
+    Concept("85756007", "SCT", "Tissue"),
+    Concept("85756007", "SCT", "Tissue"),
+)
+"""What is written for a structure without a code, with the warning LABEL_UNCODED."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One structure of a label map.
+
+    Attributes:
+        value: voxel value, 1 to 65535.
+        name: what a person reads.
+        color: red, green, blue, 0 to 255.
+        terminology: its coded meaning, or None where the model has none.
+        layer: which layer of an overlapping label map holds it.
+    """
+
+    value: int
+    name: str
+    color: tuple[int, int, int]
+    terminology: Terminology | None = None
+    layer: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """A segmentation on a grid.
+
+    Attributes:
+        array: ``(K, J, I)``, or ``(L, K, J, I)`` where segments overlap and need L layers; uint8 or uint16; 0 is
+            background in each layer.
+        geometry: where its voxels lie.
+        labels: its structures. A value may be absent from the array: an empty segment.
+    """
+
+    array: NDArray[Any]
+    geometry: Geometry
+    labels: tuple[Label, ...]
+
+    def __post_init__(self) -> None:
+        if self.array.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"a label map is uint8 or uint16, not {self.array.dtype}")
+        if self.array.ndim not in (3, 4) or self.array.shape[-3:] != self.geometry.shape:
+            raise ValueError(f"array {self.array.shape} does not fit geometry {self.geometry.shape}")
+        keys = [(label.layer, label.value) for label in self.labels]
+        if len(set(keys)) != len(keys) or any(not 0 < value < 65536 for _, value in keys):
+            raise ValueError("labels of one layer need different values from 1 to 65535")
+        if any(not 0 <= layer < self.layers for layer, _ in keys):
+            raise ValueError("a label names a layer that the array does not have")
+
+    @property
+    def layers(self) -> int:
+        """Number of layers; 1 for a plain ``(K, J, I)`` array."""
+        return 1 if self.array.ndim == 3 else int(self.array.shape[0])
+
+    def layer(self, n: int) -> NDArray[Any]:
+        """``(K, J, I)``: layer ``n``."""
+        return self.array if self.array.ndim == 3 else self.array[n]
+
+    def mask(self, label: Label) -> NDArray[np.bool_]:
+        """``(K, J, I)`` bool: where ``label`` is."""
+        inside: NDArray[np.bool_] = self.layer(label.layer) == label.value
+        return inside
