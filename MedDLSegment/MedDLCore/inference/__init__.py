@@ -1,0 +1,22 @@
+"""The network moved over the prepared array. Yields finished slabs of logits; needs torch."""
+
+from .devices import Device, choose_device
+from .memory import peak_memory
+from .plan import Plan, make_plan
+from .predictor import Predictor
+from .sliding import Slab, padded_shape, predict
+from .windows import gaussian, window_starts
+
+__all__ = [
+    "Device",
+    "Plan",
+    "Predictor",
+    "Slab",
+    "choose_device",
+    "gaussian",
+    "make_plan",
+    "padded_shape",
+    "peak_memory",
+    "predict",
+    "window_starts",
+]

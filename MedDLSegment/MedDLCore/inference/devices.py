@@ -1,0 +1,76 @@
+"""Which device the network runs on, and how much memory is free there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from ..errors import Code, MedDLError
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that is there.
+
+    Attributes:
+        name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        description: what a person reads, e.g. the graphics card's name.
+        free_memory: bytes; for ``mps`` and ``cpu`` the machine's free memory.
+    """
+
+    name: str
+    description: str
+    free_memory: int
+
+
+def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
+    """Chooses a device and sets the number of CPU threads.
+
+    Args:
+        wanted: ``auto`` (CUDA, then MPS, then CPU) or a device's name.
+        threads: CPU threads; None: all cores that this process may use.
+
+    Raises:
+        MedDLError: DEVICE_MISSING where it is not on this machine.
+    """
+    torch.set_num_threads(threads or usable_cores())
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = wanted.partition(":")
+    host = int(psutil.virtual_memory().available)
+    if kind == "cuda" and torch.cuda.is_available() and (not index or int(index) < torch.cuda.device_count()):
+        free, _ = torch.cuda.mem_get_info(wanted)
+        return Device(wanted, torch.cuda.get_device_name(wanted), int(free))
+    if wanted == "mps" and torch.backends.mps.is_available():
+        return Device(wanted, f"Apple {platform.machine()} GPU", host)
+    if wanted == "cpu":
+        return Device(wanted, f"CPU, {torch.get_num_threads()} threads", host)
+    raise MedDLError(Code.DEVICE_MISSING, f"The device {wanted!r} is not on this machine.")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use (its affinity, where the system tells)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """A device's allocator gave up. Other errors are not for stepping down: they would only come again."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    words = str(error)
+    return isinstance(error, RuntimeError) and (
+        "DefaultCPUAllocator" in words or "MPS backend out of memory" in words or "CUDA out of memory" in words
+    )
+
+
+def release(device: str) -> None:
+    """Gives cached device memory back, so that a smaller attempt can use it."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,126 @@
+"""What a run will need, before it runs: patches, memory, time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..spec import ModelSpec
+from .devices import Device
+from .memory import peak_memory
+from .sliding import padded_shape
+from .windows import window_starts
+
+BYTES = 4
+"""Of a float32."""
+
+PROBE = 64
+"""Edge of the patch that is timed, in voxels, where the model's own patch is larger."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one case will need.
+
+    Attributes:
+        network_shape: voxels along network axes 0, 1, 2, padding included.
+        patches: patches that go through the network.
+        passes: forward passes per patch (ensemble x mirroring).
+        memory: bytes at the peak in the machine's memory, beyond what the process holds now.
+        device_memory: bytes at the peak on the device, where it is not the CPU; else 0.
+        free_memory: bytes free in the machine now.
+        free_device_memory: bytes free on the device now.
+        operations: floating-point operations of the network, all patches and passes.
+        seconds: estimated time of the network, or None where it was not asked for.
+        device: what it will run on, for people.
+    """
+
+    network_shape: tuple[int, int, int]
+    patches: int
+    passes: int
+    memory: int
+    device_memory: int
+    free_memory: int
+    free_device_memory: int
+    operations: int
+    seconds: float | None
+    device: str
+
+    @property
+    def fits(self) -> bool:
+        """The machine's memory suffices. A device that is too small is stepped down from, so it does not count."""
+        return self.memory <= self.free_memory
+
+
+def make_plan(
+    spec: ModelSpec,
+    networks: Sequence[nn.Module],
+    device: Device,
+    free_memory: int,
+    network_shape: Sequence[int],
+    scan_voxels: int,
+    timed: bool = False,
+) -> Plan:
+    """Plans one case.
+
+    Args:
+        spec: the model.
+        networks: the loaded network(s).
+        device: where they run.
+        free_memory: bytes free in the machine.
+        network_shape: voxels of the prepared scan along network axes 0, 1, 2.
+        scan_voxels: voxels of the scan's own grid.
+        timed: estimate the time by running a small patch.
+    """
+    inference = spec.inference
+    shape = padded_shape(network_shape, inference)
+    patch = inference.patch or shape
+    patches = math.prod(len(window_starts(n, p, inference.overlap)) for n, p in zip(shape, patch, strict=True))
+    batch = min(inference.batch, patches)
+    channels = len(spec.channels)
+    forward, operations = peak_memory(networks[0], (batch, channels, *patch))
+    passes = len(networks) * 2 ** len(inference.mirror_axes)
+
+    prepared = math.prod(shape) * channels * BYTES
+    logits = math.prod(shape) * spec.output_channels * BYTES
+    slab = 0 if inference.patch is None else patch[0] * shape[1] * shape[2] * spec.output_channels * BYTES * 2
+    patch_sum = math.prod(patch) * spec.output_channels * BYTES * batch * (2 if passes > 1 else 1)
+    on_cpu = device.name == "cpu"
+    running = 2 * prepared + logits + (forward + slab + patch_sum if on_cpu else slab)
+    finishing = logits + scan_voxels * (3 * BYTES + 4)
+    weights = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    return Plan(
+        network_shape=shape,
+        patches=patches,
+        passes=passes,
+        memory=max(running, finishing),
+        device_memory=0 if on_cpu else forward + slab + patch_sum + weights,
+        free_memory=free_memory,
+        free_device_memory=device.free_memory,
+        operations=operations * math.ceil(patches / batch) * passes,
+        seconds=_seconds(networks[0], channels, patch, operations / batch, device) * patches * passes
+        if timed
+        else None,
+        device=device.description,
+    )
+
+
+def _seconds(network: nn.Module, channels: int, patch: Sequence[int], operations: float, device: Device) -> float:
+    """Time of one patch: measured on a smaller one, in proportion to the operations."""
+    small = tuple(min(n, PROBE) for n in patch)
+    shape = (1, channels, *small)
+    _, small_operations = peak_memory(network, shape)
+    network.to(device.name)
+    best = math.inf
+    with torch.inference_mode():
+        probe = torch.zeros(shape, device=device.name)
+        for _ in range(2):
+            started = time.perf_counter()
+            float(network(probe).sum())  # a number on the host: waits for the device
+            best = min(best, time.perf_counter() - started)
+    return best * operations / max(small_operations, 1)

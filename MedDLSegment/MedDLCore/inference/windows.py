@@ -1,0 +1,45 @@
+"""Where the patches of a sliding window lie, and how much each voxel of a patch counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST_WEIGHT = 1e-12
+"""Relative weight of a patch's farthest corner: small enough to change nothing, and never 0."""
+
+
+def window_starts(size: int, patch: int, overlap: float) -> tuple[int, ...]:
+    """First index of each patch along one axis: evenly spread, neighbours at most ``patch * (1 - overlap)`` apart.
+
+    Args:
+        size: voxels along the axis, at least ``patch``.
+        patch: voxels of the patch.
+        overlap: fraction shared with the neighbour, 0 <= overlap < 1.
+    """
+    step = max(1.0, patch * (1 - overlap))
+    count = math.ceil((size - patch) / step - 1e-9) + 1
+    if count == 1:
+        return (0,)
+    return tuple(round(n * (size - patch) / (count - 1)) for n in range(count))
+
+
+def gaussian(patch: Sequence[int], sigma: float) -> NDArray[np.float32]:
+    """Weights of a patch: a Gaussian around its centre (Isensee et al. 2021, nnU-Net), 1 at the centre.
+
+    Args:
+        patch: voxels along each axis.
+        sigma: standard deviation as a fraction of the patch.
+
+    Returns:
+        ``patch``-shaped float32 in (0, 1], at least ``SMALLEST_WEIGHT``.
+    """
+    weights = np.ones((), dtype=np.float64)
+    for n in patch:
+        at = (np.arange(n) - (n - 1) / 2) / (sigma * n)
+        weights = np.multiply.outer(weights, np.exp(-0.5 * at**2))
+    clamped: NDArray[np.float32] = np.maximum(weights / weights.max(), SMALLEST_WEIGHT).astype(np.float32)
+    return clamped

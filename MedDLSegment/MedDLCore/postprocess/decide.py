@@ -1,0 +1,141 @@
+"""Logits on the network's grid -> labels on the scan's grid.
+
+Class by class, so that no array of classes x scan exists: each class is interpolated onto the scan's grid and competes
+with the best so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..resample import resample
+from ..spec import Output
+from ..volume import Geometry, Label, LabelMap
+
+FAR = 1e30
+"""A score that no network reaches: background outside the network's grid, and everything else there."""
+
+
+class FinishedSlab(Protocol):
+    """Logits of some slices along network axis 0: ``(classes, n, d1, d2)`` float32, from slice ``start`` on."""
+
+    @property
+    def start(self) -> int: ...  # noqa: D102
+    @property
+    def logits(self) -> NDArray[np.float32]: ...  # noqa: D102
+
+
+def decide(
+    slabs: Iterable[FinishedSlab],
+    network: Geometry,
+    scan: Geometry,
+    output: Output,
+    labels: Sequence[Label],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> LabelMap:
+    """Decides the label of every voxel of the scan.
+
+    Voxels of the scan outside the network's grid are background.
+
+    Args:
+        slabs: in order and without gaps, together the network's whole grid.
+        network: the network's grid.
+        scan: the scan's grid.
+        output: what the channels mean, and what is interpolated.
+        labels: structures to keep; the other classes still compete for their voxels.
+        on_progress: called with (done, of) after each class.
+    """
+    logits = _gathered(slabs, network.shape)
+    channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
+
+    def progress(done: int) -> None:
+        if on_progress is not None:
+            on_progress(done, len(channels))
+
+    if output.activation == "softmax":
+        winners = _winners(logits, network, scan, output, progress)
+        return LabelMap(_only(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
+    return _overlapping(logits, network, scan, output, labels, progress)
+
+
+def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    logits: NDArray[np.float32] | None = None
+    for slab in slabs:
+        if logits is None:
+            logits = np.empty((len(slab.logits), *shape), dtype=np.float32)
+        logits[:, slab.start : slab.start + slab.logits.shape[1]] = slab.logits
+    if logits is None:
+        raise ValueError("no slabs")
+    return logits
+
+
+def _winners(
+    logits: NDArray[np.float32], network: Geometry, scan: Geometry, output: Output, progress: Callable[[int], None]
+) -> NDArray[Any]:
+    """``scan.shape``: the class with the largest score; classes before others on a tie."""
+    dtype = np.uint8 if len(logits) <= 256 else np.uint16
+    if output.interpolate == "labels":
+        return resample(logits.argmax(axis=0).astype(dtype), network, scan, "nearest", fill=0)
+    if output.interpolate == "probabilities":
+        _softmax(logits)
+    best = resample(logits[0], network, scan, "linear", fill=FAR)
+    winners = np.zeros(scan.shape, dtype=dtype)
+    progress(1)
+    for channel in range(1, len(logits)):
+        score = resample(logits[channel], network, scan, "linear", fill=-FAR)
+        np.putmask(winners, score > best, dtype(channel))
+        np.maximum(best, score, out=best)
+        progress(channel + 1)
+    return winners
+
+
+def _softmax(logits: NDArray[np.float32]) -> None:
+    """In place, over the first axis."""
+    logits -= logits.max(axis=0)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=0)
+
+
+def _only(winners: NDArray[Any], labels: Sequence[Label]) -> NDArray[Any]:
+    """Class numbers -> label values; classes that are not among the labels become background."""
+    highest = max(label.value for label in labels)
+    table = np.zeros(max(int(winners.max()), highest) + 1, dtype=np.uint8 if highest < 256 else np.uint16)
+    for label in labels:
+        table[label.value] = label.value
+    kept: NDArray[Any] = table[winners]
+    return kept
+
+
+def _overlapping(
+    logits: NDArray[np.float32],
+    network: Geometry,
+    scan: Geometry,
+    output: Output,
+    labels: Sequence[Label],
+    progress: Callable[[int], None],
+) -> LabelMap:
+    """Each label on its own; labels that do not overlap share a layer."""
+    border = float(np.log(output.threshold / (1 - output.threshold)))
+    dtype = np.uint8 if max(label.value for label in labels) < 256 else np.uint16
+    layers: list[NDArray[Any]] = []
+    placed: list[Label] = []
+    for done, label in enumerate(labels, start=1):
+        score = logits[label.value - 1]
+        if output.interpolate == "labels":
+            mask = resample(score > border, network, scan, "nearest", fill=0)
+        elif output.interpolate == "probabilities":
+            mask = resample(1 / (1 + np.exp(-score)), network, scan, "linear", fill=0) > output.threshold
+        else:
+            mask = resample(score, network, scan, "linear", fill=-FAR) > border
+        n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))
+        if n == len(layers):
+            layers.append(np.zeros(scan.shape, dtype=dtype))
+        layers[n][mask] = label.value
+        placed.append(replace(label, layer=n))
+        progress(done)
+    return LabelMap(layers[0] if len(layers) == 1 else np.stack(layers), scan, tuple(placed))

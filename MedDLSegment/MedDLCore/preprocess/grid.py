@@ -1,0 +1,46 @@
+"""Which grid the network works on, for a scan on another one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..spec import Grid
+from ..volume import Geometry, parse_orientation
+
+
+def network_grid(scan: Geometry, grid: Grid) -> Geometry:
+    """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
+
+    The network's axes 0, 1, 2 take the places of K, J, I of the returned geometry. Steps, in this order: orientation
+    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), spacing, shape. The centre of
+    the scan stays the centre.
+
+    Args:
+        scan: geometry of the scan.
+        grid: what the model asks for.
+    """
+    if grid.orientation is None:
+        geometry = scan
+    elif grid.straight:
+        geometry = _straightened(scan, grid.orientation[::-1])
+    else:
+        geometry = scan.reoriented(grid.orientation[::-1])
+    if grid.spacing is not None:
+        geometry = geometry.with_spacing(grid.spacing[::-1])
+    if grid.shape is not None:
+        geometry = geometry.with_shape(grid.shape)
+    return geometry
+
+
+def _straightened(scan: Geometry, orientation: str) -> Geometry:
+    """The smallest grid with axes parallel to the patient's that holds the whole scan, at the scan's spacing."""
+    nearest = scan.reoriented(orientation)
+    world, sign = parse_orientation(orientation)
+    direction = np.zeros((3, 3))
+    direction[world, range(3)] = sign
+    along_axes = scan.corners() @ direction
+    low, high = along_axes.min(axis=0), along_axes.max(axis=0)
+    spacing = nearest.spacing
+    size = np.maximum(1, np.ceil((high - low) / spacing - 1e-6)).astype(int)
+    first = (low + high) / 2 - spacing * (size - 1) / 2
+    return Geometry.from_parts(size[::-1].tolist(), spacing, direction, direction @ first)

@@ -1,0 +1,88 @@
+"""A region of interest: only a part of the scan goes through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import Code, MedDLError
+from ..volume import Geometry, Volume
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box parallel to the patient's axes, in RAS millimetres.
+
+    Attributes:
+        low: smallest R, A, S.
+        high: largest R, A, S.
+    """
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite([*self.low, *self.high])) or any(
+            a >= b for a, b in zip(self.low, self.high, strict=True)
+        ):
+            raise MedDLError(Code.REGION_OUTSIDE, f"The region {self.low} to {self.high} is empty.")
+
+    def grown(self, margin: float) -> Region:
+        """The box with ``margin`` mm more on each side."""
+        low, high = np.array(self.low) - margin, np.array(self.high) + margin
+        return Region((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+
+def cut_out(volumes: Sequence[Volume], region: Region) -> tuple[Volume, ...]:
+    """Cuts each volume to the smallest index box that holds the region (clipped to the volume).
+
+    Raises:
+        MedDLError: REGION_OUTSIDE where the region does not meet a volume.
+    """
+    return tuple(_cut_out(volume, region) for volume in volumes)
+
+
+def inside(geometry: Geometry, region: Region) -> NDArray[np.bool_]:
+    """``(K, J, I)`` bool: voxels whose centre lies in the region. Broadcasts one axis at a time to save memory."""
+    size = geometry.shape[::-1]
+    matrix = geometry.ijk_to_ras
+    result = np.ones(geometry.shape, dtype=np.bool_)
+    for world in range(3):
+        k, j, i = (
+            (matrix[world, axis] * np.arange(size[axis], dtype=np.float64)).reshape(
+                [-1 if n == axis else 1 for n in (2, 1, 0)]
+            )
+            for axis in (2, 1, 0)
+        )
+        at = k + j + i + matrix[world, 3]
+        result &= (at >= region.low[world]) & (at <= region.high[world])
+    return result
+
+
+def _cut_out(volume: Volume, region: Region) -> Volume:
+    corners: ArrayLike = [
+        (r, a, s)
+        for r in (region.low[0], region.high[0])
+        for a in (region.low[1], region.high[1])
+        for s in (region.low[2], region.high[2])
+    ]
+    indices = volume.geometry.ras_to_index(corners)[:, ::-1]
+    first = np.maximum(np.floor(indices.min(axis=0) + 0.5).astype(int), 0)
+    last = np.minimum(np.floor(indices.max(axis=0) + 0.5).astype(int) + 1, volume.geometry.shape)
+    if (first >= last).any():
+        low, high = volume.geometry.corners().min(axis=0), volume.geometry.corners().max(axis=0)
+        raise MedDLError(
+            Code.REGION_OUTSIDE,
+            f"The region of interest does not meet the scan, which reaches from {np.round(low, 1).tolist()} to "
+            f"{np.round(high, 1).tolist()} mm (R, A, S).",
+        )
+    box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+    return replace(
+        volume,
+        array=volume.array[..., box[0], box[1], box[2]],
+        geometry=volume.geometry.cropped(first, last),
+        acquired=None,
+    )
