@@ -42,7 +42,7 @@ def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
     host = int(psutil.virtual_memory().available)
-    if kind == "cuda" and torch.cuda.is_available() and (not index or int(index) < torch.cuda.device_count()):
+    if kind == "cuda" and torch.cuda.is_available() and _is_number_below(index or "0", torch.cuda.device_count()):
         free, _ = torch.cuda.mem_get_info(wanted)
         return Device(wanted, torch.cuda.get_device_name(wanted), int(free))
     if wanted == "mps" and torch.backends.mps.is_available():
@@ -50,6 +50,10 @@ def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
     if wanted == "cpu":
         return Device(wanted, f"CPU, {torch.get_num_threads()} threads", host)
     raise MedDLError(Code.DEVICE_MISSING, f"The device {wanted!r} is not on this machine.")
+
+
+def _is_number_below(text: str, limit: int) -> bool:
+    return text.isdecimal() and int(text) < limit
 
 
 def usable_cores() -> int:

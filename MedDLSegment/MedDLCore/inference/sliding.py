@@ -23,6 +23,9 @@ from .devices import is_out_of_memory, release
 from .predictor import Predictor
 from .windows import gaussian, window_starts
 
+ON_HOST = frozenset({"cpu"})
+"""Kinds of devices whose memory is the machine's own: nothing to step down to."""
+
 OnProgress = Callable[[int, int], None]
 """Called with (done, of) after each forward pass; what it raises (a cancellation) ends the run."""
 
@@ -151,11 +154,11 @@ class _Window:
         try:
             self._add(logits, places)
         except RuntimeError as error:
-            if not is_out_of_memory(error) or logits.device.type == "cpu":
+            if not is_out_of_memory(error) or logits.device.type in ON_HOST:
                 raise
         else:
             return
-        # Whether the failed addition reached the sum is known: it is atomic per patch, and allocation comes first.
+        # A patch is added in place after its product was allocated, so that ``_added`` patches are in the sum.
         message = f"{logits.device} had no memory for the sum of the predictions; it went on in the machine's memory."
         self._predictor.notices.append(Notice(Code.STEPPED_DOWN, message))
         remaining = places[self._added :]

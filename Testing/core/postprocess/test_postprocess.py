@@ -1,0 +1,165 @@
+"""From logits to labels on the scan's grid, and clean-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from fixtures.balls import ball_mask, turned
+from MedDLCore.metrics import dice
+from MedDLCore.postprocess import clean_up, decide
+from MedDLCore.resample import resample
+from MedDLCore.spec import CleanUp, Output
+from MedDLCore.volume import Geometry, Label, LabelMap
+
+
+@dataclass
+class Slab:
+    start: int
+    logits: np.ndarray
+
+
+def in_slabs(logits: np.ndarray) -> list[Slab]:
+    return [Slab(n, logits[:, n : n + 7]) for n in range(0, logits.shape[1], 7)]
+
+
+def labels(*values: int) -> list[Label]:
+    return [Label(value, f"label {value}", (value % 256, 0, 0)) for value in values]
+
+
+@pytest.fixture
+def network() -> Geometry:
+    return Geometry.from_parts((20, 22, 24), (2.0, 2.0, 2.0), turned(10, 1), (1, 2, 3))
+
+
+@pytest.fixture
+def logits(network: Geometry) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(6, *network.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
+def test_on_the_networks_own_grid_every_way_is_the_argmax(
+    network: Geometry, logits: np.ndarray, interpolate: str
+) -> None:
+    found = decide(in_slabs(logits), network, network, Output(interpolate=interpolate), labels(1, 2, 3, 4, 5))  # type: ignore[arg-type]
+    assert np.array_equal(found.array, logits.argmax(axis=0))
+    assert found.array.dtype == np.uint8
+
+
+def test_interpolated_logits_are_the_argmax_of_all_classes_interpolated_at_once(
+    network: Geometry, logits: np.ndarray
+) -> None:
+    scan = Geometry.from_parts((40, 30, 35), (1.0, 1.2, 0.9), turned(5, 2), (3, 4, 5))
+    everything = np.stack([resample(channel, network, scan, "linear", fill=-99) for channel in logits])
+    everything[0][everything[0] == -99] = 99
+    found = decide(in_slabs(logits), network, scan, Output(), labels(1, 2, 3, 4, 5))
+    assert np.array_equal(found.array, everything.argmax(axis=0))
+
+
+def test_probabilities_are_interpolated_after_the_softmax(network: Geometry, logits: np.ndarray) -> None:
+    scan = network.with_spacing((1.1, 1.1, 1.1))
+    probabilities = np.exp(logits * 5) / np.exp(logits * 5).sum(axis=0)
+    expected = np.stack([resample(p.astype(np.float32), network, scan, "linear") for p in probabilities]).argmax(axis=0)
+    found = decide(in_slabs(logits * 5), network, scan, Output(interpolate="probabilities"), labels(1, 2, 3, 4, 5))
+    assert (found.array == expected).mean() > 0.9999
+    other = decide(in_slabs(logits * 5), network, scan, Output(interpolate="logits"), labels(1, 2, 3, 4, 5))
+    assert (found.array != other.array).mean() > 0.01
+
+
+def test_outside_the_networks_grid_is_background(network: Geometry) -> None:
+    logits = np.zeros((2, *network.shape), np.float32)
+    logits[1] = 5
+    scan = network.with_shape((40, 40, 40))
+    for interpolate in ("logits", "probabilities", "labels"):
+        found = decide(in_slabs(logits), network, scan, Output(interpolate=interpolate), labels(1))  # type: ignore[arg-type]
+        assert int(found.array.sum()) == np.prod(network.shape)
+
+
+def test_classes_that_were_not_asked_for_still_win_their_voxels(network: Geometry, logits: np.ndarray) -> None:
+    found = decide(in_slabs(logits), network, network, Output(), labels(3))
+    assert np.array_equal(found.array, np.where(logits.argmax(axis=0) == 3, 3, 0))
+    assert [label.value for label in found.labels] == [3]
+
+
+def test_more_than_255_classes_need_two_bytes(network: Geometry) -> None:
+    logits = np.zeros((301, *network.shape), np.float32)
+    logits[300, 3:9] = 1
+    found = decide(in_slabs(logits), network, network, Output(), labels(1, 5, 300))
+    assert found.array.dtype == np.uint16
+    assert set(np.unique(found.array)) == {0, 300}
+
+
+@pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+def test_sigmoid_channels_are_thresholded_each_on_its_own(
+    network: Geometry, logits: np.ndarray, interpolate: str, threshold: float
+) -> None:
+    output = Output(activation="sigmoid", interpolate=interpolate, threshold=threshold)  # type: ignore[arg-type]
+    found = decide(in_slabs(logits[:3]), network, network, output, labels(1, 2, 3))
+    assert found.layers == 3
+    for label in found.labels:
+        assert np.array_equal(found.mask(label), 1 / (1 + np.exp(-logits[label.value - 1])) > threshold)
+
+
+def test_sigmoid_channels_that_do_not_overlap_share_a_layer(network: Geometry) -> None:
+    logits = np.full((3, *network.shape), -5, np.float32)
+    logits[0, 2:5], logits[1, 8:10], logits[2, 4:9] = 5, 5, 5
+    found = decide(in_slabs(logits), network, network, Output(activation="sigmoid"), labels(1, 2, 3))
+    assert [label.layer for label in found.labels] == [0, 0, 1]
+    assert all(np.array_equal(found.mask(label), logits[label.value - 1] > 0) for label in found.labels)
+
+
+def a_map(geometry: Geometry, *masks: np.ndarray) -> LabelMap:
+    array = np.zeros(geometry.shape, np.uint8)
+    for value, mask in enumerate(masks, start=1):
+        array[mask] = value
+    return LabelMap(array, geometry, tuple(labels(*range(1, len(masks) + 1))))
+
+
+def test_only_the_largest_component_stays_where_the_model_asks() -> None:
+    geometry = Geometry.from_parts((30, 30, 30), (1, 1, 1))
+    large, small = ball_mask(geometry, (10, 10, 10), 6), ball_mask(geometry, (24, 24, 24), 3)
+    other = ball_mask(geometry, (24, 5, 5), 2) | ball_mask(geometry, (5, 24, 24), 2)
+    found = clean_up(a_map(geometry, large | small, other), CleanUp(keep_largest=(1,)))
+    assert np.array_equal(found.array == 1, large)
+    assert np.array_equal(found.array == 2, other)
+
+
+def test_diagonal_neighbours_are_connected() -> None:
+    geometry = Geometry.from_parts((6, 6, 6), (1, 1, 1))
+    diagonal = np.zeros(geometry.shape, bool)
+    diagonal[range(6), range(6), range(6)] = True
+    assert np.array_equal(clean_up(a_map(geometry, diagonal), CleanUp(keep_largest=(1,))).array == 1, diagonal)
+
+
+def test_holes_are_filled_but_not_over_another_label() -> None:
+    geometry = Geometry.from_parts((30, 30, 30), (1, 1, 1))
+    whole, core = ball_mask(geometry, (15, 15, 15), 10), ball_mask(geometry, (15, 15, 15), 4)
+    inner = ball_mask(geometry, (15, 15, 15), 2)
+    found = clean_up(a_map(geometry, whole & ~core, inner), CleanUp(fill_holes=(1,)))
+    assert np.array_equal(found.array == 1, whole & ~inner)
+    assert np.array_equal(found.array == 2, inner)
+
+
+def test_specks_are_measured_in_cubic_millimetres() -> None:
+    geometry = Geometry.from_parts((30, 30, 30), (0.5, 0.5, 0.5))
+    large, speck = ball_mask(geometry, (5, 5, 5), 3), ball_mask(geometry, (12, 12, 12), 0.6)
+    found = clean_up(a_map(geometry, large | speck), CleanUp(minimum_volume=5.0))
+    assert np.array_equal(found.array == 1, large)
+
+
+def test_a_clean_up_of_nothing_is_nothing() -> None:
+    geometry = Geometry.from_parts((4, 4, 4), (1, 1, 1))
+    empty = a_map(geometry, np.zeros(geometry.shape, bool))
+    assert not clean_up(empty, CleanUp(keep_largest=(1,), fill_holes=(1,), minimum_volume=3)).array.any()
+
+
+def test_dice_is_its_formula() -> None:
+    a, b = np.zeros((3, 3, 3), bool), np.zeros((3, 3, 3), bool)
+    assert dice(a, b) == 1
+    a[0], b[0, 0] = True, True
+    assert dice(a, b) == pytest.approx(2 * 3 / (9 + 3))
+    with pytest.raises(ValueError, match="shape"):
+        dice(a, b[:2])
