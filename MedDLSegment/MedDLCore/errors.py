@@ -95,7 +95,6 @@ class Code(str, Enum):
     NO_SPACE = "NO_SPACE"
     OUTPUT_UNWRITABLE = "OUTPUT_UNWRITABLE"
     OUTPUT_EXISTS = "OUTPUT_EXISTS"
-    OUTPUT_BUSY = "OUTPUT_BUSY"
 
 
 @dataclass(frozen=True)
@@ -331,7 +330,6 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.OUTPUT_EXISTS: _output(
             "The result is there already.", "Choose another folder, or overwrite with --overwrite."
         ),
-        Code.OUTPUT_BUSY: _output("Another run is writing to this folder.", "Wait for it, or choose another folder."),
     }
 )
 

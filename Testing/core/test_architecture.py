@@ -20,17 +20,18 @@ PACKAGE_FOLDERS = {
 GUI = {"qt", "ctk", "slicer", "vtk", "vtkmodules", "PythonQt", "PySide6"}
 HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 
-GROUND_FLOOR = {"volume", "resample", "spec", "errors"}
+GROUND_FLOOR = {"volume", "resample", "spec", "errors", "terminology"}
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
     "pipeline": GROUND_FLOOR | STATIONS | {"models"},
+    "case": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
     "worker": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
     "batch": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
 }
-"""Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything, inside its functions."""
+"""Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""
 
 PACKAGES = {
     "MedDLCore": {"MedDLCore"},
@@ -83,6 +84,10 @@ def _part(path: Path) -> str:
     return path.relative_to("MedDLSegment/MedDLCore").parts[0].removesuffix(".py")
 
 
+def _is_of_the_command_line(path: Path) -> bool:
+    return path.is_relative_to("MedDLSegment/MedDLCore/cli")
+
+
 def test_the_core_and_the_training_never_import_qt_slicer_or_vtk() -> None:
     wrong = [
         f"{path}:{line} imports {name}"
@@ -95,8 +100,10 @@ def test_the_core_and_the_training_never_import_qt_slicer_or_vtk() -> None:
 def test_a_package_imports_only_the_packages_below_it() -> None:
     wrong = [
         f"{path}:{line} imports {name}"
-        for package, path, name, _, line in _edges()
-        if name.split(".")[0] in OURS and name.split(".")[0] not in PACKAGES[package]
+        for package, path, name, at_module_level, line in _edges()
+        if name.split(".")[0] in OURS
+        and name.split(".")[0] not in PACKAGES[package]
+        and not (_is_of_the_command_line(path) and name.split(".")[0] == "MedDLScene" and not at_module_level)
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -110,7 +117,7 @@ def test_each_part_of_the_core_imports_only_what_stands_below_it() -> None:
         if part in ("__init__", "__main__") or imported in (part, "__version__"):
             continue
         if part == "cli":
-            if at_module_level and imported != "errors":
+            if path.name == "main.py" and at_module_level and imported != "errors":
                 wrong.append(f"{path}:{line} imports {name} at module level")
         elif imported not in MAY_IMPORT[part]:
             wrong.append(f"{path}:{line} imports {name}")

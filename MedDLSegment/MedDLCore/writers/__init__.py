@@ -1,0 +1,42 @@
+"""From a label map to files: whole or not at all, under names that are safe, without anything of the patient.
+
+The one exception is DICOM SEG, which belongs to the patient's study and says so.
+"""
+
+from ..terminology import label_notices
+from .atomic import TEMPORARY_PREFIX, atomic_path, check_folder
+from .dicom_seg import Algorithm, check_dicom_seg, write_dicom_seg
+from .formats import FORMATS, Format
+from .manifest import InputRecord, Manifest, OutputRecord, content_hash, library_versions, write_manifest
+from .names import output_path, output_stem, safe_name
+from .nifti import sidecar_path, write_nifti
+from .seg_nrrd import segment_id, write_seg_nrrd
+from .statistics import SegmentStatistics, segment_statistics, write_statistics
+
+__all__ = [
+    "FORMATS",
+    "TEMPORARY_PREFIX",
+    "Algorithm",
+    "Format",
+    "InputRecord",
+    "Manifest",
+    "OutputRecord",
+    "SegmentStatistics",
+    "atomic_path",
+    "check_dicom_seg",
+    "check_folder",
+    "content_hash",
+    "label_notices",
+    "library_versions",
+    "output_path",
+    "output_stem",
+    "safe_name",
+    "segment_id",
+    "segment_statistics",
+    "sidecar_path",
+    "write_dicom_seg",
+    "write_manifest",
+    "write_nifti",
+    "write_seg_nrrd",
+    "write_statistics",
+]

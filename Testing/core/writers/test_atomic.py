@@ -1,0 +1,227 @@
+"""Files appear whole or not at all; what stands against writing has a name."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.writers.phantoms import LIVER, Series, three_structures, write_series
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.volume import Geometry, LabelMap
+from MedDLCore.writers import (
+    FORMATS,
+    TEMPORARY_PREFIX,
+    Algorithm,
+    InputRecord,
+    Manifest,
+    atomic_path,
+    check_folder,
+    segment_statistics,
+    write_manifest,
+    write_nifti,
+    write_seg_nrrd,
+    write_statistics,
+)
+
+NOISE = LabelMap(
+    np.random.default_rng(0).integers(0, 256, (64, 128, 256)).astype(np.uint8),
+    Geometry.from_parts((64, 128, 256), (1, 1, 1)),
+    (LIVER,),
+)
+"""A label map that does not compress: two megabytes."""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with less than a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"mounting a small tmpfs is not permitted: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_the_file_appears_only_when_it_is_whole_and_keeps_its_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "liver.seg.nrrd"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(TEMPORARY_PREFIX)
+        assert temporary.name.endswith(".seg.nrrd")
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "liver.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("new")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "liver.csv") as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_writer_leaves_no_file_with_a_final_name(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from MedDLCore.writers.atomic import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as t, t.open('wb') as f:\n"
+        "    f.write(b'half'); f.flush(); print('writing', flush=True); time.sleep(60)\n"
+    )
+    path = tmp_path / "liver.seg.dcm"
+    child = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == b"writing"
+    child.kill()
+    child.wait()
+    assert [file.name.startswith(TEMPORARY_PREFIX) for file in tmp_path.iterdir()] == [True]
+
+
+@pytest.mark.parametrize("write", [write_seg_nrrd, write_nifti])
+def test_a_disk_that_fills_up_meanwhile_is_named_and_nothing_is_left(write: Callable, small_disk: Path) -> None:
+    with pytest.raises(MedDLError) as refused:
+        write(NOISE, small_disk / "result.nii.gz")
+    assert refused.value.code is Code.NO_SPACE
+    assert not list(small_disk.iterdir())
+
+
+def test_no_output_is_left_half_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    volume = write_series(tmp_path / "scan", Series(slices=3))
+    label_map = three_structures(volume.geometry)
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="space"), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    job = (Algorithm("phantom-net", "2.1", "5f" * 32), datetime(2024, 5, 6))
+    manifest = Manifest((InputRecord.of(volume),), "phantom-net", "2.1", "5f" * 32, "cpu", {})
+    writes: list[Callable] = [
+        *(partial(each.write, label_map, volume, small_disk / f"r{each.suffix}", *job) for each in FORMATS.values()),
+        partial(write_statistics, segment_statistics(label_map, volume), small_disk / "r.csv"),
+        partial(write_manifest, manifest, small_disk / "r.json"),
+    ]
+    for write in writes:
+        with pytest.raises(MedDLError) as refused:
+            write()
+        assert refused.value.code is Code.NO_SPACE
+        assert list(small_disk.iterdir()) == [filler]
+    filler.unlink()
+    for write in writes:
+        write()
+    assert len(list(small_disk.iterdir())) == len(writes) + 1  # the NIfTI file has its table beside it
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, Code.NO_SPACE),
+        (errno.EDQUOT, Code.NO_SPACE),
+        (errno.EACCES, Code.OUTPUT_UNWRITABLE),
+        (errno.EROFS, Code.OUTPUT_UNWRITABLE),
+        (errno.EIO, Code.OUTPUT_UNWRITABLE),
+    ],
+)
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_every_step_of_writing_may_fail(
+    step: str, number: int, code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    if step == "replace":
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(MedDLError) as refused, atomic_path(tmp_path / "liver.csv") as temporary:
+        temporary.write_text("half")
+        if step == "write":
+            fail()
+    assert refused.value.code is code
+    monkeypatch.undo()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_place_of_the_folder_and_a_folder_in_place_of_the_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.csv").mkdir()
+    for path in (tmp_path / "file" / "a.csv", tmp_path / "folder.csv", tmp_path / "missing" / "a.csv"):
+        with pytest.raises(MedDLError) as refused, atomic_path(path) as temporary:
+            temporary.write_text("text")
+        assert refused.value.code is Code.OUTPUT_UNWRITABLE
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.csv"]
+
+
+def test_an_error_that_is_not_about_writing_passes_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError), atomic_path(tmp_path / "a.csv"):
+        raise ConnectionError(errno.ECONNRESET, "reset")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+def test_a_file_has_the_rights_that_the_persons_umask_gives(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        with atomic_path(tmp_path / "a.csv") as temporary:
+            temporary.write_text("text")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_preflight_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b", needed_bytes=1)
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_the_preflight_finds_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(MedDLError) as refused:
+            check_folder(folder)
+        assert refused.value.code is Code.OUTPUT_UNWRITABLE
+
+
+def test_the_preflight_finds_a_folder_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(MedDLError) as refused:
+        check_folder(tmp_path)
+    assert refused.value.code is Code.OUTPUT_UNWRITABLE
+
+
+def test_the_preflight_finds_a_read_only_disk(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(MedDLError) as refused:
+        check_folder(small_disk)
+    assert refused.value.code is Code.OUTPUT_UNWRITABLE
+
+
+def test_the_preflight_finds_too_little_space(tmp_path: Path) -> None:
+    with pytest.raises(MedDLError) as refused:
+        check_folder(tmp_path, needed_bytes=10**18)
+    assert refused.value.code is Code.NO_SPACE
