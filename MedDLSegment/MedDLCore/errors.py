@@ -64,6 +64,7 @@ class Code(str, Enum):
     # What its values are
     NONFINITE = "NONFINITE"
     UNITS_DUBIOUS = "UNITS_DUBIOUS"
+    VALUES_INVERTED = "VALUES_INVERTED"
     TOO_THIN = "TOO_THIN"
     TOO_LARGE = "TOO_LARGE"
     # Models
@@ -165,11 +166,11 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "Use the original reconstruction, not a screenshot or colour-coded map.",
         ),
         Code.NOT_CT_MR: _input(
-            "The series is not a CT, MR or PET image (a report, a secondary capture, a dose sheet, ...).",
+            "The input is not a CT, MR or PET image (a report, a secondary capture, a segmentation, ...).",
             "Choose an image series of the study.",
         ),
         Code.NOT_3D: _input(
-            "The file holds several volumes (a time series or diffusion data), not one.",
+            "The file holds several volumes (a time series or diffusion data), or a flat image, not one volume.",
             "Choose one with --frame NUMBER, or all with --frame all.",
         ),
         Code.LOCALIZER: _input("The series is a localizer (scout).", "Choose the diagnostic series of the study."),
@@ -207,7 +208,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "Use the original images. Without geometry left and right cannot be told.",
         ),
         Code.GEOM_AMBIGUOUS: _warning(
-            "The file states its geometry twice, differently; the message says which one was used.",
+            "The file states its geometry twice, differently, or not in full; the message says what was used.",
             "Check the result's orientation.",
         ),
         Code.GEOM_TILT: _warning(
@@ -245,6 +246,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.UNITS_DUBIOUS: _warning(
             "The values of this CT do not look like Hounsfield units.",
             "Check the rescale slope and intercept of the export; the result may be wrong.",
+        ),
+        Code.VALUES_INVERTED: _warning(
+            "The image was stored as a photographic negative (MONOCHROME1); its values were turned round.",
+            "Check that air is dark in the result's picture.",
         ),
         Code.TOO_THIN: _input(
             "The scan has fewer slices than the model needs.", "Use a scan that covers more, or another model."

@@ -285,6 +285,39 @@ def _validate(spec: ModelSpec) -> None:
     known = {label.value for label in spec.labels}
     if not set(spec.clean_up.keep_largest) | set(spec.clean_up.fill_holes) <= known:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
+    _validate_ranges(spec)
+
+
+LARGEST_EDGE = 65536
+"""Voxels along an axis, or patches at a time, that a description may ask for."""
+
+SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 1e-3, 1e3
+
+
+def _validate_ranges(spec: ModelSpec) -> None:
+    """A description comes from strangers: no number in it may be out of all proportion."""
+    for label in spec.labels:
+        if not label.name.strip() or not label.name.isprintable():
+            raise _invalid("model.labels", f"{label.name!r} is not a name")
+        if any(not 0 <= part <= 255 for part in label.color):
+            raise _invalid("model.labels", f"the colour of {label.name!r} does not lie between 0 and 255")
+    sizes = {
+        "grid.shape": spec.grid.shape,
+        "inference.patch": spec.inference.patch,
+        "inference.divisor": (spec.inference.divisor,),
+        "inference.batch": (spec.inference.batch,),
+    }
+    for where, size in sizes.items():
+        if size is not None and any(not 1 <= n <= LARGEST_EDGE for n in size):
+            raise _invalid(f"model.{where}", f"must lie between 1 and {LARGEST_EDGE}")
+    if any(not SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spec.grid.spacing or ()):
+        raise _invalid("model.grid.spacing", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
+    for n, step in enumerate(spec.intensity):
+        where = f"model.intensity[{n}]"
+        if isinstance(step, Percentiles) and not 0 <= step.lower < step.upper <= 100:
+            raise _invalid(where, "percentiles rise from lower to upper, between 0 and 100")
+        if isinstance(step, (Clip, Window, FixedZScore)) and not step.low < step.high:
+            raise _invalid(where, "low must be below high")
 
 
 def _write(value: Any) -> Any:
@@ -329,9 +362,10 @@ def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise _invalid(where, "is not an object")
     by_kind: dict[str, Any] = {kind.__dataclass_fields__["kind"].default: kind for kind in options}
-    if value.get("kind") not in by_kind:
-        raise _invalid(f"{where}.kind", f"{value.get('kind')!r} is not one of {', '.join(by_kind)}")
-    return _read(by_kind[value["kind"]], value, where)
+    name = value.get("kind")
+    if not isinstance(name, str) or name not in by_kind:
+        raise _invalid(f"{where}.kind", f"{name!r} is not one of {', '.join(by_kind)}")
+    return _read(by_kind[name], value, where)
 
 
 def _read_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

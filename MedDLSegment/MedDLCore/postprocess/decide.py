@@ -66,6 +66,8 @@ def decide(
 def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
     logits: NDArray[np.float32] | None = None
     for slab in slabs:
+        if slab.logits.shape[1:] == shape:
+            return slab.logits
         if logits is None:
             logits = np.empty((len(slab.logits), *shape), dtype=np.float32)
         logits[:, slab.start : slab.start + slab.logits.shape[1]] = slab.logits

@@ -1,0 +1,5 @@
+"""``python -m MedDLCore.cli``."""
+
+from .main import main
+
+main()

@@ -1,0 +1,103 @@
+"""The entry point: commands, exit statuses, and the promise that an error is one message and never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from ..errors import Code, Exit, MedDLError
+
+EXIT_STATUSES = """\b
+Exit status:
+  0  done (warnings are possible)      4  the model was refused
+  1  an error of MedDL itself          5  not enough memory, device missing
+  2  wrong usage                       6  the result could not be written
+  3  the scan was refused              8  some cases done, some failed
+  130  cancelled"""
+
+
+COMMANDS = {
+    "segment": "Segment a scan with a model.",
+    "plan": "Say what a run will need: patches, memory, time.",
+    "models": "The models on this machine, and those that can be had.",
+    "demo": "Segment a phantom body whose truth is known.",
+    "codes": "Explain the codes of warnings and refusals.",
+}
+"""The commands, each in a module of its name, and their help in one line."""
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when the command is used, so that help comes at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f".{cmd_name}", __package__)
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="meddl")
+def cli() -> None:
+    """Segment CT and MR scans with deep networks.
+
+    For research. Not for clinical use. Everything stays on this machine; only `meddl models get` connects to another.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits with a documented status."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    try:
+        result = cli.main(arguments, prog_name="meddl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return int(Exit.USAGE)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _say(MedDLError(Code.CANCELLED, "Cancelled. What was being written was removed."))
+    except MedDLError as error:
+        return _say(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.OUTPUT)
+    except Exception as error:  # noqa: BLE001  the last resort: say it, keep the details for who wants them
+        return _say_internal(error)
+    return int(result) if isinstance(result, int) else int(Exit.OK)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(error: MedDLError) -> int:
+    click.echo(f"{error.code.value}: {error.message}\n{error.hint}", err=True)
+    return int(error.exit)
+
+
+def _say_internal(error: Exception) -> int:
+    if os.environ.get("MEDDL_DEBUG"):
+        raise error
+    click.echo(
+        f"MedDL met an error of its own: {type(error).__name__}: {error}\n"
+        "Please report it. MEDDL_DEBUG=1 in the environment shows where it happened.",
+        err=True,
+    )
+    return int(Exit.INTERNAL)

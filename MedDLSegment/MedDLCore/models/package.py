@@ -1,0 +1,147 @@
+"""Model packages: a folder that holds a description and weights, and nothing that runs.
+
+Our own layout is that of a MONAI bundle: ``configs/metadata.json`` (with our description under the key ``meddl``),
+``models/model.safetensors``, ``LICENSE``, ``docs/README.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
+
+from ..errors import Code, MedDLError, Notice
+from ..spec import ModelSpec, Weights
+from .description import identity_of, read_json, spec_from_description
+from .meshnet_layout import MODEL_JSON, read_meshnet_folder
+from .weights import sha256_of
+
+METADATA = Path("configs", "metadata.json")
+DESCRIPTION_KEY = "meddl"
+"""Key of our description within ``metadata.json``."""
+
+PLAIN_DESCRIPTION = "meddl.json"
+"""The description that makes plain weights a model: it lies beside them."""
+
+Layout = Callable[[Path], tuple[ModelSpec, tuple[Notice, ...]]]
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model on disk.
+
+    Attributes:
+        spec: what it is. Each of its weights has its SHA-256.
+        folder: where it lies.
+        sha256: over the description and, through it, the weights: identifies the model.
+        notices: what a person should know about the package.
+    """
+
+    spec: ModelSpec
+    folder: Path
+    sha256: str
+    notices: tuple[Notice, ...] = ()
+
+
+def open_folder(folder: Path) -> ModelPackage:
+    """Opens the package in a folder. Weights whose SHA-256 the description knows are not read here.
+
+    Raises:
+        MedDLError: MODEL_INVALID where the folder holds no model or an invalid one.
+    """
+    for file, read in _LAYOUTS.items():
+        if (folder / file).is_file():
+            spec, notices = read(folder)
+            spec = _with_hashes(spec, folder)
+            return ModelPackage(spec, folder, identity_of(spec), notices)
+    raise MedDLError(
+        Code.MODEL_INVALID,
+        f"The folder {folder.name} holds no model that MedDL reads.",
+        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}.",
+    )
+
+
+def holds_package(folder: Path) -> bool:
+    """Whether ``open_folder`` knows the folder for a model, valid or not."""
+    return any((folder / file).is_file() for file in _LAYOUTS)
+
+
+def path_inside(folder: Path, file: str) -> Path:
+    """A file that a description names, which must lie within the package's folder.
+
+    Raises:
+        MedDLError: MODEL_INVALID for a path out of the folder, through a link too.
+    """
+    parts = PureWindowsPath(file)  # knows both kinds of separators, and drives
+    path = folder.joinpath(*parts.parts)
+    outside = parts.anchor or not parts.parts or ".." in parts.parts or not file.isprintable()
+    if outside or not path.resolve().is_relative_to(folder.resolve()):
+        raise MedDLError(Code.MODEL_INVALID, f"The file {file!r} lies outside the model's folder.")
+    return path
+
+
+def weights_path(folder: Path, weights: Weights) -> Path:
+    """The weights file.
+
+    Raises:
+        MedDLError: MODEL_INVALID for a path out of the folder, or one where no file is.
+    """
+    path = path_inside(folder, weights.file)
+    if not path.is_file():
+        raise MedDLError(Code.MODEL_INVALID, f"The weights file {weights.file!r} is missing.")
+    return path
+
+
+def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
+    """Compares every weights file with its SHA-256.
+
+    Returns:
+        The files, in the order of the spec.
+
+    Raises:
+        MedDLError: MODEL_CORRUPT, naming the file; MODEL_INVALID as ``weights_path``.
+    """
+    paths = []
+    for weights in package.spec.weights:
+        path = weights_path(package.folder, weights)
+        if weights.sha256 is not None and sha256_of(path) != weights.sha256.lower():
+            raise MedDLError(
+                Code.MODEL_CORRUPT, f"{weights.file} of the model {package.spec.name} is not the published file."
+            )
+        paths.append(path)
+    return tuple(paths)
+
+
+def _read_own(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    metadata = read_json(folder / METADATA)
+    description = metadata.get(DESCRIPTION_KEY)
+    if not isinstance(description, dict):
+        raise MedDLError(
+            Code.MODEL_INVALID,
+            f"{METADATA.as_posix()} has no description for MedDL (key {DESCRIPTION_KEY!r}).",
+            "Bundles that other programs made are not read yet.",
+        )
+    spec = spec_from_description(description, METADATA.name)
+    if any(weights.sha256 is None for weights in spec.weights):
+        raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: the weights have no SHA-256.")
+    return spec, ()
+
+
+def _read_plain(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    return spec_from_description(read_json(folder / PLAIN_DESCRIPTION), PLAIN_DESCRIPTION), ()
+
+
+def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
+    weights = tuple(
+        replace(item, sha256=item.sha256 or sha256_of(path))
+        for item, path in ((item, weights_path(folder, item)) for item in spec.weights)
+    )
+    return replace(spec, weights=weights)
+
+
+_LAYOUTS: dict[Path, Layout] = {
+    METADATA: _read_own,
+    Path(PLAIN_DESCRIPTION): _read_plain,
+    Path(MODEL_JSON): read_meshnet_folder,
+}
+"""The file that shows a layout, and what reads it. The first one counts."""

@@ -1,0 +1,136 @@
+"""A folder appears under its name whole, or not at all.
+
+It is filled under a temporary name beside its final one, brought to the disk, and renamed. The temporary name holds
+this machine and process, so that what a killed process left behind can be told from work that is under way.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from ..errors import Code, MedDLError
+
+PREFIX = ".meddl-"
+"""How the names of unfinished folders begin."""
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Gives an empty folder in ``parent``, which is removed in the end unless it was settled.
+
+    Raises:
+        MedDLError: NO_SPACE where the disk is full; OUTPUT_UNWRITABLE where the folder refuses.
+    """
+    with named_errors(parent.name):
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = _temporary_name(parent)
+        scratch.mkdir(mode=0o700)
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def settle(folder: Path, final: Path, overwrite: bool = False) -> None:
+    """Brings the files of ``folder`` to the disk and renames it to ``final``.
+
+    Args:
+        folder: on the same disk as ``final``.
+        final: its new name.
+        overwrite: replace what is there.
+
+    Raises:
+        MedDLError: MODEL_EXISTS; NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    with named_errors(final.name):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
+        folder.chmod(0o755)
+        if not os.path.lexists(final):
+            folder.rename(final)
+            return
+        if not overwrite:
+            raise MedDLError(Code.MODEL_EXISTS, f"There is already something named {final.name!r}.")
+        old = _temporary_name(final.parent)
+        final.rename(old)
+        try:
+            folder.rename(final)
+        except OSError:
+            old.rename(final)
+            raise
+        with suppress(OSError):  # the new one is in its place; what stays of the old is swept later
+            _delete(old)
+
+
+@contextmanager
+def staged_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Gives an empty folder to fill; on success it becomes ``final``, on failure it is removed.
+
+    Raises:
+        MedDLError: as ``scratch_folder`` and ``settle``.
+    """
+    with scratch_folder(final.parent) as scratch:
+        yield scratch
+        settle(scratch, final, overwrite)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder: it vanishes from its name at once, then from the disk. Of a link, only the link.
+
+    Raises:
+        MedDLError: OUTPUT_UNWRITABLE.
+    """
+    with named_errors(folder.name):
+        doomed = _temporary_name(folder.parent)
+        folder.rename(doomed)
+        _delete(doomed)
+
+
+def sweep(parent: Path) -> None:
+    """Removes what processes of this machine that no longer run left unfinished in ``parent``."""
+    for left in parent.glob(PREFIX + "*"):
+        machine, _, rest = left.name.removeprefix(PREFIX).partition("-")
+        pid = rest.partition("-")[0]
+        if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def named_errors(what: str) -> Iterator[None]:
+    """Turns the system's refusals to write into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise MedDLError(Code.NO_SPACE, f"The disk is full: {what} was not written.") from error
+        reason = error.strerror or type(error).__name__
+        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
+
+
+def _temporary_name(parent: Path) -> Path:
+    return parent / f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

@@ -1,0 +1,180 @@
+"""The models of this person: one folder, with one folder in it for each model.
+
+The folder itself is the truth. It can be looked at, moved and emptied with any file manager; there is no index.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Code, MedDLError
+from .archive import RESERVED, copy_folder, unpack
+from .package import ModelPackage, open_folder, verify_weights
+from .staging import named_errors, remove_folder, scratch_folder, settle, staged_folder, sweep
+
+ENVIRONMENT = "MEDDL_MODELS"
+"""Environment variable that names another folder."""
+
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One folder of the store.
+
+    Attributes:
+        name: the folder's name, by which the model is opened.
+        folder: where it lies.
+        size: bytes of all its files.
+        package: the model, or None where it cannot be opened.
+        error: why it cannot.
+    """
+
+    name: str
+    folder: Path
+    size: int
+    package: ModelPackage | None
+    error: MedDLError | None = None
+
+
+def default_folder() -> Path:
+    """``MEDDL_MODELS``, else where the system keeps a person's data of programs."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named).expanduser()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "MedDL" / "models"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "MedDL" / "models"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "meddl" / "models"
+
+
+class ModelStore:
+    """The folder of models.
+
+    Attributes:
+        path: the folder. It need not exist until something is added.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        """Takes a folder; the person's own if None."""
+        self.path = Path(folder) if folder is not None else default_folder()
+
+    def list(self) -> list[StoredModel]:
+        """All models by name; a broken one with its error."""
+        return [_stored(folder) for folder in self._folders()]
+
+    def find(self, name: str) -> Path | None:
+        """The folder of the model of this name; case does not matter."""
+        folders = list(self._folders())
+        exact = [folder for folder in folders if folder.name == name]
+        return next(iter(exact or [f for f in folders if f.name.casefold() == name.casefold()]), None)
+
+    def add(self, source: str | Path, name: str | None = None, overwrite: bool = False) -> StoredModel:
+        """Adds a model: copied or unpacked, its weights compared with their SHA-256, and there only when it is whole.
+
+        Args:
+            source: a folder or a zip that holds a model.
+            name: what to call it; the model's own name if None.
+            overwrite: replace a model of this name.
+
+        Raises:
+            MedDLError: FILE_NOT_FOUND; ARCHIVE_UNSAFE; MODEL_INVALID, MODEL_CORRUPT, MODEL_EXISTS; NO_SPACE,
+                OUTPUT_UNWRITABLE.
+        """
+        path = Path(source)
+        if not path.exists():
+            raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder or zip {path.name!r}.")
+        if path.is_file() and not zipfile.is_zipfile(path):
+            raise MedDLError(Code.ARCHIVE_UNSAFE, f"{path.name} is not a zip.", "Add a model's folder, or a zip of it.")
+        self._make()
+        with scratch_folder(self.path) as scratch:
+            if path.is_file():
+                content = unpack(path, scratch)
+            else:
+                copy_folder(path, scratch)
+                content = scratch
+            package = open_folder(content)
+            verify_weights(package)
+            final = self._free_name(name or package.spec.name, overwrite)
+            settle(content, final, overwrite)
+        return _stored(final)
+
+    def stored(self, name: str) -> StoredModel:
+        """The model of this name.
+
+        Raises:
+            MedDLError: MODEL_NOT_FOUND.
+        """
+        folder = self.find(name)
+        if folder is None:
+            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {name!r}.")
+        return _stored(folder)
+
+    def remove(self, name: str) -> None:
+        """Removes a model; of a linked folder, only the link.
+
+        Raises:
+            MedDLError: MODEL_NOT_FOUND; OUTPUT_UNWRITABLE.
+        """
+        folder = self.find(name)
+        if folder is None:
+            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {name!r}.")
+        remove_folder(folder)
+
+    @contextmanager
+    def placing(self, name: str, overwrite: bool = False) -> Iterator[Path]:
+        """Gives an empty folder to fill with a model, which is checked and then takes its place.
+
+        Raises:
+            MedDLError: MODEL_EXISTS; MODEL_INVALID, MODEL_CORRUPT where what was filled in is no model; NO_SPACE,
+                OUTPUT_UNWRITABLE.
+        """
+        self._make()
+        with staged_folder(self._free_name(name, overwrite), overwrite) as staged:
+            yield staged
+            verify_weights(open_folder(staged))
+
+    def _make(self) -> None:
+        with named_errors(self.path.name):
+            self.path.mkdir(parents=True, exist_ok=True)
+        sweep(self.path)
+
+    def _folders(self) -> Iterator[Path]:
+        if not self.path.is_dir():
+            return
+        for folder in sorted(self.path.iterdir(), key=lambda item: item.name.casefold()):
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield folder
+
+    def _free_name(self, name: str, overwrite: bool) -> Path:
+        """The folder for a model of this name."""
+        _check_name(name)
+        there = self.find(name)
+        if there is not None and not overwrite:
+            raise MedDLError(Code.MODEL_EXISTS, f"The store already has a model named {there.name!r}.")
+        return there or self.path / name
+
+
+def _stored(folder: Path) -> StoredModel:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    try:
+        return StoredModel(folder.name, folder, size, open_folder(folder))
+    except MedDLError as error:
+        return StoredModel(folder.name, folder, size, None, error)
+
+
+def _check_name(name: str) -> None:
+    plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    if not plain or not name or name[0] == "." or name[-1] == "." or len(name) > LONGEST_NAME:
+        raise MedDLError(
+            Code.MODEL_INVALID, f"{name[:LONGEST_NAME]!r} is not a name for a model.", "Use letters, digits and . _ -"
+        )
+    if name.split(".")[0].upper() in RESERVED:
+        raise MedDLError(Code.MODEL_INVALID, f"{name!r} is the name of a device on Windows.", "Choose another name.")

@@ -1,0 +1,329 @@
+"""How a scan flows to a segmentation. Read this first.
+
+    readers -> admit -> preprocess -> inference -> postprocess -> writers
+
+``load`` makes a model ready once; ``plan`` says what a case will need; ``segment`` runs it. All three take values and
+return values: files are read and written around them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import psutil
+import SimpleITK as sitk
+
+from .errors import Code, MedDLError, Notice
+from .models import ModelPackage, load_networks
+from .postprocess import clean_up, decide
+from .preprocess import Region, inside, network_grid, prepare
+from .preprocess.prepare import split_channels
+from .preprocess.region import cut_out
+from .readers.values import check_hounsfield
+from .resample import resample
+from .spec import CleanUp, ModelSpec
+from .volume import Geometry, Label, LabelMap, Volume
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .inference import Device, Plan
+
+Item = TypeVar("Item")
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with (stage, done, of). What it raises ends the run: that is how a run is cancelled."""
+
+REGION_MARGIN_MM = 20.0
+"""Without a patch, what the network sees around a region of interest."""
+
+TIGHT = 0.8
+"""Part of the free memory above which a run warns."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person chooses for a run.
+
+    Attributes:
+        structures: names of the labels to keep; empty: all.
+        region: only this part of the scan.
+        allow: refusals that the person overrides, for this run.
+    """
+
+    structures: tuple[str, ...] = ()
+    region: Region | None = None
+    allow: frozenset[Code] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model that is ready to run: keep it for the next case.
+
+    Attributes:
+        package: what it is.
+        networks: one for each weights file, in eval mode.
+        device: where they run.
+    """
+
+    package: ModelPackage
+    networks: Sequence[nn.Module]
+    device: Device
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model as plain data."""
+        return self.package.spec
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The result of one case.
+
+    Attributes:
+        label_map: on the scan's own grid.
+        notices: everything that the person should know, readers' warnings included.
+        seconds: wall time of each stage.
+        device: what the network ended on.
+        plan: what was foreseen.
+    """
+
+    label_map: LabelMap
+    notices: tuple[Notice, ...]
+    seconds: dict[str, float]
+    device: str
+    plan: Plan
+
+
+def load(package: ModelPackage, device: str = "auto", threads: int | None = None) -> Model:
+    """Loads a model's networks.
+
+    Args:
+        package: the model.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: CPU threads for the network and for resampling; None: all cores.
+
+    Raises:
+        MedDLError: DEVICE_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.
+    """
+    from .inference import choose_device
+    from .inference.devices import usable_cores
+
+    chosen = choose_device(device, threads)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
+    return Model(package, load_networks(package), chosen)
+
+
+def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
+    """What a case will need. Runs at most a small patch.
+
+    Raises:
+        MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``.
+    """
+    admit(volumes, model.spec, options)
+    return _plan(volumes, model, options, timed)
+
+
+def segment(
+    volumes: Sequence[Volume], model: Model, options: Options = Options(), on_progress: OnProgress | None = None
+) -> Segmentation:
+    """Segments one case.
+
+    Args:
+        volumes: one volume for each channel of the model, the first decides the result's grid.
+        model: from ``load``.
+        options: what the person chose.
+        on_progress: told of progress; what it raises ends the run.
+
+    Returns:
+        The segmentation on the grid of ``volumes[0]``.
+
+    Raises:
+        MedDLError: a refusal before the network runs (see ``admit``), NO_MEMORY, NETWORK_NONFINITE.
+    """
+    from .inference import Predictor, predict
+
+    spec = model.spec
+    clock = _Clock(on_progress)
+    scan = volumes[0].geometry
+    labels = chosen_labels(spec, options.structures)
+    notices = admit(volumes, spec, options)
+    foreseen = _plan(volumes, model, options, timed=False)
+    notices += _check_memory(foreseen, options)
+
+    with clock.stage("prepare"):
+        prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
+    with clock.stage("network"):
+        predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
+    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
+    with clock.stage("finish"):
+        seen = scan if options.region is None else cut_out(volumes[:1], options.region)[0].geometry
+        slabs = clock.time_of("network", slabs)
+        label_map = decide(slabs, prepared.geometry, seen, spec.output, labels, clock.progress("finish"))
+        label_map = clean_up(label_map, _clean_up_of(spec, labels))
+        if options.region is not None:
+            label_map = _pasted(label_map, scan, options.region)
+    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
+
+
+def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:
+    """The model's labels, or those named (case does not matter).
+
+    Raises:
+        MedDLError: LABEL_UNKNOWN, naming the ones that there are.
+    """
+    if not structures:
+        return spec.labels
+    by_name = {label.name.casefold(): label for label in spec.labels}
+    unknown = [name for name in structures if name.casefold() not in by_name]
+    if unknown:
+        names = ", ".join(label.name for label in spec.labels)
+        raise MedDLError(
+            Code.LABEL_UNKNOWN, f"The model {spec.name} has no structure {', '.join(unknown)}.", f"It has: {names}."
+        )
+    wanted = {name.casefold() for name in structures}
+    return tuple(label for label in spec.labels if label.name.casefold() in wanted)
+
+
+def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:
+    """Decides whether a case may run with a model.
+
+    Returns:
+        The readers' warnings and those of this model for this scan.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, WRONG_MODALITY, TOO_THIN, REGION_OUTSIDE, LABEL_UNKNOWN.
+    """
+    chosen_labels(spec, options.structures)
+    notices = [notice for volume in volumes for notice in volume.notices]
+    for channel, volume in zip(spec.channels, split_channels(volumes, spec), strict=True):
+        wanted = channel.modality
+        if wanted is None:
+            continue
+        if volume.modality is None:
+            notices.append(
+                Notice(Code.MODALITY_UNKNOWN, f"The file of {channel.name!r} does not say that it is {wanted}.")
+            )
+            if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
+                notices.append(dubious)
+        elif volume.modality != wanted:
+            message = f"The model {spec.name} is for {wanted}; the volume for {channel.name!r} is {volume.modality}."
+            if Code.WRONG_MODALITY not in options.allow:
+                raise MedDLError(Code.WRONG_MODALITY, message)
+            notices.append(Notice(Code.WRONG_MODALITY, message))
+    shape = volumes[0].geometry.shape
+    if any(n < least for n, least in zip(shape, spec.minimum_shape, strict=True)):
+        sizes = ["x".join(map(str, s[::-1])) for s in (shape, spec.minimum_shape)]
+        message = f"The scan has {sizes[0]} voxels (columns, rows, slices); the model {spec.name} needs {sizes[1]}."
+        if Code.TOO_THIN not in options.allow:
+            raise MedDLError(Code.TOO_THIN, message)
+        notices.append(Notice(Code.TOO_THIN, message))
+    if options.region is not None:
+        cut_out(volumes[:1], options.region)
+    return tuple(dict.fromkeys(notices))
+
+
+def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool) -> Plan:
+    from .inference import make_plan
+
+    region = _seen(options.region, volumes[0], model.spec)
+    part = volumes[0] if region is None else cut_out(volumes[:1], region)[0]
+    return make_plan(
+        model.spec,
+        model.networks,
+        model.device,
+        int(psutil.virtual_memory().available),
+        network_grid(part.geometry, model.spec.grid).shape,
+        int(np.prod(part.geometry.shape)),
+        timed,
+    )
+
+
+def _check_memory(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
+    needed, free = foreseen.memory / 1e9, foreseen.free_memory / 1e9
+    message = f"The run needs about {needed:.1f} GB; {free:.1f} GB are free."
+    if not foreseen.fits and Code.NO_MEMORY not in options.allow:
+        raise MedDLError(Code.NO_MEMORY, message)
+    return (Notice(Code.MEMORY_TIGHT, message),) if needed > TIGHT * free else ()
+
+
+def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | None:
+    """What the network sees for a region of interest: half a patch more on each side, where there is so much."""
+    if region is None:
+        return None
+    margin = REGION_MARGIN_MM
+    if spec.inference.patch is not None:
+        spacing = spec.grid.spacing or tuple(volume.geometry.spacing[::-1])
+        margin = max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2
+    return region.grown(margin)
+
+
+def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:
+    """Clears what lies outside the region and brings the rest onto the whole scan's grid."""
+    within = inside(label_map.geometry, region)
+    layers = [
+        resample(label_map.layer(n) * within, label_map.geometry, scan, "nearest") for n in range(label_map.layers)
+    ]
+    array = layers[0] if label_map.array.ndim == 3 else np.stack(layers)
+    return LabelMap(array, scan, label_map.labels)
+
+
+def _clean_up_of(spec: ModelSpec, labels: Sequence[Label]) -> CleanUp:
+    values = {label.value for label in labels}
+    steps = spec.clean_up
+    return replace(
+        steps,
+        keep_largest=tuple(v for v in steps.keep_largest if v in values),
+        fill_holes=tuple(v for v in steps.fill_holes if v in values),
+    )
+
+
+@dataclass
+class _Clock:
+    """Times the stages and passes progress on. A ``MemoryError`` within a stage becomes an answer."""
+
+    on_progress: OnProgress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times a stage, without the time that ``time_of`` gives to another."""
+        started, others = time.monotonic(), sum(self.seconds.values())
+        self.progress(name)(0, 1)
+        try:
+            yield
+        except MemoryError as error:
+            raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {name!r}.") from error
+        within = sum(self.seconds.values()) - others
+        self._add(name, time.monotonic() - started - within)
+
+    def time_of(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Gives the time that the items take to make to the stage ``name``."""
+        iterator = iter(items)
+        while True:
+            started = time.monotonic()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self._add(name, time.monotonic() - started)
+            yield item
+
+    def progress(self, name: str) -> Callable[[int, int], None]:
+        """The function that a stage tells its progress."""
+
+        def tell(done: int, of: int) -> None:
+            if self.on_progress is not None:
+                self.on_progress(name, done, of)
+
+        return tell
+
+    def _add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)

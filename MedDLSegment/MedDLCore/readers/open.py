@@ -1,0 +1,141 @@
+"""From a path to volumes: what kind of file it is, by its content, and who reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ..errors import Code, MedDLError
+from ..volume import Volume
+from . import metaimage, nifti, nrrd
+from .dicom import is_dicom, read_dicom
+from .options import ReadOptions
+from .stored import StoredImage, load
+
+_HEADER_READERS: dict[str, Callable[[Path], StoredImage]] = {
+    "NIfTI": nifti.read_header,
+    "NRRD": nrrd.read_header,
+    "MetaImage": metaimage.read_header,
+}
+_SNIFFERS = {"NRRD": nrrd.is_nrrd, "NIfTI": nifti.is_nifti, "MetaImage": metaimage.is_metaimage}
+
+DEFAULTS = ReadOptions()
+"""Nothing chosen, nothing overridden."""
+
+_LISTED = 5
+"""Names shown in a message about many files."""
+
+_SHOWN = 200
+"""Characters of a name that are shown."""
+
+
+def read(path: Path | str | Sequence[Path | str], options: ReadOptions = DEFAULTS) -> list[Volume]:
+    """Reads a scan.
+
+    Args:
+        path: a NIfTI, NRRD, MetaImage or DICOM file; a folder with a DICOM series anywhere below it; or the files of
+            a DICOM series.
+        options: choices that settle what the files leave open.
+
+    Returns:
+        One volume; several where the person asked for all series or frames, or where one series holds several
+        acquisitions.
+
+    Raises:
+        MedDLError: FILE_NOT_FOUND, FILE_UNREADABLE, NO_IMAGES, MANY_SERIES, SERIES_INCONSISTENT, and what the reader
+            of the format refuses.
+    """
+    if isinstance(path, (str, Path)):
+        return _read_one(Path(path), options)
+    paths = [Path(item) for item in path]
+    if len(paths) == 1:
+        return _read_one(paths[0], options)
+    return _read_list(paths, options)
+
+
+def format_of(path: Path) -> str | None:
+    """``NIfTI``, ``NRRD``, ``MetaImage`` or ``DICOM``, by the file's first bytes; None: none of them.
+
+    Raises:
+        MedDLError: FILE_UNREADABLE where the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name}: {error.strerror or error}.") from error
+    for name, sniff in _SNIFFERS.items():
+        if sniff(start):
+            return name
+    return "DICOM" if is_dicom(path) else None
+
+
+def _read_one(path: Path, options: ReadOptions) -> list[Volume]:
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file or folder {path.name[:_SHOWN]!r}.") from error
+    if path.is_dir():
+        return _read_folder(path, options)
+    if not path.is_file():
+        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} is not a file.")
+    kind = format_of(path)
+    if kind is None:
+        what = "is empty" if path.stat().st_size == 0 else "is not a DICOM, NIfTI, NRRD or MetaImage file"
+        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} {what}.")
+    if kind == "DICOM":
+        return read_dicom([path], options)
+    return load(_HEADER_READERS[kind](path), options)
+
+
+def _read_folder(folder: Path, options: ReadOptions) -> list[Volume]:
+    files = sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    files = [file for file in files if file.is_file()]
+    kinds = {file: _format_or_none(file) for file in files}
+    if "DICOM" in kinds.values():
+        return read_dicom(files, options)
+    volumes = [file for file, kind in kinds.items() if kind is not None]
+    if volumes:
+        raise MedDLError(
+            Code.NO_IMAGES,
+            f"The folder holds no DICOM series, but {_named(volumes)}.",
+            "Give one of these files instead of the folder.",
+        )
+    raise MedDLError(Code.NO_IMAGES, f"None of the {len(files)} files in the folder is an image that MedDL can read.")
+
+
+def _read_list(paths: Sequence[Path], options: ReadOptions) -> list[Volume]:
+    if not paths:
+        raise MedDLError(Code.NO_IMAGES, "The list of files is empty.")
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise MedDLError(Code.FILE_NOT_FOUND, f"Not files: {_named(missing)}.", "A list may only hold files.")
+    kinds = {kind for kind in map(_format_or_none, paths) if kind is not None}
+    if kinds == {"DICOM"}:
+        return read_dicom(paths, options)
+    if len(kinds) > 1:
+        raise MedDLError(
+            Code.SERIES_INCONSISTENT,
+            f"The {len(paths)} files are of different kinds ({', '.join(sorted(kinds))}): {_named(paths)}.",
+            "Give the files of one DICOM series, or one volume file.",
+        )
+    if kinds:
+        raise MedDLError(
+            Code.MANY_SERIES,
+            f"Each of these files is a volume of its own: {_named(paths)}.",
+            "Give one file at a time.",
+        )
+    raise MedDLError(Code.NO_IMAGES, f"None of the {len(paths)} files is an image that MedDL can read.")
+
+
+def _format_or_none(path: Path) -> str | None:
+    try:
+        return format_of(path)
+    except MedDLError:
+        return None
+
+
+def _named(paths: Sequence[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:_LISTED])
+    return names if len(paths) <= _LISTED else f"{names} and {len(paths) - _LISTED} more"

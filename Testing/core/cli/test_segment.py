@@ -1,0 +1,238 @@
+"""``meddl segment`` and ``meddl plan`` as a person, and a program, meet them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from fixtures.balls import THRESHOLD, ball, ball_mask
+from fixtures.models import threshold_package
+from MedDLCore.cli.main import run
+from MedDLCore.errors import Code, Exit
+from MedDLCore.spec import Channel
+from MedDLCore.volume import Geometry
+
+MEDDL = (sys.executable, "-m", "MedDLCore.cli")
+CENTRE, RADIUS = (20.0, 25.0, 18.0), 9.0
+GEOMETRY = Geometry.from_parts((24, 30, 28), (1.5, 1.5, 1.5))
+
+
+@pytest.fixture(autouse=True)
+def a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDDL_MODELS", str(tmp_path / "store"))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    volume = ball(GEOMETRY, CENTRE, RADIUS)
+    path = tmp_path / "scan one.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(volume.array.transpose(2, 1, 0).astype(np.int16), GEOMETRY.ijk_to_ras), path)
+    return path
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return threshold_package(tmp_path / "package", THRESHOLD)
+
+
+def events(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def segment(*arguments: object) -> int:
+    return run(["segment", *map(str, arguments), "--threads", "1", "--no-picture", "--modality", "CT"])
+
+
+def test_a_scan_becomes_a_segmentation_a_table_and_a_manifest(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    assert segment(scan, "-m", package, "-o", out, "--format", "nrrd", "--format", "nifti") == Exit.OK
+    said = capsys.readouterr().out
+    assert "ball" in said
+    assert "mL" in said
+    names = sorted(path.name for path in out.iterdir())
+    stem = names[0].split("_threshold")[0] + "_threshold"
+    assert [name.removeprefix(stem) for name in names] == [
+        ".labels.json",
+        ".nii.gz",
+        ".seg.nrrd",
+        "_manifest.json",
+        "_statistics.csv",
+    ]
+    array = sitk.GetArrayFromImage(sitk.ReadImage(str(out / f"{stem}.seg.nrrd")))
+    truth = ball_mask(GEOMETRY, CENTRE, RADIUS)
+    assert 2 * (truth & (array == 1)).sum() / (truth.sum() + (array == 1).sum()) > 0.97
+    manifest = json.loads((out / f"{stem}_manifest.json").read_text())
+    assert {output["kind"] for output in manifest["outputs"]} == {"nrrd", "nifti", "nifti labels", "statistics"}
+    assert str(tmp_path) not in json.dumps(manifest)
+
+
+def test_programs_get_one_json_object_per_line_and_nothing_else(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(scan, "-m", package, "-o", tmp_path / "out", "--json") == Exit.OK
+    told = events(capsys.readouterr().out)
+    kinds = [event["event"] for event in told]
+    assert kinds[-1] == "result"
+    assert "warning" in kinds  # the ball has no anatomical code
+    fractions = [event["fraction"] for event in told if event["event"] == "progress"]
+    assert fractions == sorted(fractions)  # type: ignore[type-var]
+    assert told[-1]["structures"] == {"ball": pytest.approx(4 / 3 * np.pi * 0.9**3, rel=0.05)}
+    assert all(Path(path).is_file() for path in told[-1]["files"].values())  # type: ignore[attr-defined]
+
+
+def test_an_error_is_an_event_too(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert segment(tmp_path / "nothing.nii", "-m", package, "-o", tmp_path / "out", "--json") == Exit.INPUT
+    told = events(capsys.readouterr().out)
+    assert told[-1]["event"] == "error"
+    assert told[-1]["code"] == Code.FILE_NOT_FOUND.value
+    assert told[-1]["hint"]
+
+
+def test_an_earlier_result_is_kept_unless_the_person_says_otherwise(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert segment(scan, "-m", package, "-o", out) == Exit.OK
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert segment(scan, "-m", package, "-o", out) == Exit.OUTPUT
+    assert Code.OUTPUT_EXISTS.value in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert segment(scan, "-m", package, "-o", out, "--overwrite") == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["--modality", "MR"], Exit.INPUT, Code.WRONG_MODALITY),
+        (["--structure", "liver"], Exit.MODEL, Code.LABEL_UNKNOWN),
+        (["--roi", "500,600,0,10,0,10"], Exit.INPUT, Code.REGION_OUTSIDE),
+        (["--device", "cuda:77"], Exit.RESOURCES, Code.DEVICE_MISSING),
+        (["--format", "dicomseg"], Exit.OUTPUT, Code.NOT_DICOM),
+        (["--frame", "3"], Exit.INPUT, Code.NOT_3D),
+    ],
+)
+def test_each_refusal_is_one_message_with_a_hint_and_its_exit_status(
+    scan: Path,
+    package: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: Exit,
+    code: Code,
+) -> None:
+    out = tmp_path / "out"
+    command = ["segment", str(scan), "-m", str(package), "-o", str(out), "--modality", "CT", "--no-picture", *arguments]
+    assert run(command) == status
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said[0].startswith(f"{code.value}: ")
+    assert len(said) >= 2
+    assert "Traceback" not in "".join(said)
+    assert not list(out.glob("*"))
+
+
+def test_an_unknown_model_is_refused_with_a_hint(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(scan, "-m", "brain-tisue-t1", "-o", tmp_path) == Exit.MODEL
+    assert "brain-tissue-t1" in capsys.readouterr().err
+
+
+def test_wrong_usage_has_its_own_status(scan: Path, package: Path, tmp_path: Path) -> None:
+    assert run(["segment", str(scan)]) == Exit.USAGE
+    assert segment(scan, "-m", package, "-o", tmp_path, "--roi", "1,2,3") == Exit.USAGE
+    assert segment(scan, "-m", package, "-o", tmp_path, "--allow", "EVERYTHING") == Exit.USAGE
+    assert run(["dance"]) == Exit.USAGE
+
+
+def test_several_scans_are_several_cases_and_one_bad_one_does_not_stop_the_rest(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "broken.nii.gz"
+    empty.write_bytes(b"")
+    assert segment(empty, scan, "-m", package, "-o", tmp_path / "out", "--json") == Exit.SOME_FAILED
+    told = events(capsys.readouterr().out)
+    assert [event["event"] for event in told if event["event"] in ("error", "result")] == ["error", "result"]
+
+
+def test_a_model_with_two_channels_takes_two_inputs(scan: Path, tmp_path: Path) -> None:
+    package = threshold_package(
+        tmp_path / "two", THRESHOLD, channels=(Channel("first", "CT"), Channel("second", "CT")), inputs=2
+    )
+    assert segment(scan, scan, "-m", package, "-o", tmp_path / "out") == Exit.OK
+    assert segment(scan, "-m", package, "-o", tmp_path / "other") == Exit.INPUT
+
+
+def test_the_plan_says_what_a_run_needs_and_writes_nothing(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert run(["plan", str(scan), "-m", str(package), "--modality", "CT"]) == Exit.OK
+    said = capsys.readouterr().out
+    assert "patches" in said
+    assert "GB needed" in said
+    assert run(["plan", str(scan), "-m", str(package), "--modality", "CT", "--json"]) == Exit.OK
+    result = events(capsys.readouterr().out)[-1]
+    assert result["fits"] is True
+    assert result["patches"] == 3 * 3 * 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_program_runs_as_a_program(scan: Path, package: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "MedDLCore.cli",
+        "segment",
+        str(scan),
+        "-m",
+        str(package),
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run([*command, "--no-picture"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "MODALITY_UNKNOWN" in done.stderr
+    assert "MODALITY_UNKNOWN" not in done.stdout
+
+
+def test_interrupting_a_run_leaves_nothing(scan: Path, package: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "MedDLCore.cli",
+        "segment",
+        str(scan),
+        "-m",
+        str(package),
+        "-o",
+        str(out),
+        "--json",
+    ]
+    process = subprocess.Popen([*command, "--no-picture"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()  # it has begun
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    if process.returncode != 0:  # it was not done before the signal came
+        assert process.returncode == Exit.CANCELLED
+        assert "Traceback" not in said
+        assert not out.exists() or not [path for path in out.iterdir() if path.name.startswith(".meddl-")]
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys; from MedDLCore.cli.main import run; run(['--help']); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'monai', 'SimpleITK', 'pydicom')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

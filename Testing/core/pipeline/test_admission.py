@@ -1,0 +1,174 @@
+"""What a scan must be for a model, and what a run tells the person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fixtures.balls import THRESHOLD, ball
+from fixtures.models import BALL, model, spec, threshold_network
+from MedDLCore import pipeline
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.inference import peak_memory
+from MedDLCore.pipeline import Options, plan, segment
+from MedDLCore.preprocess import Region
+from MedDLCore.spec import CleanUp, Inference
+from MedDLCore.volume import Geometry, Label, Volume
+
+
+@pytest.fixture
+def scan() -> Volume:
+    return ball(Geometry.from_parts((24, 26, 28), (1.5, 1.5, 1.5)), (20, 20, 18), 9)
+
+
+def with_modality(volume: Volume, modality: str | None) -> Volume:
+    return Volume(volume.array, volume.geometry, modality)
+
+
+def codes(notices: tuple[Notice, ...]) -> list[Code]:
+    return [notice.code for notice in notices]
+
+
+def test_another_modality_is_refused_and_can_be_overridden(scan: Volume) -> None:
+    ready = model(threshold_network(THRESHOLD))
+    magnetic = with_modality(scan, "MR")
+    with pytest.raises(MedDLError) as refusal:
+        segment([magnetic], ready)
+    assert refusal.value.code is Code.WRONG_MODALITY
+    allowed = segment([magnetic], ready, Options(allow=frozenset({Code.WRONG_MODALITY})))
+    assert codes(allowed.notices) == [Code.WRONG_MODALITY]
+    assert allowed.label_map.array.any()
+
+
+def test_an_unknown_modality_is_a_warning_and_the_values_are_looked_at(scan: Volume) -> None:
+    ready = model(threshold_network(THRESHOLD))
+    assert codes(segment([with_modality(scan, None)], ready).notices)[0] is Code.MODALITY_UNKNOWN
+    bytes_instead_of_hu = Volume(((scan.array + 1000) / 8).astype(np.uint8), scan.geometry)
+    assert Code.UNITS_DUBIOUS in codes(segment([bytes_instead_of_hu], ready).notices)
+
+
+def test_a_reader_s_warnings_reach_the_result(scan: Volume) -> None:
+    tilted = scan.with_notices(Notice(Code.GEOM_TILT, "tilted by 5 degrees"))
+    assert Notice(Code.GEOM_TILT, "tilted by 5 degrees") in segment([tilted], model(threshold_network(0))).notices
+
+
+def test_fewer_slices_than_the_model_needs_are_refused(scan: Volume) -> None:
+    ready = model(threshold_network(THRESHOLD), spec(minimum_shape=(25, 1, 1)))
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], ready)
+    assert refusal.value.code is Code.TOO_THIN
+    assert "28x26x24" in refusal.value.message
+    allowed = segment([scan], ready, Options(allow=frozenset({Code.TOO_THIN})))
+    assert codes(allowed.notices) == [Code.TOO_THIN]
+
+
+def test_an_unknown_structure_is_refused_with_those_that_there_are(scan: Volume) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], model(threshold_network(THRESHOLD)), Options(structures=("liver",)))
+    assert refusal.value.code is Code.LABEL_UNKNOWN
+    assert "ball" in refusal.value.hint
+
+
+def test_only_the_structures_asked_for_are_returned(scan: Volume) -> None:
+    two = spec(labels=(BALL, Label(2, "Rest", (0, 0, 0))), clean_up=CleanUp(keep_largest=(1, 2)))
+    network = nn.Conv3d(1, 3, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([0.0, 1.0, -1.0]).reshape(3, 1, 1, 1, 1))
+        network.bias.copy_(torch.tensor([-1e4, 300.0, -300.0]))
+    found = segment([scan], model(network, two), Options(structures=("rest",))).label_map
+    assert [label.name for label in found.labels] == ["Rest"]
+    assert set(np.unique(found.array)) == {0, 2}
+    assert found.array[0, 0, 0] == 2
+
+
+def test_nothing_found_is_a_result_with_a_warning(scan: Volume) -> None:
+    result = segment([scan], model(threshold_network(5000)))
+    assert codes(result.notices) == [Code.EMPTY_RESULT]
+    assert not result.label_map.array.any()
+    assert [label.name for label in result.label_map.labels] == ["ball"]
+
+
+def test_a_run_that_needs_more_memory_than_is_free_is_refused_before_it_starts(
+    scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Memory:
+        available = 100_000
+
+    ready = model(threshold_network(THRESHOLD))
+    monkeypatch.setattr(pipeline.psutil, "virtual_memory", Memory)
+    started: list[str] = []
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], ready, on_progress=lambda stage, *_: started.append(stage))
+    assert refusal.value.code is Code.NO_MEMORY
+    assert not started
+    Memory.available = int(plan([scan], ready, timed=False).memory * 1.1)
+    assert codes(segment([scan], ready).notices) == [Code.MEMORY_TIGHT]
+
+
+def test_a_machine_that_refuses_memory_is_an_answer_and_not_a_crash(
+    scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    for stage in ("prepare", "decide"):
+        with monkeypatch.context() as patch, pytest.raises(MedDLError) as refusal:
+            patch.setattr(pipeline, stage, full)
+            segment([scan], model(threshold_network(THRESHOLD)))
+        assert refusal.value.code is Code.NO_MEMORY
+
+
+def test_cancelling_ends_the_run_at_once(scan: Volume) -> None:
+    stages: list[str] = []
+
+    def cancel(stage: str, done: int, of: int) -> None:
+        stages.append(stage)
+        if stage == "network" and done == 1 and of > 1:
+            raise MedDLError(Code.CANCELLED, "cancelled")
+
+    with pytest.raises(MedDLError) as stop:
+        segment([scan], model(threshold_network(THRESHOLD)), on_progress=cancel)
+    assert stop.value.code is Code.CANCELLED
+    assert stages[-1] == "network"
+
+
+def test_progress_goes_through_the_stages_in_their_order(scan: Volume) -> None:
+    told: list[tuple[str, float]] = []
+    result = segment(
+        [scan], model(threshold_network(THRESHOLD)), on_progress=lambda stage, n, of: told.append((stage, n / of))
+    )
+    order = list(dict.fromkeys(stage for stage, _ in told))
+    assert order == ["prepare", "network", "finish"]
+    assert told[-1] == ("finish", 1.0)
+    assert list(result.seconds) == ["prepare", "network", "finish"]
+
+
+def test_the_plan_counts_the_patches_that_run(scan: Volume) -> None:
+    inference = Inference(patch=(16, 16, 16), mirror_axes=(0,), batch=2)
+    ready = model([threshold_network(THRESHOLD), threshold_network(0)], spec(inference=inference))
+    foreseen = plan([scan], ready)
+    calls: list[tuple[int, int]] = []
+    segment([scan], ready, on_progress=lambda stage, n, of: calls.append((n, of)) if stage == "network" else None)
+    assert max(of for _, of in calls) == foreseen.patches * foreseen.passes
+    assert foreseen.passes == 4
+    assert foreseen.seconds is not None
+    assert foreseen.seconds > 0
+    assert foreseen.fits
+
+
+def test_a_region_makes_the_plan_smaller(scan: Volume) -> None:
+    ready = model(threshold_network(THRESHOLD), spec(inference=Inference(patch=(4, 4, 4))))
+    part = plan([scan], ready, Options(region=Region((18, 18, 16), (22, 22, 20))), timed=False)
+    assert part.patches < plan([scan], ready, timed=False).patches / 2
+
+
+def test_peak_memory_is_what_lives_at_one_time() -> None:
+    """Input and first output, then first and second output: not the sum of all."""
+    network = nn.Sequential(nn.Conv3d(1, 8, 1), nn.Conv3d(8, 8, 1), nn.Conv3d(8, 2, 1)).eval()
+    voxels = 32**3 * 4
+    peak, operations = peak_memory(network, (1, 1, 32, 32, 32))
+    assert peak == (1 + 8 + 8) * voxels
+    assert operations == 2 * 32**3 * (8 + 64 + 16)
+    assert all(parameter.device.type == "cpu" for parameter in network.parameters())
