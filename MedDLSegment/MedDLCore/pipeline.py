@@ -39,9 +39,6 @@ Item = TypeVar("Item")
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, done, of). What it raises ends the run: that is how a run is cancelled."""
 
-REGION_MARGIN_MM = 20.0
-"""Without a patch, what the network sees around a region of interest."""
-
 TIGHT = 0.8
 """Part of the free memory above which a run warns."""
 
@@ -254,14 +251,14 @@ def _check_memory(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
 
 
 def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | None:
-    """What the network sees for a region of interest: half a patch more on each side, where there is so much."""
-    if region is None:
+    """What the network sees for a region of interest: half a patch more on each side.
+
+    A network that takes the whole scan at once is always given the whole scan.
+    """
+    if region is None or spec.inference.patch is None:
         return None
-    margin = REGION_MARGIN_MM
-    if spec.inference.patch is not None:
-        spacing = spec.grid.spacing or tuple(volume.geometry.spacing[::-1])
-        margin = max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2
-    return region.grown(margin)
+    spacing = spec.grid.spacing or network_grid(volume.geometry, spec.grid).spacing[::-1]
+    return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
 
 
 def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:

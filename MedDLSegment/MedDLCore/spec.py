@@ -200,6 +200,8 @@ class ModelSpec:
         labels: structures; for softmax, ``value`` is the channel, for sigmoid the channel plus one.
         grid, intensity, inference, output, clean_up: the stations, in their order. ``intensity`` is applied to each
             channel on its own.
+        statistics: over which voxels the intensity steps take percentiles, means and deviations: the ``scan``'s own, or
+            those of the network's ``grid``, padding included. Neither depends on a region of interest.
         minimum_shape: fewest voxels the input must have along K, J, I.
         measured: figures from the model's author, free form (e.g. ``{"seconds": 40, "memory_bytes": 3e9}``).
     """
@@ -220,6 +222,7 @@ class ModelSpec:
     inference: Inference = Inference()
     output: Output = Output()
     clean_up: CleanUp = CleanUp()
+    statistics: Literal["scan", "grid"] = "scan"
     minimum_shape: Triple = (1, 1, 1)
     measured: Mapping[str, Any] = field(default_factory=dict)
 

@@ -7,16 +7,12 @@ from pathlib import Path
 import click
 
 from ..case import Outputs, run_case
-from ..demo import make_phantom
+from ..demo import NAME, make_phantom
 from ..metrics import dice_by_label
 from ..models import open_model
 from ..pipeline import load
 from .pictures import draw
 from .reporter import Reporter
-
-MODEL = "phantom"
-"""The model that comes with MedDL for this."""
-
 
 @click.command()
 @click.option(
@@ -42,7 +38,7 @@ def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) 
         reporter.progress("read", 0, 1)
         volume, truth = make_phantom(seed)
         reporter.progress("load", 0, 1)
-        model = load(open_model(MODEL), device, threads)
+        model = load(open_model(NAME), device, threads)
         outputs = Outputs(out, ("nrrd", "nifti"), overwrite=True)
         result = run_case([volume], model, outputs, on_progress=reporter.progress)
         reporter.progress("picture", 0, 1)

@@ -1,7 +1,7 @@
 """Intensity steps. Each becomes "clip, then a straight line", fitted to the scan as it came.
 
-Statistics (percentiles, mean, standard deviation) are those of the whole scan on its own grid, so that cropping,
-padding and resampling do not change them.
+Statistics (percentiles, mean, standard deviation) are taken over the scan as it came, or over the network's grid, as
+the model asks; never over a part of the scan only.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[L
 
     Args:
         steps: applied one after the other.
-        scan: ``(K, J, I)``, the whole scan.
+        scan: ``(K, J, I)``, what the statistics are taken over.
 
     Returns:
         One line per step.

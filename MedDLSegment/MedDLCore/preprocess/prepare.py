@@ -40,7 +40,7 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
         volumes: one ``(K, J, I)`` volume per channel of the model, or a single ``(C, K, J, I)`` one. The first
             decides the grid; the others are brought onto it by their own geometry.
         spec: the model.
-        region: only this part (statistics for the intensity steps are still those of the whole scans).
+        region: only this part. Statistics for the intensity steps are still those of the whole scans.
 
     Raises:
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
@@ -50,9 +50,16 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
-        lines = fit_intensity(spec.intensity, scan.array)
-        moved = resample(part.array, part.geometry, geometry, spec.grid.interpolation, fill=float(scan.array.min()))
-        array[channel] = apply_intensity(lines, moved)
+        air = float(scan.array.min())
+        moved = resample(part.array, part.geometry, geometry, spec.grid.interpolation, fill=air)
+        if spec.statistics == "scan":
+            measured = scan.array
+        elif region is None:
+            measured = moved
+        else:
+            whole_grid = network_grid(whole[0].geometry, spec.grid)
+            measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill=air)
+        array[channel] = apply_intensity(fit_intensity(spec.intensity, measured), moved)
     return Prepared(array, geometry)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from core.test_resample import all_orientations
 from fixtures.balls import THRESHOLD, ball, ball_mask, centroid, turned
@@ -108,6 +110,28 @@ def test_a_region_of_interest_changes_nothing_inside_it_and_clears_the_rest() ->
     assert part.array.any()
 
 
+def test_a_network_for_whole_scans_sees_the_whole_scan_whatever_the_region() -> None:
+    """A head network that is given a piece of a head finds nothing right in it."""
+    geometry = a_scan()
+    volume = ball(geometry, CENTRE, RADIUS)
+    seen = []
+
+    class Looking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = threshold_network(THRESHOLD)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.device.type != "meta":
+                seen.append(tuple(x.shape[2:]))
+            return self.inner(x)
+
+    ready = model(Looking(), spec(inference=Inference()))
+    part = segment([volume], ready, Options(region=Region((20, -30, 40), (36, -8, 60)))).label_map
+    assert seen == [geometry.shape[::-1]]
+    assert 0 < part.array.sum() < segment([volume], ready).label_map.array.sum()
+
+
 @pytest.mark.parametrize("shape", [(1, 40, 44), (2, 40, 44), (36, 1, 44), (36, 40, 1), (1, 1, 1)])
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 1.0), (5.0, 5.0, 5.0)])
 def test_thin_scans_run(shape: tuple[int, int, int], spacing: tuple[float, float, float] | None) -> None:
@@ -121,9 +145,6 @@ def test_thin_scans_run(shape: tuple[int, int, int], spacing: tuple[float, float
 
 
 def _only_channel_1(network: object) -> object:
-    import torch
-    from torch import nn
-
     single = nn.Conv3d(1, 1, 1)
     with torch.no_grad():
         single.weight.copy_(network.weight[1:])  # type: ignore[attr-defined]

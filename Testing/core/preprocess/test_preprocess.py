@@ -190,3 +190,14 @@ def test_an_empty_region_is_refused() -> None:
     with pytest.raises(MedDLError) as refusal:
         Region((0, 0, 0), (1, 0, 1))
     assert refusal.value.code is Code.REGION_OUTSIDE
+
+
+def test_statistics_over_the_networks_grid_count_its_padding_and_not_the_region() -> None:
+    volume = ball(Geometry.from_parts((30, 30, 30), (2, 2, 2)), (30, 30, 30), 25)
+    spec = a_spec(intensity=(ZScore(),), statistics="grid", grid=Grid(orientation="RAS", shape=(60, 60, 60)))
+    array = prepare([volume], spec).array
+    assert abs(array.mean()) < 1e-4
+    assert array.std() == pytest.approx(1, abs=1e-4)
+    spec = a_spec(intensity=(ZScore(),), statistics="grid")
+    whole, part = prepare([volume], spec), prepare([volume], spec, Region((20, 20, 20), (40, 40, 40)))
+    assert part.array.max() == pytest.approx(whole.array.max(), rel=1e-5)
