@@ -276,7 +276,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.MODEL_LABELS: _warning(
             "The model does not name all of its classes.", "The segments are named by their number; rename them."
         ),
-        Code.ARCHIVE_UNSAFE: _model("The archive is not a plain zip of one model.", "Ask the sender for a clean zip."),
+        Code.ARCHIVE_UNSAFE: _model(
+            "The archive could write outside its folder, hide files or fill the disk. Nothing of it was used.",
+            "Ask the sender for a clean archive.",
+        ),
         Code.DOWNLOAD_FAILED: _model("The download did not succeed.", "Check the connection and try again."),
         Code.DOWNLOAD_TAMPERED: _model(
             "The downloaded file is not the one that was published. It was deleted.",

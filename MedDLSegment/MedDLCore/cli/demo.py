@@ -14,6 +14,7 @@ from ..pipeline import load
 from .pictures import draw
 from .reporter import Reporter
 
+
 @click.command()
 @click.option(
     "--out",
@@ -42,10 +43,9 @@ def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) 
         outputs = Outputs(out, ("nrrd", "nifti"), overwrite=True)
         result = run_case([volume], model, outputs, on_progress=reporter.progress)
         reporter.progress("picture", 0, 1)
-        files = {**result.files, **draw(volume, result, outputs, reporter)}
+        files = {**result.files, **draw(volume, result, outputs)}
         scores = dice_by_label(truth, result.segmentation.label_map)
-        for notice in result.notices:
-            reporter.notice(notice)
+        reporter.notices(result.notices)
         reporter.result(
             _in_words(scores, {row.name: row.volume_mL for row in result.statistics}, files),
             dice=scores,

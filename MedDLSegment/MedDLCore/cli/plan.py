@@ -51,8 +51,7 @@ def plan(
         options = run_options(structures, region, allow)
         for case in cases:
             foreseen = make_plan(case, ready, options)
-            for notice in (*package.notices, *admit(case, package.spec, options)):
-                reporter.notice(notice)
+            reporter.notices((*package.notices, *admit(case, package.spec, options)))
             reporter.result(_in_words(foreseen), fits=foreseen.fits, **asdict(foreseen))
             fits &= foreseen.fits
     return int(Exit.OK if fits else Exit.RESOURCES)

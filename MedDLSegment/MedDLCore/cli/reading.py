@@ -40,7 +40,7 @@ def read_cases(paths: tuple[Path, ...], channels: int, options: ReadOptions) -> 
 
 def _read(paths: tuple[Path, ...], options: ReadOptions) -> list[Volume]:
     if len(paths) == 1 and paths[0].suffix.lower() in SCENES:
-        return read_scene(paths[0])
+        return read_scene(paths[0], options)
     return read(paths[0] if len(paths) == 1 else list(paths), options)
 
 

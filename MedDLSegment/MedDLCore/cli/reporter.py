@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -29,6 +30,9 @@ STAGES: Mapping[str, tuple[float, str]] = {
     "picture": (0.02, "Drawing the picture"),
 }
 """Each stage's expected part of the whole, and what a person reads."""
+
+MOST_OF_A_KIND = 3
+"""Warnings of one code that a person is shown."""
 
 
 class Reporter:
@@ -101,10 +105,17 @@ class Reporter:
                 seconds_left=None if left is None else round(left, 1),
             )
 
-    def notice(self, notice: Notice) -> None:
-        """A named warning."""
-        self.event("warning", case=self._case, code=notice.code.value, message=notice.message)
-        self._say(f"[yellow]Warning[/yellow] {escape(str(notice))}")
+    def notices(self, notices: Sequence[Notice]) -> None:
+        """Named warnings; a person is shown the first few of each code."""
+        shown: Counter[Code] = Counter()
+        for notice in notices:
+            self.event("warning", case=self._case, code=notice.code.value, message=notice.message)
+            shown[notice.code] += 1
+            if shown[notice.code] <= MOST_OF_A_KIND:
+                self._say(f"[yellow]Warning[/yellow] {escape(str(notice))}")
+        for code, count in shown.items():
+            if count > MOST_OF_A_KIND:
+                self._say(f"[yellow]Warning[/yellow] {code.value}: and {count - MOST_OF_A_KIND} more.")
 
     def error(self, error: MedDLError) -> None:
         """A refusal, with what to do next."""

@@ -1,12 +1,14 @@
-"""Slicer scenes as inputs and as results, where the extra ``[scene]`` is there."""
+"""Slicer scenes as inputs and as results. They need the extra ``[scene]``, and say so where it is absent."""
 
 from __future__ import annotations
 
-import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from ..case import CaseResult, Outputs
 from ..errors import Code, MedDLError
+from ..readers import ReadOptions
+from ..readers.values import check_values
 from ..volume import Volume
 from ..writers import output_path
 
@@ -14,40 +16,34 @@ SCENES = {".mrb", ".mrml"}
 """Suffixes of scene files."""
 
 
-def read_scene(path: Path) -> list[Volume]:
-    """The volumes of a scene.
+def read_scene(path: Path, options: ReadOptions) -> list[Volume]:
+    """The volumes of a scene, their values checked as those of files are.
 
     Raises:
-        MedDLError: EXTRA_MISSING; NO_IMAGES where it holds none; what ``MedDLScene`` refuses.
+        MedDLError: EXTRA_MISSING; NONFINITE; what ``MedDLScene`` refuses.
     """
-    require_scene("Slicer scenes")
     from MedDLScene.scene_files import volumesOfScene
 
-    volumes: list[Volume] = [volume for _, volume in volumesOfScene(path)]
-    if not volumes:
-        raise MedDLError(Code.NO_IMAGES, f"The scene {path.name} holds no volume.")
-    return volumes
+    return [_checked(volume, options) for _, volume in volumesOfScene(path)]
 
 
-def check_scene(outputs: Outputs, stem: str) -> None:
-    """Refuses before the run what ``write_scene`` would refuse after it."""
-    require_scene("Slicer scenes")
-    path = output_path(outputs.folder, stem, ".mrb")
-    if path.exists() and not outputs.overwrite:
-        raise MedDLError(Code.OUTPUT_EXISTS, f"{path.name} is in the output folder already.")
+def _checked(volume: Volume, options: ReadOptions) -> Volume:
+    modality = options.modality or volume.modality
+    array, notices = check_values(volume.array, modality, options.allow)
+    return replace(volume, array=array, modality=modality, notices=volume.notices + notices)
+
+
+def require_scenes() -> None:
+    """Raises EXTRA_MISSING where Slicer's libraries are not installed: before the run, not after it."""
+    import MedDLScene.libraries  # noqa: F401
 
 
 def write_scene(volume: Volume, result: CaseResult, outputs: Outputs) -> Path:
     """Writes a scene (.mrb) with the scan and its segmentation."""
-    require_scene("Slicer scenes")
-    from MedDLScene.scene_files import writeScene
+    from MedDLScene.result_scene import writeResultScene
 
     path = output_path(outputs.folder, result.stem, ".mrb")
-    writeScene(volume, result.segmentation.label_map, path)
+    if path.exists() and not outputs.overwrite:
+        raise MedDLError(Code.OUTPUT_EXISTS, f"{path.name} is in the output folder already.")
+    writeResultScene(volume, result.segmentation.label_map, path, name="scan")
     return path
-
-
-def require_scene(what: str) -> None:
-    """Raises EXTRA_MISSING where Slicer's libraries are not installed."""
-    if importlib.util.find_spec("MedDLScene") is None or importlib.util.find_spec("slicer") is None:
-        raise MedDLError(Code.EXTRA_MISSING, f"{what} need the extra [scene].", "pip install 'meddl[scene]'")

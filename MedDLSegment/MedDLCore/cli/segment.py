@@ -15,7 +15,7 @@ from ..writers import FORMATS
 from .pictures import draw
 from .reading import Case, group_inputs, read_cases
 from .reporter import Reporter
-from .scenes import write_scene
+from .scenes import require_scenes, write_scene
 from .settings import read_options, run_options, scan_options
 
 
@@ -74,6 +74,8 @@ def segment(
             failures.append(error)
             reporter.error(error)
 
+        if "mrb" in formats:
+            require_scenes()
         package = open_model(model)
         channels = len(package.spec.channels)
         ready: Model | None = None
@@ -122,9 +124,8 @@ def _run(
         files["mrb"] = write_scene(case[0], result, outputs)
     if picture:
         reporter.progress("picture", 0, 1)
-        files |= draw(case[0], result, outputs, reporter)
-    for notice in result.notices:
-        reporter.notice(notice)
+        files |= draw(case[0], result, outputs)
+    reporter.notices(result.notices)
     reporter.result(
         _summary(result, files),
         files={kind: str(path) for kind, path in files.items()},

@@ -83,15 +83,20 @@ def make_plan(
     patches = math.prod(len(window_starts(n, p, inference.overlap)) for n, p in zip(shape, patch, strict=True))
     batch = min(inference.batch, patches)
     channels = len(spec.channels)
-    forward, operations = peak_memory(networks[0], (batch, channels, *patch))
+    on_cpu = device.name == "cpu"
+    forward, operations = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
     passes = len(networks) * 2 ** len(inference.mirror_axes)
 
     prepared = math.prod(shape) * channels * BYTES
     logits = math.prod(shape) * spec.output_channels * BYTES
-    slab = 0 if inference.patch is None else patch[0] * shape[1] * shape[2] * spec.output_channels * BYTES * 2
-    patch_sum = math.prod(patch) * spec.output_channels * BYTES * batch * (2 if passes > 1 else 1)
-    on_cpu = device.name == "cpu"
-    running = 2 * prepared + logits + (forward + slab + patch_sum if on_cpu else slab)
+    patch_logits = math.prod(patch) * spec.output_channels * BYTES * batch
+    network = forward + (2 * patch_logits if passes > 1 else 0)
+    gathered = 0
+    if inference.patch is not None:  # the weighted product, the sum of a slab and its mean; the slabs gathered
+        network += patch_logits
+        network += 2 * patch[0] * shape[1] * shape[2] * spec.output_channels * BYTES
+        gathered = logits
+    running = 2 * prepared + gathered + (network if on_cpu else logits)
     finishing = logits + scan_voxels * (3 * BYTES + 4)
     weights = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
     return Plan(
@@ -99,7 +104,7 @@ def make_plan(
         patches=patches,
         passes=passes,
         memory=max(running, finishing),
-        device_memory=0 if on_cpu else forward + slab + patch_sum + weights,
+        device_memory=0 if on_cpu else network + weights,
         free_memory=free_memory,
         free_device_memory=device.free_memory,
         operations=operations * math.ceil(patches / batch) * passes,

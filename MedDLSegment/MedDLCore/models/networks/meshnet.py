@@ -68,12 +68,15 @@ class _Convolution(nn.Conv3d):
     """A convolution that keeps the size, and writes an output too large for one call in slabs along axis 0."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)``."""
+        """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)``.
+
+        A slab without a margin costs nothing, so that it can be thin and spare the library's work space.
+        """
         slice_bytes = image.element_size() * len(image) * self.out_channels * image.shape[3] * image.shape[4]
-        depth, thickness = image.shape[2], max(1, LARGEST_OUTPUT // slice_bytes)
-        if depth <= thickness or image.device.type != "cpu":
+        depth, margin = image.shape[2], int(self.padding[0])
+        if slice_bytes * depth <= LARGEST_OUTPUT or image.device.type not in ("cpu", "meta"):
             return super().forward(image)
-        margin = int(self.padding[0])
+        thickness = max(1, (LARGEST_OUTPUT if margin else LARGEST_OUTPUT // 8) // slice_bytes)
         output = image.new_empty(len(image), self.out_channels, *image.shape[2:])
         for start in range(0, depth, thickness):
             stop = min(start + thickness, depth)
