@@ -31,7 +31,7 @@ _MUST_AGREE = {
     "Modality": "modalities",
     "PhotometricInterpretation": "photometric interpretations",
 }
-_REFUSED_FIRST = (Code.LOCALIZER, Code.NOT_SCALAR, Code.NOT_CT_MR)
+_REFUSED_FIRST = (Code.NOT_3D, Code.LOCALIZER, Code.NOT_SCALAR, Code.NOT_CT_MR)
 _LISTED = 40
 
 
@@ -111,6 +111,8 @@ def left_out(file: DicomFile) -> LeftOut | None:
         return LeftOut(file.name, Code.NOT_CT_MR, f"not a CT, MR or PET image ({kind})")
     if modality and modality not in _MODALITIES:
         return LeftOut(file.name, Code.NOT_CT_MR, f"not a CT, MR or PET image ({modality})")
+    if "MOSAIC" in tags.texts("ImageType"):
+        return LeftOut(file.name, Code.NOT_3D, "a mosaic, a whole volume tiled into one image, and cannot be read")
     return LeftOut(file.name, Code.LOCALIZER, "a localizer") if is_localizer(file) else None
 
 
@@ -184,7 +186,8 @@ def choose(
         options: which series.
 
     Raises:
-        MedDLError: MANY_SERIES with the list; LOCALIZER, NOT_SCALAR, NOT_CT_MR or NO_IMAGES where no image is left.
+        MedDLError: MANY_SERIES with the list; NOT_3D, LOCALIZER, NOT_SCALAR, NOT_CT_MR or NO_IMAGES where no image is
+            left.
     """
     scouts = [one for one in series if is_scout(one.slices)]
     scans = [one for one in series if one not in scouts]
@@ -213,4 +216,5 @@ def _nothing(rest: Sequence[LeftOut]) -> MedDLError:
     codes = {item.code for item in rest}
     code = next((code for code in _REFUSED_FIRST if code in codes), Code.NO_IMAGES)
     reasons = sorted({item.reason for item in rest if item.code is code})
-    return MedDLError(code, f"None of the {len(rest)} files is part of a scan: {'; '.join(reasons)}.")
+    hint = "Export the series as an enhanced multi-frame file or one slice per file." if code is Code.NOT_3D else ""
+    return MedDLError(code, f"None of the {len(rest)} files is a slice of a scan: {'; '.join(reasons)}.", hint)

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Code, MedDLError
+
 EVEN_MM = 0.1
-"""Slices are evenly spaced when none lies further than this (and than a tenth of the spacing) from its even place."""
+EVEN_PART = 0.25
+"""Slices are evenly spaced when none lies further than these, mm and part of the spacing, from its even place.
+
+Positions that a scanner rounded to 0.1 mm are even; a single slice that is missing moves others by half a spacing.
+"""
 
 GAP_FACTOR = 1.5
 """A distance this many times the one to be expected there means that a slice is missing."""
@@ -24,8 +30,12 @@ PLANES_PER_SLICE = 4
 """The even grid has at most this many planes for each slice, beside those that fill gaps."""
 
 
+MOST_PLANES = 100_000
+"""No scan has more; a grid with more follows from positions that cannot be true."""
+
+
 def is_even(depths: NDArray[np.float64]) -> bool:
-    """Whether slices lie on an even grid, to ``EVEN_MM``.
+    """Whether slices lie on an even grid, to ``EVEN_MM`` and ``EVEN_PART``.
 
     Args:
         depths: ``(N,)`` mm along the slice normal, ascending.
@@ -34,7 +44,7 @@ def is_even(depths: NDArray[np.float64]) -> bool:
         return True
     spacing = (depths[-1] - depths[0]) / (len(depths) - 1)
     away = np.abs(depths - np.linspace(depths[0], depths[-1], len(depths))).max()
-    return bool(away <= min(EVEN_MM, spacing / 10))
+    return bool(away <= min(EVEN_MM, spacing * EVEN_PART))
 
 
 def expected_distances(depths: NDArray[np.float64], thickness: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,6 +103,9 @@ def even_grid(depths: NDArray[np.float64], holes: NDArray[np.bool_]) -> NDArray[
         depths: ``(N,)`` mm, ascending, N >= 2.
         holes: ``(N - 1,)``: where slices are missing.
 
+    Raises:
+        MedDLError: TOO_LARGE, where that would take more than ``MOST_PLANES``.
+
     Returns:
         ``(M,)`` mm, evenly spaced, from ``depths[0]`` to ``depths[-1]``.
     """
@@ -102,4 +115,6 @@ def even_grid(depths: NDArray[np.float64], holes: NDArray[np.bool_]) -> NDArray[
         float(np.percentile(present, FEW, method="lower")), float(present.sum()) / (PLANES_PER_SLICE * len(present))
     )
     steps = max(1, round(float(depths[-1] - depths[0]) / wanted))
+    if steps > MOST_PLANES:
+        raise MedDLError(Code.TOO_LARGE, f"The slices lie so far apart that {steps} planes would be needed.")
     return np.linspace(depths[0], depths[-1], steps + 1)

@@ -282,7 +282,8 @@ def _frames(places: Places, options: ReadOptions) -> list[tuple[str, list[Slice]
     count = len(places[0])
     if options.frame is None:
         raise MedDLError(
-            Code.NOT_3D, f"The series holds {count} volumes of {len(places)} slices at the same places, not one."
+            Code.NOT_3D,
+            f"The series holds {count} images at each of its {len(places)} places: {count} volumes, not one.",
         )
     if options.frame == "all":
         chosen = range(count)

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from ..errors import Code, MedDLError
 
 BROKEN = (
     *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError),
-    *(EOFError, OSError, MemoryError, struct.error, zlib.error, InvalidDicomError),
+    *(EOFError, OSError, MemoryError, struct.error, zlib.error, InvalidDicomError, BytesLengthException),
 )
 """What pydicom raises on files that are damaged; it has no exception of its own for most damage."""
 

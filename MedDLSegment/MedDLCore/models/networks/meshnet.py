@@ -81,7 +81,8 @@ class _Convolution(nn.Conv3d):
         for start in range(0, depth, thickness):
             stop = min(start + thickness, depth)
             first, last = max(start - margin, 0), min(stop + margin, depth)
-            slab = nn.functional.pad(image[:, :, first:last], (0, 0, 0, 0, first - start + margin, stop + margin - last))
+            zeros = (0, 0, 0, 0, first - start + margin, stop + margin - last)
+            slab = nn.functional.pad(image[:, :, first:last], zeros)
             padding = (0, *self.padding[1:])
             output[:, :, start:stop] = nn.functional.conv3d(
                 slab, self.weight, self.bias, padding=padding, dilation=self.dilation
