@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .atomic import check_folder
 from .errors import Code, MedDLError, Notice
 from .pipeline import Model, OnProgress, Options, Segmentation, segment
 from .terminology import label_notices
@@ -25,7 +26,6 @@ from .writers import (
     OutputRecord,
     SegmentStatistics,
     check_dicom_seg,
-    check_folder,
     output_path,
     output_stem,
     segment_statistics,

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from MedDLCore.atomic import atomic_path
 from MedDLCore.volume import Label, LabelMap, Volume
 
 from .planes import AXIAL, CORONAL, SAGITTAL, View, mostOf, paint, planeThrough, windowOf
 from .relief import paintRelief
-from .whole_files import wholeFile
 
 PANEL = 560
 STRIP = 34
@@ -52,7 +52,7 @@ def renderPicture(volume: Volume, labelMap: LabelMap, path: Path) -> None:
         MedDLError: OUTPUT_UNWRITABLE, NO_SPACE.
     """
     picture = drawPicture(volume, labelMap)
-    with wholeFile(path) as unfinished:
+    with atomic_path(path) as unfinished:
         picture.save(unfinished, "PNG")
 
 

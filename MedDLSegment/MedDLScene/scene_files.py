@@ -16,13 +16,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from MedDLCore.atomic import atomic_path, named_errors
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Source, Volume
 
 from .host import createScene
 from .libraries import quiet, slicer
 from .volume_node import volumeFromNode
-from .whole_files import namedErrors, wholeFile
 
 MEMBERS_ACCEPTED = 10_000
 BYTES_ACCEPTED = 20 * 2**30
@@ -79,7 +79,7 @@ def loadScene(path: Path, scene: slicer.vtkMRMLScene) -> None:
     if path.suffix.lower() != ".mrb":
         _importScene(path, scene)
         return
-    with tempfile.TemporaryDirectory(prefix="meddl-scene-") as folder, namedErrors(path.name):
+    with tempfile.TemporaryDirectory(prefix="meddl-scene-") as folder, named_errors(path.name):
         _unpack(path, Path(folder))
         scenes = sorted(Path(folder).rglob("*.mrml"), key=lambda file: len(file.parts))
         if not scenes:
@@ -102,7 +102,7 @@ def saveScene(scene: slicer.vtkMRMLScene, path: Path) -> None:
     Raises:
         MedDLError: OUTPUT_UNWRITABLE, NO_SPACE.
     """
-    with wholeFile(path) as bundle:
+    with atomic_path(path) as bundle:
         with quiet():
             written = scene.WriteToMRB(str(bundle.resolve()))  # it cannot write to a relative path
         if not written or not _isWhole(bundle):

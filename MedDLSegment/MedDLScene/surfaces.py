@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
 
 from .libraries import quiet, slicer, vtk
 from .placement import placementOf
-from .whole_files import wholeFile
 
 SMOOTHING = 0.5
 """Slicer's own default: 0 leaves the steps of the voxels, 1 melts small structures."""
@@ -81,7 +81,7 @@ def writeSurface(surface: Surface, path: Path) -> None:
         raise MedDLError(Code.OUTPUT_UNWRITABLE, f"The segment {surface.name} is empty and has no surface.")
     model = slicer.vtkMRMLModelNode()
     model.SetAndObservePolyData(surface.mesh)
-    with wholeFile(path) as unfinished:
+    with atomic_path(path) as unfinished:
         storage = slicer.vtkMRMLModelStorageNode()
         storage.SetFileName(str(unfinished))
         with quiet():

@@ -13,13 +13,13 @@ import pytest
 
 from fixtures.balls import THRESHOLD, ball
 from fixtures.placements import linear, tilting_grid
+from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Concept, Geometry, Label, LabelMap, Terminology
 from MedDLScene.host import createScene
 from MedDLScene.scene_files import RATIO_ACCEPTED, loadScene, nodesOfScene, saveScene, scansOfScene, volumesOfScene
 from MedDLScene.segmentation_node import labelMapFromSegmentationNode, labelMapToSegmentationNode
 from MedDLScene.volume_node import volumeFromNode
-from MedDLScene.whole_files import wholeFile
 
 GRID = Geometry.from_parts((20, 30, 34), (1.8, 2.0, 2.5), origin=(-30, -30, -25))
 LIVER = Terminology(Concept("123037004", "SCT", "Anatomical Structure"), Concept("10200004", "SCT", "Liver"))
@@ -219,7 +219,7 @@ def test_a_full_disk_is_named(a_saved_scene, a_transform_node, scene, monkeypatc
 
 
 def test_a_file_that_meets_a_full_disk_is_not_there(tmp_path) -> None:
-    with pytest.raises(MedDLError) as refused, wholeFile(tmp_path / "a.png") as unfinished:
+    with pytest.raises(MedDLError) as refused, atomic_path(tmp_path / "a.png") as unfinished:
         unfinished.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert refused.value.code is Code.NO_SPACE

@@ -16,8 +16,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from ..atomic import TEMPORARY_PREFIX, named_errors
 from ..errors import Code, MedDLError
-from .staging import PREFIX, named_errors
 
 MOST_MEMBERS = 10_000
 MOST_BYTES = 20 * 2**30
@@ -78,7 +78,7 @@ def pack(folder: Path, archive: Path) -> None:
     """
     if os.path.lexists(archive):
         raise MedDLError(Code.OUTPUT_EXISTS, f"There is already a file {archive.name}.")
-    temporary = archive.with_name(f"{PREFIX}{os.getpid()}-{archive.name}")
+    temporary = archive.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{archive.name}")
     with named_errors(archive.name):
         try:
             with zipfile.ZipFile(temporary, "w") as opened:

@@ -19,11 +19,11 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from .. import __version__
+from ..atomic import named_errors
 from ..errors import Code, MedDLError
 from .bundle import write_description
 from .catalogue import Entry, RemoteFile
 from .package import path_inside
-from .staging import named_errors
 from .store import ModelStore, StoredModel
 
 Progress = Callable[[int, int], None]

@@ -67,7 +67,6 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         channels=(Channel("T1", "MR"),),
         grid=CONFORMED,
         intensity=(Percentiles(0.0, 100.0),),
-        statistics="grid",
         inference=Inference(patch=None),
         output=Output(),
     )

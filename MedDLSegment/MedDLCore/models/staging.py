@@ -6,24 +6,14 @@ this machine and process, so that what a killed process left behind can be told 
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
+from ..atomic import named_errors, temporary_name
 from ..errors import Code, MedDLError
-
-PREFIX = ".meddl-"
-"""How the names of unfinished folders begin."""
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -35,7 +25,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     """
     with named_errors(parent.name):
         parent.mkdir(parents=True, exist_ok=True)
-        scratch = _temporary_name(parent)
+        scratch = temporary_name(parent)
         scratch.mkdir(mode=0o700)
         try:
             yield scratch
@@ -65,7 +55,7 @@ def settle(folder: Path, final: Path, overwrite: bool = False) -> None:
             return
         if not overwrite:
             raise MedDLError(Code.MODEL_EXISTS, f"There is already something named {final.name!r}.")
-        old = _temporary_name(final.parent)
+        old = temporary_name(final.parent)
         final.rename(old)
         try:
             folder.rename(final)
@@ -95,30 +85,9 @@ def remove_folder(folder: Path) -> None:
         MedDLError: OUTPUT_UNWRITABLE.
     """
     with named_errors(folder.name):
-        doomed = _temporary_name(folder.parent)
+        doomed = temporary_name(folder.parent)
         folder.rename(doomed)
         _delete(doomed)
-
-
-def sweep(parent: Path) -> None:
-    """Removes what processes of this machine that no longer run left unfinished in ``parent``."""
-    for left in parent.glob(PREFIX + "*"):
-        machine, _, rest = left.name.removeprefix(PREFIX).partition("-")
-        pid = rest.partition("-")[0]
-        if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-@contextmanager
-def named_errors(what: str) -> Iterator[None]:
-    """Turns the system's refusals to write into ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise MedDLError(Code.NO_SPACE, f"The disk is full: {what} was not written.") from error
-        reason = error.strerror or type(error).__name__
-        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
 
 
 def _delete(path: Path) -> None:
@@ -126,11 +95,3 @@ def _delete(path: Path) -> None:
         path.unlink()
     else:
         shutil.rmtree(path)
-
-
-def _temporary_name(parent: Path) -> Path:
-    return parent / f"{PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
-
-
-def _machine() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import named_errors, sweep
 from ..errors import Code, MedDLError
 from .archive import RESERVED, copy_folder, unpack
 from .package import ModelPackage, open_folder, verify_weights
-from .staging import named_errors, remove_folder, scratch_folder, settle, staged_folder, sweep
+from .staging import remove_folder, scratch_folder, settle, staged_folder
 
 ENVIRONMENT = "MEDDL_MODELS"
 """Environment variable that names another folder."""

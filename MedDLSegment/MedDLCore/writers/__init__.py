@@ -4,7 +4,6 @@ The one exception is DICOM SEG, which belongs to the patient's study and says so
 """
 
 from ..terminology import label_notices
-from .atomic import TEMPORARY_PREFIX, atomic_path, check_folder
 from .dicom_seg import Algorithm, check_dicom_seg, write_dicom_seg
 from .formats import FORMATS, Format
 from .manifest import InputRecord, Manifest, OutputRecord, content_hash, library_versions, write_manifest
@@ -15,16 +14,13 @@ from .statistics import SegmentStatistics, segment_statistics, write_statistics
 
 __all__ = [
     "FORMATS",
-    "TEMPORARY_PREFIX",
     "Algorithm",
     "Format",
     "InputRecord",
     "Manifest",
     "OutputRecord",
     "SegmentStatistics",
-    "atomic_path",
     "check_dicom_seg",
-    "check_folder",
     "content_hash",
     "label_notices",
     "library_versions",

@@ -22,10 +22,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from .. import __version__
+from ..atomic import atomic_path
 from ..errors import Code, MedDLError, Notice
 from ..terminology import terminology_of
 from ..volume import Concept, Label, LabelMap, Volume
-from .atomic import atomic_path
 from .dicom_source import SourceSeries, read_source
 from .identifiers import uid_of
 from .planes import onto_planes

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Notice
 from ..volume import Volume
-from .atomic import atomic_path
 
 FORMAT_VERSION = 1
 """Raised whenever a key changes its meaning or goes."""

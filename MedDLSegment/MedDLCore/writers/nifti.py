@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import atomic_path
 from ..errors import Code, MedDLError
 from ..volume import Concept, Geometry, Label, LabelMap
-from .atomic import atomic_path
 from .gzip_stream import open_gzip
 
 _HEADER = struct.Struct("<i 10s 18s i h c B 8h 3f 4h 8f 3f h B B 4f 2i 80s 24s 2h 6f 12f 16s 4s")

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import atomic_path
 from ..terminology import TAG, serialize_terminology, terminology_of
 from ..volume import Geometry, Label, LabelMap
-from .atomic import atomic_path
 from .gzip_stream import open_gzip
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])

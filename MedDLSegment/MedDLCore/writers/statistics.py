@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import atomic_path
 from ..volume import LabelMap, Volume
-from .atomic import atomic_path
 
 COLUMNS = ("name", "value", "voxels", "volume_mL", "mean", "standard_deviation", "minimum", "maximum", "touches_edge")
 """The columns of the table, always in this order."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.packages import threshold_package, threshold_spec
+from MedDLCore import atomic
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models import ModelStore, load_networks, open_model, pack, staging
+from MedDLCore.models import ModelStore, load_networks, open_model, pack
 from MedDLCore.models.store import default_folder
 
 
@@ -146,9 +147,9 @@ def test_removing_a_linked_model_removes_only_the_link(store: ModelStore, source
 
 def test_leftovers_of_dead_processes_are_swept_and_those_of_live_ones_stay(store: ModelStore, source: Path) -> None:
     store.path.mkdir()
-    dead = store.path / f"{staging.PREFIX}{staging._machine()}-999999999-0123456789abcdef"
-    live = store.path / f"{staging.PREFIX}{staging._machine()}-{os.getpid()}-0123456789abcdef"
-    elsewhere = store.path / f"{staging.PREFIX}00000000-999999999-0123456789abcdef"
+    dead = store.path / f"{atomic.TEMPORARY_PREFIX}{atomic._machine()}-999999999-0123456789abcdef"
+    live = store.path / f"{atomic.TEMPORARY_PREFIX}{atomic._machine()}-{os.getpid()}-0123456789abcdef"
+    elsewhere = store.path / f"{atomic.TEMPORARY_PREFIX}00000000-999999999-0123456789abcdef"
     for folder in (dead, live, elsewhere):
         (folder / "content").mkdir(parents=True)
     store.add(source)

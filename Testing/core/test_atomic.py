@@ -16,16 +16,14 @@ import numpy as np
 import pytest
 
 from core.writers.phantoms import LIVER, Series, three_structures, write_series
+from MedDLCore.atomic import TEMPORARY_PREFIX, atomic_path, check_folder
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.writers import (
     FORMATS,
-    TEMPORARY_PREFIX,
     Algorithm,
     InputRecord,
     Manifest,
-    atomic_path,
-    check_folder,
     segment_statistics,
     write_manifest,
     write_nifti,
@@ -61,9 +59,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_the_file_appears_only_when_it_is_whole_and_keeps_its_suffix(tmp_path: Path) -> None:
     path = tmp_path / "liver.seg.nrrd"
     with atomic_path(path) as temporary:
-        assert temporary.parent == tmp_path
-        assert temporary.name.startswith(TEMPORARY_PREFIX)
-        assert temporary.name.endswith(".seg.nrrd")
+        assert temporary.parent.parent == tmp_path
+        assert temporary.parent.name.startswith(TEMPORARY_PREFIX)
+        assert temporary.parent.stat().st_mode & 0o077 == 0
+        assert temporary.name == path.name
         temporary.write_bytes(b"whole")
         assert not path.exists()
     assert path.read_bytes() == b"whole"
@@ -89,7 +88,7 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_no_file_with_a_final_name(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from MedDLCore.writers.atomic import atomic_path\n"
+        "import sys, time; from pathlib import Path; from MedDLCore.atomic import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as t, t.open('wb') as f:\n"
         "    f.write(b'half'); f.flush(); print('writing', flush=True); time.sleep(60)\n"
     )
@@ -100,6 +99,8 @@ def test_a_killed_writer_leaves_no_file_with_a_final_name(tmp_path: Path) -> Non
     child.kill()
     child.wait()
     assert [file.name.startswith(TEMPORARY_PREFIX) for file in tmp_path.iterdir()] == [True]
+    check_folder(tmp_path)  # the next run sweeps what the killed one left
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("write", [write_seg_nrrd, write_nifti])

@@ -7,17 +7,21 @@ a run leaves no file that looks like a result.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import Code, MedDLError
+import psutil
+
+from .errors import Code, MedDLError
 
 TEMPORARY_PREFIX = ".meddl-"
-"""How the names of unfinished files begin. After a kill they may be deleted."""
+"""How the names of unfinished files and folders begin. After a kill they may be deleted."""
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNWRITABLE = {
@@ -35,10 +39,10 @@ _UNWRITABLE = {
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``path`` to write to; on success it becomes ``path``, on failure it is removed.
+    """Gives a path to write to; on success what is there becomes ``path``, on failure it is removed.
 
-    The temporary name keeps all suffixes, because libraries choose their format by them. An existing ``path`` is
-    replaced at once, never opened.
+    It has the same name, in a private folder beside ``path``: libraries choose their format by suffixes, put the name
+    into the file, or write further files. An existing ``path`` is replaced at once, never opened.
 
     Args:
         path: the final name, in a folder that exists.
@@ -46,19 +50,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         MedDLError: NO_SPACE where the disk is full, OUTPUT_UNWRITABLE where the folder refuses.
     """
-    temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8) + "".join(path.suffixes[-2:]))
-    with _named_errors(path.name):
+    folder = temporary_name(path.parent)
+    with named_errors(path.name):
+        folder.mkdir(mode=0o700)
         try:
-            yield temporary
-            _to_disk(temporary)
-            temporary.replace(path)
+            yield folder / path.name
+            _to_disk(folder / path.name)
+            (folder / path.name).replace(path)
             _folder_to_disk(path.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     """Makes sure, before a long run, that results can be written; makes the folder if there is none.
+
+    Sweeps what a killed run left unfinished there.
 
     Args:
         folder: where the results will go.
@@ -67,9 +74,10 @@ def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     Raises:
         MedDLError: OUTPUT_UNWRITABLE, NO_SPACE.
     """
-    with _named_errors("the output folder"):
+    with named_errors("the output folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+        sweep(folder)
+        probe = temporary_name(folder)
         try:
             probe.write_bytes(b"\0")
         finally:
@@ -82,9 +90,23 @@ def check_folder(folder: Path, needed_bytes: int = 0) -> None:
         )
 
 
+def temporary_name(parent: Path) -> Path:
+    """A new name in ``parent``. It holds this machine and process, so that what a killed one left can be told."""
+    return parent / f"{TEMPORARY_PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+
+
+def sweep(parent: Path) -> None:
+    """Removes what processes of this machine that no longer run left unfinished in ``parent``."""
+    for left in parent.glob(TEMPORARY_PREFIX + "*"):
+        machine, _, rest = left.name.removeprefix(TEMPORARY_PREFIX).partition("-")
+        pid = rest.partition("-")[0]
+        if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
-def _named_errors(what: str) -> Iterator[None]:
-    """Turns the system's refusals to write into ours; other errors pass."""
+def named_errors(what: str) -> Iterator[None]:
+    """Turns the system's refusals to write ``what`` into NO_SPACE and OUTPUT_UNWRITABLE; other errors pass."""
     try:
         yield
     except OSError as error:
@@ -94,6 +116,10 @@ def _named_errors(what: str) -> Iterator[None]:
             reason = os.strerror(error.errno)
             raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
         raise
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def _to_disk(path: Path) -> None:
