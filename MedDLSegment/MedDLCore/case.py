@@ -15,7 +15,7 @@ from typing import Any
 
 from .atomic import check_folder
 from .errors import Code, MedDLError, Notice
-from .pipeline import Model, OnProgress, Options, Segmentation, segment
+from .pipeline import Model, OnProgress, Options, Segmentation, chosen_labels, segment
 from .terminology import label_notices
 from .volume import Volume
 from .writers import (
@@ -44,12 +44,14 @@ class Outputs:
         formats: of ``FORMATS``.
         overwrite: replace results of an earlier run.
         anonymous: name the files by the scan's content, not by its file name.
+        kept: files of other scans of this run, which are never replaced.
     """
 
     folder: Path
     formats: tuple[str, ...] = ("nrrd",)
     overwrite: bool = False
     anonymous: bool = False
+    kept: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +91,8 @@ def run_case(
         on_progress: told of progress; what it raises ends the run, and nothing is left of unfinished files.
 
     Raises:
-        MedDLError: what ``segment`` and the writers refuse; OUTPUT_EXISTS, OUTPUT_UNWRITABLE and NOT_DICOM before the
-            network runs.
+        MedDLError: what ``segment`` and the writers refuse; OUTPUT_EXISTS, OUTPUT_UNWRITABLE, NOT_DICOM and
+            LABELS_OVERLAP before the network runs.
     """
     tell = on_progress or _to_nobody
     inputs = tuple(InputRecord.of(volume) for volume in volumes)
@@ -102,6 +104,8 @@ def run_case(
     paths["statistics"] = output_path(outputs.folder, stem, "_statistics.csv")
     paths["manifest"] = output_path(outputs.folder, stem, "_manifest.json")
     _check_before(volumes[0], outputs, paths)
+    if "nifti" in outputs.formats:
+        _check_one_layer(model, options)
 
     result = segment(volumes, model, options, tell)
     tell("write", 0, 1)
@@ -143,8 +147,24 @@ def _check_before(volume: Volume, outputs: Outputs, paths: Mapping[str, Path]) -
         check_dicom_seg(volume)
     check_folder(outputs.folder, volume.array.nbytes // 8)
     there = [path for path in paths.values() if path.exists()]
+    if not outputs.kept.isdisjoint(there):
+        raise MedDLError(
+            Code.OUTPUT_EXISTS,
+            f"{there[0].name} is the result of another scan of this run.",
+            "Segment scans whose files have the same name into different folders.",
+        )
     if there and not outputs.overwrite:
         raise MedDLError(Code.OUTPUT_EXISTS, f"{there[0].name} is in the output folder already.")
+
+
+def _check_one_layer(model: Model, options: Options) -> None:
+    """Whether structures do overlap is known after the network: too late for a refusal."""
+    if model.spec.output.activation == "sigmoid" and len(chosen_labels(model.spec, options.structures)) > 1:
+        raise MedDLError(
+            Code.LABELS_OVERLAP,
+            f"The structures of {model.spec.name} may overlap; NIfTI holds one structure per voxel.",
+            "Write .seg.nrrd or DICOM SEG instead, or choose one structure with --structure.",
+        )
 
 
 def _written(kind: str, path: Path) -> bool:

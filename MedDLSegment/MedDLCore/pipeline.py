@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,13 +20,13 @@ import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks
-from .postprocess import clean_up, decide
+from .postprocess import clean_up, decide, only
 from .preprocess import Region, inside, network_grid, prepare
 from .preprocess.prepare import split_channels
 from .preprocess.region import cut_out
 from .readers.values import check_hounsfield
 from .resample import resample
-from .spec import CleanUp, ModelSpec
+from .spec import ModelSpec
 from .volume import Geometry, Label, LabelMap, Volume
 
 if TYPE_CHECKING:
@@ -161,8 +161,10 @@ def segment(
     with clock.stage("finish"):
         seen = scan if options.region is None else cut_out(volumes[:1], options.region)[0].geometry
         slabs = clock.time_of("network", slabs)
-        label_map = decide(slabs, prepared.geometry, seen, spec.output, labels, clock.progress("finish"))
-        label_map = clean_up(label_map, _clean_up_of(spec, labels))
+        # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
+        decided = spec.labels if spec.output.activation == "softmax" else labels
+        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, clock.progress("finish"))
+        label_map = only(clean_up(label_map, spec.clean_up), labels)
         if options.region is not None:
             label_map = _pasted(label_map, scan, options.region)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
@@ -271,19 +273,9 @@ def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:
     return LabelMap(array, scan, label_map.labels)
 
 
-def _clean_up_of(spec: ModelSpec, labels: Sequence[Label]) -> CleanUp:
-    values = {label.value for label in labels}
-    steps = spec.clean_up
-    return replace(
-        steps,
-        keep_largest=tuple(v for v in steps.keep_largest if v in values),
-        fill_holes=tuple(v for v in steps.fill_holes if v in values),
-    )
-
-
 @dataclass
 class _Clock:
-    """Times the stages and passes progress on. A ``MemoryError`` within a stage becomes an answer."""
+    """Times the stages and passes progress on. Running out of memory within a stage becomes an answer."""
 
     on_progress: OnProgress | None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -291,11 +283,15 @@ class _Clock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Times a stage, without the time that ``time_of`` gives to another."""
+        from .inference.devices import is_out_of_memory
+
         started, others = time.monotonic(), sum(self.seconds.values())
         self.progress(name)(0, 1)
         try:
             yield
-        except MemoryError as error:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {name!r}.") from error
         within = sum(self.seconds.values()) - others
         self._add(name, time.monotonic() - started - within)

@@ -34,7 +34,8 @@ def resample(
         fill: value outside the source's outer faces.
 
     Returns:
-        ``target.shape``; the array's dtype for ``nearest`` and for copies, otherwise float32.
+        ``target.shape``; the array's dtype for ``nearest`` and for copies, otherwise float32 (float64 for values that
+        float32 cannot tell apart: float64 and integers of 32 and 64 bits).
     """
     target_to_source = np.linalg.inv(source.ijk_to_ras) @ target.ijk_to_ras
     copied = _copy(array, target_to_source, target.shape, fill)
@@ -79,10 +80,8 @@ def _interpolate(
     fill: float,
 ) -> NDArray[Any]:
     """Interpolates in index space, so that left-handed and sheared grids need no special care."""
-    dtype = array.dtype if interpolation == "nearest" else np.dtype(np.float32)
-    image = sitk.GetImageFromArray(
-        np.ascontiguousarray(array, dtype=_supported(array.dtype if interpolation == "nearest" else dtype))
-    )
+    dtype = array.dtype if interpolation == "nearest" else np.result_type(array.dtype, np.float32)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=_supported(dtype)))
     transform = sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
     resampled = sitk.Resample(
         image,

@@ -254,8 +254,9 @@ def _invalid(where: str, problem: str) -> MedDLError:
 
 
 def _validate(spec: ModelSpec) -> None:
-    if not spec.name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in spec.name) or spec.name[0] == ".":
-        raise _invalid("model.name", f"{spec.name!r} may only hold letters, digits and . _ -")
+    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in spec.name)
+    if not plain or not 0 < len(spec.name) <= LONGEST_NAME or spec.name[0] == ".":
+        raise _invalid("model.name", f"{spec.name!r} may only hold {LONGEST_NAME} letters, digits and . _ -")
     if not spec.weights:
         raise _invalid("model.weights", "at least one weights file is needed")
     if not spec.labels:
@@ -270,26 +271,25 @@ def _validate(spec: ModelSpec) -> None:
         parse_orientation(spec.grid.orientation)
     elif spec.grid.straight:
         raise _invalid("model.grid.straight", "needs an orientation")
-    if spec.grid.spacing is not None and min(spec.grid.spacing) <= 0:
-        raise _invalid("model.grid.spacing", "must be positive")
     inference = spec.inference
-    if inference.patch is not None and min(inference.patch) < 1:
-        raise _invalid("model.inference.patch", "must be positive")
     if not 0 <= inference.overlap < 1:
         raise _invalid("model.inference.overlap", "must lie in [0, 1)")
-    if inference.sigma <= 0:
+    if not inference.sigma > 0:
         raise _invalid("model.inference.sigma", "must be positive")
-    if inference.divisor < 1 or inference.batch < 1:
-        raise _invalid("model.inference", "divisor and batch must be at least 1")
-    if any(axis not in (0, 1, 2) for axis in inference.mirror_axes):
-        raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2")
+    if len({0, 1, 2} & set(inference.mirror_axes)) != len(inference.mirror_axes):
+        raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2, each once")
     if not 0 < spec.output.threshold < 1:
         raise _invalid("model.output.threshold", "must lie between 0 and 1")
     known = {label.value for label in spec.labels}
     if not set(spec.clean_up.keep_largest) | set(spec.clean_up.fill_holes) <= known:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
+    if not spec.clean_up.minimum_volume >= 0:
+        raise _invalid("model.clean_up.minimum_volume", "must not be negative")
     _validate_ranges(spec)
 
+
+LONGEST_NAME = 64
+"""Characters of a model's name, which stands in the names of files."""
 
 LARGEST_EDGE = 65536
 """Voxels along an axis, or patches at a time, that a description may ask for."""
@@ -321,6 +321,8 @@ def _validate_ranges(spec: ModelSpec) -> None:
             raise _invalid(where, "percentiles rise from lower to upper, between 0 and 100")
         if isinstance(step, (Clip, Window, FixedZScore)) and not step.low < step.high:
             raise _invalid(where, "low must be below high")
+        if isinstance(step, FixedZScore) and not step.std > 0:
+            raise _invalid(where, "std must be positive")
 
 
 def _write(value: Any) -> Any:

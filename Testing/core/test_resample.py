@@ -78,3 +78,13 @@ def test_outside_the_outer_faces_is_fill_and_within_them_is_not() -> None:
     at = fine.index_to_ras(np.stack([np.arange(20), np.zeros(20), np.zeros(20)], axis=-1))[:, 0]
     assert (row[(at > -0.5) & (at < 3.5)] == 1).all()
     assert (row[(at < -0.5) | (at > 3.5)] == -7).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float64])
+def test_interpolation_keeps_a_contrast_that_float32_cannot_hold(dtype: type) -> None:
+    source = Geometry.from_parts((6, 6, 6), (1, 1, 1))
+    small = np.random.default_rng(0).integers(0, 100, source.shape)
+    target = source.with_spacing((0.7, 0.8, 0.9))
+    expected = resample(small.astype(np.float32), source, target, "linear")
+    found = resample((small + 2_000_000_000).astype(dtype), source, target, "linear")
+    assert np.abs(found - 2_000_000_000 - expected).max() < 1e-3

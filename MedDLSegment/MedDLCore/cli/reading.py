@@ -13,6 +13,9 @@ from .scenes import SCENES, read_scene
 
 Case = tuple[Volume, ...]
 
+WITHOUT_ORDER = ("DICOM", "scene")
+"""Formats whose several volumes are no channels in an order, as the frames of a 4-D file are."""
+
 
 def group_inputs(inputs: Sequence[Path], channels: int) -> list[tuple[Path, ...]]:
     """Which inputs belong together.
@@ -29,12 +32,20 @@ def read_cases(paths: tuple[Path, ...], channels: int, options: ReadOptions) -> 
     """Reads one group: a case for every volume (series, frame, volume of a scene) if the model has one channel.
 
     Raises:
-        MedDLError: what the readers refuse; CHANNELS_MISMATCH where an input for one channel holds several volumes.
+        MedDLError: what the readers refuse; CHANNELS_MISMATCH where an input for one channel holds several volumes,
+            or the one input for several channels does not say which is which.
     """
     if channels == 1 or len(paths) == 1:
         volumes = _read(paths, options)
-        single = channels == 1 or volumes[0].channels == channels
-        return [(volume,) for volume in volumes] if single else [tuple(volumes)]
+        if channels == 1 or volumes[0].channels == channels:
+            return [(volume,) for volume in volumes]
+        if len(volumes) > 1 and volumes[0].source.format in WITHOUT_ORDER:
+            raise MedDLError(
+                Code.CHANNELS_MISMATCH,
+                f"{paths[0].name} holds {len(volumes)} volumes, and which of them is which channel stands nowhere.",
+                "Give a folder or file for each channel, in the order that meddl models info shows.",
+            )
+        return [tuple(volumes)]
     return [tuple(_single(path, options) for path in paths)]
 
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -38,10 +38,10 @@ MOST_OF_A_KIND = 3
 class Reporter:
     """Events of one command. Use as a context manager; ``case`` starts a new bar."""
 
-    def __init__(self, as_json: bool, quiet: bool = False, out: TextIO | None = None) -> None:
-        """Reports as JSON lines to ``out`` (standard output), or to people."""
+    def __init__(self, as_json: bool) -> None:
+        """Reports as JSON lines, or to people."""
         self._json = as_json
-        self._out = out or sys.stdout
+        self._out = sys.stdout
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -50,7 +50,7 @@ class Reporter:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=self._console,
-            disable=as_json or quiet,
+            disable=as_json,
             transient=True,
             redirect_stdout=False,
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..case import CaseResult, Outputs, run_case
-from ..errors import Exit, MedDLError
+from ..errors import Code, Exit, MedDLError
 from ..models import open_model
 from ..pipeline import Model, Options, load
 from ..writers import FORMATS
@@ -17,6 +18,9 @@ from .reading import Case, group_inputs, read_cases
 from .reporter import Reporter
 from .scenes import require_scenes, write_scene
 from .settings import read_options, run_options, scan_options
+
+OF_ONE_SCAN = (Code.NO_MEMORY, Code.NETWORK_NONFINITE)
+"""Refusals that say nothing about the next scan, though their exit status is that of a machine or a model."""
 
 
 @click.command()
@@ -69,7 +73,7 @@ def segment(
 
         def refused(error: MedDLError) -> None:
             """One scan that is refused does not stop the rest; a model or a machine that fails does."""
-            if error.exit not in (Exit.INPUT, Exit.OUTPUT):
+            if error.exit not in (Exit.INPUT, Exit.OUTPUT) and error.code not in OF_ONE_SCAN:
                 raise error
             failures.append(error)
             reporter.error(error)
@@ -96,7 +100,8 @@ def segment(
                     reporter.progress("load", 0, 1)
                     ready = load(package, device, threads)
                 try:
-                    _run(case, ready, outputs, options, reporter, picture, "mrb" in formats)
+                    written = _run(case, ready, outputs, options, reporter, picture, "mrb" in formats)
+                    outputs = replace(outputs, kept=outputs.kept.union(written))
                     done += 1
                 except MedDLError as error:
                     refused(error)
@@ -117,7 +122,7 @@ def _names(inputs: tuple[Path, ...]) -> str:
 
 def _run(
     case: Case, ready: Model, outputs: Outputs, options: Options, reporter: Reporter, picture: bool, scene: bool
-) -> None:
+) -> tuple[Path, ...]:
     result = run_case(case, ready, outputs, options, reporter.progress)
     files = dict(result.files)
     if scene:
@@ -133,6 +138,7 @@ def _run(
         seconds=result.segmentation.seconds,
         device=result.segmentation.device,
     )
+    return tuple(files.values())
 
 
 def _summary(result: CaseResult, files: dict[str, Path]) -> str:

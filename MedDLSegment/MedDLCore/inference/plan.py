@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..errors import Code, MedDLError
 from ..spec import ModelSpec
-from .devices import Device
+from .devices import Device, is_out_of_memory, release
 from .memory import peak_memory
 from .sliding import padded_shape
 from .windows import window_starts
@@ -21,6 +22,9 @@ BYTES = 4
 
 PROBE = 64
 """Edge of the patch that is timed, in voxels, where the model's own patch is larger."""
+
+NOT_TAKEN = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+"""What networks raise for an input of a shape that they cannot take."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Plan:
         free_memory: bytes free in the machine now.
         free_device_memory: bytes free on the device now.
         operations: floating-point operations of the network, all patches and passes.
-        seconds: estimated time of the network, or None where it was not asked for.
+        seconds: estimated time of the network, or None where it was not asked for or the probe had no memory.
         device: what it will run on, for people.
     """
 
@@ -76,6 +80,9 @@ def make_plan(
         network_shape: voxels of the prepared scan along network axes 0, 1, 2.
         scan_voxels: voxels of the scan's own grid.
         timed: estimate the time by running a small patch.
+
+    Raises:
+        MedDLError: MODEL_INVALID where the network cannot take the model's patch.
     """
     inference = spec.inference
     shape = padded_shape(network_shape, inference)
@@ -84,7 +91,12 @@ def make_plan(
     batch = min(inference.batch, patches)
     channels = len(spec.channels)
     on_cpu = device.name == "cpu"
-    forward, operations = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
+    try:
+        forward, operations = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
+    except NOT_TAKEN as error:
+        size = "x".join(map(str, patch))
+        reason = str(error).partition("\n")[0]
+        raise MedDLError(Code.MODEL_INVALID, f"The network cannot take a patch of {size} voxels: {reason}.") from error
     passes = len(networks) * 2 ** len(inference.mirror_axes)
 
     prepared = math.prod(shape) * channels * BYTES
@@ -99,6 +111,7 @@ def make_plan(
     running = 2 * prepared + gathered + (network if on_cpu else logits)
     finishing = logits + scan_voxels * (3 * BYTES + 4)
     weights = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+    seconds = _seconds(networks[0], channels, patch, operations / batch, device) if timed else None
     return Plan(
         network_shape=shape,
         patches=patches,
@@ -108,24 +121,37 @@ def make_plan(
         free_memory=free_memory,
         free_device_memory=device.free_memory,
         operations=operations * math.ceil(patches / batch) * passes,
-        seconds=_seconds(networks[0], channels, patch, operations / batch, device) * patches * passes
-        if timed
-        else None,
+        seconds=None if seconds is None else seconds * patches * passes,
         device=device.description,
     )
 
 
-def _seconds(network: nn.Module, channels: int, patch: Sequence[int], operations: float, device: Device) -> float:
-    """Time of one patch: measured on a smaller one, in proportion to the operations."""
-    small = tuple(min(n, PROBE) for n in patch)
-    shape = (1, channels, *small)
-    _, small_operations = peak_memory(network, shape)
-    network.to(device.name)
+def _seconds(
+    network: nn.Module, channels: int, patch: Sequence[int], operations: float, device: Device
+) -> float | None:
+    """Time of one patch: measured on a smaller one, in proportion to the operations. None: no memory for it."""
+    shape = (1, channels, *(min(n, PROBE) for n in patch))
+    try:
+        _, probed = peak_memory(network, shape)
+    except NOT_TAKEN:  # a network that takes its own patch only
+        shape, probed = (1, channels, *patch), round(operations)
+    try:
+        return _fastest(network, shape, device.name) * operations / max(probed, 1)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    release(device.name)
+    return None
+
+
+def _fastest(network: nn.Module, shape: tuple[int, ...], device: str) -> float:
+    """Seconds of the faster of two forward passes."""
+    network.to(device)
     best = math.inf
     with torch.inference_mode():
-        probe = torch.zeros(shape, device=device.name)
+        probe = torch.zeros(shape, device=device)
         for _ in range(2):
             started = time.perf_counter()
             float(network(probe).sum())  # a number on the host: waits for the device
             best = min(best, time.perf_counter() - started)
-    return best * operations / max(small_operations, 1)
+    return best

@@ -39,7 +39,7 @@ def gaussian(patch: Sequence[int], sigma: float) -> NDArray[np.float32]:
     """
     weights = np.ones((), dtype=np.float64)
     for n in patch:
-        at = (np.arange(n) - (n - 1) / 2) / (sigma * n)
-        weights = np.multiply.outer(weights, np.exp(-0.5 * at**2))
-    clamped: NDArray[np.float32] = np.maximum(weights / weights.max(), SMALLEST_WEIGHT).astype(np.float32)
+        exponent = -0.5 * ((np.arange(n) - (n - 1) / 2) / (sigma * n)) ** 2
+        weights = np.multiply.outer(weights, np.exp(exponent - exponent.max()))
+    clamped: NDArray[np.float32] = np.maximum(weights, SMALLEST_WEIGHT).astype(np.float32)
     return clamped

@@ -1,6 +1,6 @@
 """From slabs of logits to a label map on the scan's own grid, then clean-up."""
 
 from .clean_up import clean_up
-from .decide import decide
+from .decide import decide, only
 
-__all__ = ["clean_up", "decide"]
+__all__ = ["clean_up", "decide", "only"]

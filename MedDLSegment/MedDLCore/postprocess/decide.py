@@ -59,7 +59,7 @@ def decide(
 
     if output.activation == "softmax":
         winners = _winners(logits, network, scan, output, progress)
-        return LabelMap(_only(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
+        return LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
     return _overlapping(logits, network, scan, output, labels, progress)
 
 
@@ -103,7 +103,16 @@ def _softmax(logits: NDArray[np.float32]) -> None:
     logits /= logits.sum(axis=0)
 
 
-def _only(winners: NDArray[Any], labels: Sequence[Label]) -> NDArray[Any]:
+def only(label_map: LabelMap, labels: Sequence[Label]) -> LabelMap:
+    """The label map without its other structures, by their values; layers that nothing is left of stay."""
+    values = {label.value for label in labels}
+    kept = tuple(label for label in label_map.labels if label.value in values)
+    return (
+        label_map if kept == label_map.labels else replace(label_map, array=_kept(label_map.array, kept), labels=kept)
+    )
+
+
+def _kept(winners: NDArray[Any], labels: Sequence[Label]) -> NDArray[Any]:
     """Class numbers -> label values; classes that are not among the labels become background."""
     highest = max(label.value for label in labels)
     table = np.zeros(max(int(winners.max()), highest) + 1, dtype=np.uint8 if highest < 256 else np.uint16)
@@ -131,7 +140,8 @@ def _overlapping(
         if output.interpolate == "labels":
             mask = resample(score > border, network, scan, "nearest", fill=0)
         elif output.interpolate == "probabilities":
-            mask = resample(1 / (1 + np.exp(-score)), network, scan, "linear", fill=0) > output.threshold
+            probability = 0.5 + 0.5 * np.tanh(0.5 * score)  # the sigmoid, without its overflow
+            mask = resample(probability, network, scan, "linear", fill=0) > output.threshold
         else:
             mask = resample(score, network, scan, "linear", fill=-FAR) > border
         n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))

@@ -6,7 +6,7 @@ the model asks; never over a part of the scan only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..spec import Clip, FixedZScore, IntensityStep, Percentiles, Scale, Window, ZScore
 
 FLAT = 1e-8
-"""A range or standard deviation below this is no contrast: the image becomes constant instead of noise."""
+"""A range or standard deviation below this part of the values themselves is rounding and no contrast: the image becomes
+constant instead of noise."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,14 @@ class Line:
     keep_zero: bool = False
 
     def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Maps an array of any shape to float32."""
-        result: NDArray[np.float32] = np.clip(values.astype(np.float32), self.low, self.high)
-        zero = values == 0 if self.keep_zero else None
-        result *= np.float32(self.factor)
-        result += np.float32(self.offset)
-        if zero is not None:
-            result[zero] = 0
+        """Maps an array of one axis or more to float32.
+
+        Computes in float64, a slice at a time: far from zero, float32 would round the contrast away.
+        """
+        result = np.empty(values.shape, dtype=np.float32)
+        for n, part in enumerate(values):
+            mapped = np.clip(part.astype(np.float64), self.low, self.high) * self.factor + self.offset
+            result[n] = np.where(part == 0, 0, mapped) if self.keep_zero else mapped
         return result
 
 
@@ -61,10 +63,10 @@ def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[L
 
 
 def apply_intensity(lines: Sequence[Line], values: NDArray[Any]) -> NDArray[np.float32]:
-    """Applies fitted steps to an array of any shape; returns float32."""
-    result: NDArray[np.float32] = values.astype(np.float32, copy=False)
+    """Applies fitted steps to an array of one axis or more; returns float32."""
     for line in lines:
-        result = line(result)
+        values = line(values)
+    result: NDArray[np.float32] = values.astype(np.float32, copy=False)
     return result
 
 
@@ -76,12 +78,12 @@ def _fit(step: IntensityStep, values: NDArray[Any]) -> Line:
     if isinstance(step, Window):
         return _between(step.low, step.high, step.out_low, step.out_high, clip=True)
     if isinstance(step, FixedZScore):
-        return Line(step.low, step.high, 1 / max(step.std, FLAT), -step.mean / max(step.std, FLAT))
+        return Line(step.low, step.high, 1 / step.std, -step.mean / step.std)
     if isinstance(step, Percentiles):
         low, high = _percentiles(values, step.lower, step.upper)
         return _between(low, high, step.out_low, step.out_high, step.clip)
     if isinstance(step, ZScore):
-        return _standardised(values[values != 0] if step.nonzero else values, step.nonzero)
+        return _standardised(values, step.nonzero)
     raise TypeError(f"unknown intensity step {step!r}")
 
 
@@ -93,18 +95,32 @@ def _percentiles(values: NDArray[Any], lower: float, upper: float) -> tuple[floa
 
 
 def _between(low: float, high: float, out_low: float, out_high: float, clip: bool) -> Line:
-    if high - low < FLAT * max(1.0, abs(high)):
+    if high - low <= FLAT * max(abs(low), abs(high)):
         return Line(low, low, 0.0, out_low)
     factor = (out_high - out_low) / (high - low)
     edges = (low, high) if clip else (-np.inf, np.inf)
     return Line(*edges, factor, out_low - low * factor)
 
 
-def _standardised(values: NDArray[Any], keep_zero: bool) -> Line:
-    if values.size == 0:
+def _standardised(values: NDArray[Any], nonzero: bool) -> Line:
+    mean, deviation = _moments(values, nonzero)
+    if deviation <= FLAT * abs(mean):
         return Line(factor=0.0)
-    mean = float(values.mean(dtype=np.float64))
-    deviation = float(values.std(dtype=np.float64))
-    if deviation < FLAT * max(1.0, abs(mean)):
-        return Line(factor=0.0, keep_zero=keep_zero)
-    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=keep_zero)
+    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=nonzero)
+
+
+def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
+    """Mean and standard deviation (of the population), in float64 with no copy larger than a slice.
+
+    Values are divided by the largest on the way, so that no square overflows.
+    """
+    largest = max(abs(float(values.min())), abs(float(values.max()))) or 1.0
+
+    def parts() -> Iterator[NDArray[np.float64]]:
+        for part in values:
+            yield (part[part != 0] if nonzero else part).astype(np.float64) / largest
+
+    count = max(1, int(np.count_nonzero(values)) if nonzero else values.size)
+    mean = sum(float(part.sum()) for part in parts()) / count
+    variance = sum(float(np.square(part - mean).sum()) for part in parts()) / count
+    return mean * largest, float(np.sqrt(variance)) * largest

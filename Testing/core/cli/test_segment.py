@@ -187,47 +187,32 @@ def test_the_plan_says_what_a_run_needs_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def program(scan: Path, package: Path, out: Path) -> tuple[str, ...]:
+    return (*MEDDL, "segment", str(scan), "-m", str(package), "-o", str(out), "--no-picture")
+
+
 def test_the_program_runs_as_a_program(scan: Path, package: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "MedDLCore.cli",
-        "segment",
-        str(scan),
-        "-m",
-        str(package),
-        "-o",
-        str(tmp_path / "o"),
-    ]
-    done = subprocess.run([*command, "--no-picture"], capture_output=True, text=True, check=False)
+    done = subprocess.run(program(scan, package, tmp_path / "o"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "MODALITY_UNKNOWN" in done.stderr
     assert "MODALITY_UNKNOWN" not in done.stdout
 
 
-def test_interrupting_a_run_leaves_nothing(scan: Path, package: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_a_run_leaves_nothing(
+    scan: Path, package: Path, tmp_path: Path, interrupt: signal.Signals
+) -> None:
     out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "MedDLCore.cli",
-        "segment",
-        str(scan),
-        "-m",
-        str(package),
-        "-o",
-        str(out),
-        "--json",
-    ]
-    process = subprocess.Popen([*command, "--no-picture"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = (*program(scan, package, out), "--json")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    process.stdout.readline()  # it has begun
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    if process.returncode != 0:  # it was not done before the signal came
-        assert process.returncode == Exit.CANCELLED
-        assert "Traceback" not in said
-        assert not out.exists() or not [path for path in out.iterdir() if path.name.startswith(".meddl-")]
+    process.stdout.readline()  # it has begun, and has yet to read the scan and to load the model
+    process.send_signal(interrupt)
+    told, said = process.communicate(timeout=60)
+    assert process.returncode == Exit.CANCELLED
+    assert events(told)[-1]["code"] == Code.CANCELLED.value
+    assert "Traceback" not in said
+    assert not out.exists() or not list(out.iterdir())
 
 
 def test_help_needs_none_of_the_heavy_libraries() -> None:

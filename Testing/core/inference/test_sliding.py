@@ -153,3 +153,11 @@ def test_a_network_that_returns_something_else_is_refused(network: nn.Module, ou
     with pytest.raises(MedDLError) as refusal:
         run(np.zeros((1, 8, 8, 8), np.float32), network, Inference(), outputs)
     assert refusal.value.code is Code.MODEL_INVALID
+
+
+@pytest.mark.parametrize("patch", [(2, 2, 2), (64, 1, 3)])
+def test_even_the_narrowest_gaussian_is_a_number(patch: tuple[int, int, int]) -> None:
+    """All weights of a patch with an even edge were 0 before they were divided by the largest: 0 / 0."""
+    weights = gaussian(patch, 1e-4)
+    assert weights.max() == 1
+    assert weights.min() > 0

@@ -95,6 +95,9 @@ def test_other_errors_are_not_mistaken_for_a_lack_of_memory(array: np.ndarray) -
         result(array, Predictor([Broken()], 2))
     assert not is_out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
     assert is_out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate"))
+    assert is_out_of_memory(RuntimeError("Failed to allocate memory for image."))
+    assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert is_out_of_memory(MemoryError())
 
 

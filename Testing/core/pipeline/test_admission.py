@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from fixtures.balls import THRESHOLD, ball
+from fixtures.balls import THRESHOLD, ball, ball_mask
 from fixtures.models import BALL, model, spec, threshold_network
 from MedDLCore import pipeline
 from MedDLCore.errors import Code, MedDLError, Notice
-from MedDLCore.inference import peak_memory
+from MedDLCore.inference import peak_memory, sliding
 from MedDLCore.pipeline import Options, plan, segment
 from MedDLCore.preprocess import Region
 from MedDLCore.spec import CleanUp, Inference
@@ -173,3 +173,77 @@ def test_peak_memory_is_what_lives_at_one_time() -> None:
     assert operations == 2 * 32**3 * (8 + 64 + 16)
     assert peak_memory(network, (1, 1, 32, 32, 32), reordered=True)[0] == (1 + 8 + 8 + 8 + 8) * voxels
     assert all(parameter.device.type == "cpu" for parameter in network.parameters())
+
+
+def test_a_sum_that_does_not_fit_the_machine_is_an_answer_and_not_a_crash(
+    scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch says so with a RuntimeError, and no smaller device is left."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(sliding._Window, "_add", full)
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], model(threshold_network(THRESHOLD)))
+    assert refusal.value.code is Code.NO_MEMORY
+
+
+def test_a_plan_on_a_full_device_gives_no_time_and_no_crash(scan: Volume) -> None:
+    class Full(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = threshold_network(THRESHOLD)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.device.type != "meta":
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self.inner(x)
+
+    foreseen = plan([scan], model(Full()))
+    assert foreseen.seconds is None
+    assert foreseen.memory > 0
+
+
+class OnePatch(nn.Module):
+    """A network that takes one shape only, as those with a table of positions do."""
+
+    def __init__(self, edge: int) -> None:
+        super().__init__()
+        self.inner = threshold_network(THRESHOLD)
+        self.positions = nn.Parameter(torch.zeros(1, 1, edge, edge, edge), requires_grad=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x + self.positions)
+
+
+def test_a_network_that_takes_its_own_patch_only_is_timed_on_that(scan: Volume) -> None:
+    foreseen = plan([scan], model(OnePatch(72), spec(inference=Inference(patch=(72, 72, 72)))))
+    assert foreseen.seconds is not None
+    assert foreseen.seconds > 0
+
+
+def test_a_network_that_cannot_take_the_models_patch_is_refused_before_it_runs(scan: Volume) -> None:
+    started: list[str] = []
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], model(OnePatch(20)), on_progress=lambda stage, *_: started.append(stage))
+    assert refusal.value.code is Code.MODEL_INVALID
+    assert "16x16x16" in refusal.value.message
+    assert not started
+
+
+def test_a_structure_is_the_same_whether_it_was_asked_for_alone_or_not() -> None:
+    """Its holes were filled over the structures that nobody had asked for."""
+    geometry = Geometry.from_parts((30, 30, 30), (1, 1, 1))
+    organ, tumour = ball_mask(geometry, (15, 15, 15), 10), ball_mask(geometry, (15, 15, 15), 4)
+    values = np.where(tumour, 200, np.where(organ, 100, -1000)).astype(np.float32)
+    network = nn.Conv3d(1, 3, 1)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1, 1))
+        network.bias.copy_(torch.tensor([0.0, -50.0, -200.0]))
+    two = spec(labels=(BALL, Label(2, "tumour", (0, 0, 0))), clean_up=CleanUp(fill_holes=(1,)))
+    volume, ready = Volume(values, geometry, "CT"), model(network, two)
+    whole = segment([volume], ready).label_map.array
+    alone = segment([volume], ready, Options(structures=("ball",))).label_map.array
+    assert np.array_equal(alone, np.where(whole == 1, 1, 0))
+    assert np.array_equal(alone == 1, organ & ~tumour)

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.balls import ball_mask, turned
 from MedDLCore.metrics import dice
-from MedDLCore.postprocess import clean_up, decide
+from MedDLCore.postprocess import clean_up, decide, only
 from MedDLCore.resample import resample
 from MedDLCore.spec import CleanUp, Output
 from MedDLCore.volume import Geometry, Label, LabelMap
@@ -163,3 +163,23 @@ def test_dice_is_its_formula() -> None:
     assert dice(a, b) == pytest.approx(2 * 3 / (9 + 3))
     with pytest.raises(ValueError, match="shape"):
         dice(a, b[:2])
+
+
+@pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
+def test_a_very_sure_network_overflows_nothing(network: Geometry, interpolate: str) -> None:
+    """A warning of ours is an error in these tests; exp(200) is none of float32's numbers."""
+    logits = np.full((2, *network.shape), -200, np.float32)
+    logits[1, 4:9] = 200
+    for activation in ("sigmoid", "softmax"):
+        output = Output(activation=activation, interpolate=interpolate)  # type: ignore[arg-type]
+        found = decide(in_slabs(logits.copy()), network, network, output, labels(1))
+        assert np.array_equal(found.array == 1, (logits[1] > 0) & (activation == "softmax"))
+
+
+def test_only_what_was_asked_for_is_kept(network: Geometry) -> None:
+    part_of = np.indices(network.shape)[0] // 5
+    whole = a_map(network, *(part_of == n for n in range(3)))
+    part = only(whole, labels(2))
+    assert [label.value for label in part.labels] == [2]
+    assert np.array_equal(part.array, np.where(whole.array == 2, 2, 0))
+    assert only(whole, labels(1, 2, 3)) is whole

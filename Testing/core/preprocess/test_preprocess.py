@@ -201,3 +201,37 @@ def test_statistics_over_the_networks_grid_count_its_padding_and_not_the_region(
     spec = a_spec(intensity=(ZScore(),), statistics="grid")
     whole, part = prepare([volume], spec), prepare([volume], spec, Region((20, 20, 20), (40, 40, 40)))
     assert part.array.max() == pytest.approx(whole.array.max(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        lambda scan: scan.astype(np.int32) + 2_000_000_000,
+        lambda scan: scan.astype(np.float64) + 1e9,
+        lambda scan: scan.astype(np.float64) * 1e299,
+        lambda scan: scan.astype(np.float64) * 1e-12,
+        lambda scan: scan.astype(np.float16),
+        lambda scan: (scan + 1000).astype(np.uint16),
+        lambda scan: np.asfortranarray(scan),
+    ],
+    ids=["int32 far from zero", "float64 far from zero", "huge", "tiny", "half", "unsigned", "other memory order"],
+)
+@pytest.mark.parametrize("step", [Percentiles(1, 99), Percentiles(0, 100), ZScore()])
+@pytest.mark.parametrize("spacing", [None, (1.1, 0.9, 1.3)], ids=["copied", "interpolated"])
+def test_values_far_from_one_are_normalised_as_their_int16_twin(
+    twin: Any, step: IntensityStep, spacing: tuple[float, float, float] | None
+) -> None:
+    """N13. Float32 on the way rounded the contrast of the first two away, and squares of the third overflowed."""
+    geometry = Geometry.from_parts((9, 10, 11), (1, 1, 1))
+    spec = a_spec(intensity=(step,), grid=Grid(orientation="RAS", spacing=spacing))
+    expected = prepare([Volume(a_scan(), geometry)], spec).array
+    found = prepare([Volume(twin(a_scan()), geometry)], spec).array
+    assert np.abs(found - expected).max() < 1e-5
+
+
+def test_a_mean_of_non_zero_voxels_is_that_of_the_voxels_and_not_of_the_slices() -> None:
+    scan = np.zeros((3, 4, 4), np.float32)
+    scan[1, 0, :2], scan[2] = (10, 20), 30
+    found = normalised((ZScore(nonzero=True),), scan)
+    values = scan[scan != 0].astype(np.float64)
+    assert np.abs(found[scan != 0] - (values - values.mean()) / values.std()).max() < 1e-5
