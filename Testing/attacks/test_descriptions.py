@@ -85,6 +85,12 @@ def test_any_value_anywhere_is_accepted_or_refused_by_a_code(tmp_path: Path) -> 
         (("intensity",), [{"kind": "percentiles", "lower": 99, "upper": 1}]),
         (("intensity",), [{"kind": "percentiles", "lower": 1, "upper": 101}]),
         (("intensity",), [{"kind": "window", "low": 5, "high": 5}]),
+        (("intensity",), [{"kind": "fixed_zscore", "low": 0, "high": 1, "mean": 0, "std": 0}]),
+        (("intensity",), [{"kind": "fixed_zscore", "low": 0, "high": 1, "mean": 0, "std": -3}]),
+        (("inference", "mirror_axes"), [0, 0]),
+        (("inference", "sigma"), 0),
+        (("clean_up", "minimum_volume"), -1),
+        (("name",), "a" * 300),
     ],
 )
 def test_a_number_out_of_all_proportion_is_refused(tmp_path: Path, place: tuple[Any, ...], value: Any) -> None:

@@ -60,7 +60,7 @@ def training_case(spec: ModelSpec, seed: int) -> Case:
     """
     rng = np.random.Generator(np.random.PCG64([seed, 3]))
     volume, truth = make_phantom(seed, _scanned(phantom_geometry(seed), rng))
-    noise = rng.standard_normal(volume.array.shape, dtype=np.float32) * rng.uniform(0, 20)
+    noise = rng.standard_normal(volume.array.shape, dtype=np.float32) * rng.uniform(0, 12)
     varied = volume.array * rng.uniform(0.92, 1.08) + rng.uniform(-12, 12) + noise
     prepared = prepare([replace(volume, array=varied.astype(np.float32))], spec)
     return prepared.array, resample(truth.array, truth.geometry, prepared.geometry, "nearest")

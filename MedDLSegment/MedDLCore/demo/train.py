@@ -24,7 +24,7 @@ from .scores import Scores, held_out_scores
 if TYPE_CHECKING:
     from torch import nn
 
-STEPS = 1400
+STEPS = 1500
 """About 20 minutes of one core."""
 
 HELD_OUT = tuple(range(100, 112))

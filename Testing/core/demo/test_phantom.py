@@ -40,17 +40,17 @@ def test_a_seed_gives_the_same_body_on_every_machine() -> None:
     volumes = {label.name: truth.mask(label).sum() * truth.geometry.voxel_volume / 1000 for label in truth.labels}
     assert volumes == pytest.approx(
         {
-            "liver": 1255.6,
-            "spleen": 100.0,
-            "right kidney": 83.8,
-            "left kidney": 126.2,
-            "stomach": 277.1,
-            "heart": 284.2,
-            "aorta": 166.8,
+            "liver": 1049.4,
+            "spleen": 144.5,
+            "right kidney": 94.1,
+            "left kidney": 91.2,
+            "stomach": 262.0,
+            "heart": 299.4,
+            "aorta": 188.0,
         },
         rel=5e-3,
     )
-    assert volume.array[truth.mask(LABELS[0])].mean() == pytest.approx(40.04, abs=0.1)
+    assert volume.array[truth.mask(LABELS[0])].mean() == pytest.approx(40.24, abs=0.1)
 
 
 def test_the_phantom_is_a_ct_in_hounsfield_units_on_the_grid_of_its_truth() -> None:
@@ -109,10 +109,10 @@ def test_the_codes_are_those_of_dicoms_dictionary() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_threshold_finds_an_organ_even_when_it_is_told_the_truth(seed: int) -> None:
+def test_no_threshold_finds_the_organs_even_when_it_is_told_the_truth(seed: int) -> None:
     scores = best_threshold(*a_phantom(seed))
+    assert np.mean(list(scores.values())) <= 0.35, scores
     assert max(scores.values()) <= 0.6, scores
-    assert np.mean(list(scores.values())) <= 0.4
 
 
 def test_the_yardstick_finds_organs_where_a_threshold_can() -> None:
