@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,20 @@ class Predictor:
     def passes(self) -> int:
         """Forward passes per patch."""
         return len(self._flips) * len(self._networks)
+
+    @contextmanager
+    def watched(self, on_layer: Callable[[], None]) -> Iterator[int]:
+        """Calls ``on_layer`` after each layer while in use; gives how many calls one run of all passes makes.
+
+        For networks that take a scan at once: minutes in one pass, with progress and a way to cancel.
+        """
+        layers = [layer for network in self._networks for layer in network.modules() if not any(layer.children())]
+        hooks = [layer.register_forward_hook(lambda *_: on_layer()) for layer in layers]
+        try:
+            yield len(layers) * len(self._flips)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def __call__(self, patches: Tensor, on_pass: Callable[[], None] | None = None) -> Tensor:
         """Predicts.

@@ -61,7 +61,7 @@ def predict(
         array: ``(C, d0, d1, d2)`` float32.
         predictor: the network(s).
         inference: patch, overlap, weighting, padding.
-        on_progress: called after each forward pass.
+        on_progress: called after each forward pass; without a patch, after each layer.
 
     Yields:
         Slabs in order, without gaps, that together cover ``array``.
@@ -103,11 +103,13 @@ def _padded(
 def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None) -> Iterator[Slab]:
     done = itertools.count(1)
 
-    def on_pass() -> None:
+    def on_layer() -> None:
         if on_progress is not None:
-            on_progress(next(done), predictor.passes)
+            on_progress(min(next(done), total), total)
 
-    yield Slab(0, predictor(padded[None], on_pass)[0].cpu().numpy())
+    with predictor.watched(on_layer) as total:
+        logits = predictor(padded[None])
+    yield Slab(0, logits[0].cpu().numpy())
 
 
 def _sliding(

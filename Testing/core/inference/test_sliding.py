@@ -161,3 +161,23 @@ def test_even_the_narrowest_gaussian_is_a_number(patch: tuple[int, int, int]) ->
     weights = gaussian(patch, 1e-4)
     assert weights.max() == 1
     assert weights.min() > 0
+
+
+def test_a_whole_scan_in_one_pass_has_progress_by_layer_and_can_be_cancelled_between_two() -> None:
+    network, other = (nn.Sequential(*(nn.Conv3d(1, 1, 1) for _ in range(5))) for _ in range(2))
+    array = np.zeros((1, 8, 8, 8), np.float32)
+    told: list[tuple[int, int]] = []
+    run(array, [network, other], Inference(mirror_axes=(0,)), on_progress=lambda *t: told.append(t))
+    assert told == [(n, 20) for n in range(1, 21)]
+
+    def cancel(done: int, of: int) -> None:
+        told.append((done, of))
+        raise MedDLError(Code.CANCELLED, "cancelled")
+
+    told.clear()
+    with pytest.raises(MedDLError) as stop:
+        run(array, network, Inference(), on_progress=cancel)
+    assert stop.value.code is Code.CANCELLED
+    assert told == [(1, 5)]
+    run(array, network, Inference(), on_progress=None)
+    assert told == [(1, 5)]
