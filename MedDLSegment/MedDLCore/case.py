@@ -34,6 +34,9 @@ from .writers import (
     write_statistics,
 )
 
+EVERY_SUFFIX = (*(form.suffix for form in FORMATS.values()), ".labels.json", ".png", ".mrb")
+"""How the names of a case's files can end, beside its table and manifest."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -112,7 +115,11 @@ def run_case(
     started = time.monotonic()
     notices = [*model.package.notices, *result.notices, *label_notices(result.label_map)]
     algorithm = Algorithm(model.spec.name, model.spec.version, model.package.sha256)
-    paths["manifest"].unlink(missing_ok=True)  # an earlier run's does not vouch for what comes now
+    if outputs.overwrite:  # an earlier run's manifest does not vouch for what comes now, nor do its files belong to it
+        for suffix in EVERY_SUFFIX:
+            if (earlier := output_path(outputs.folder, stem, suffix)) not in paths.values():
+                earlier.unlink(missing_ok=True)
+    paths["manifest"].unlink(missing_ok=True)
     for name in outputs.formats:
         if name == "dicomseg":
             paths[name].unlink(missing_ok=True)  # of an empty result there is none, and an earlier one must not stay

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks
-from .postprocess import clean_up, decide, only
+from .postprocess import decide, only
 from .preprocess import Region, inside, network_grid, prepare
 from .preprocess.prepare import split_channels
 from .preprocess.region import cut_out
@@ -163,8 +163,9 @@ def segment(
         slabs = clock.time_of("network", slabs)
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
         decided = spec.labels if spec.output.activation == "softmax" else labels
-        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, clock.progress("finish"))
-        label_map = only(clean_up(label_map, spec.clean_up), labels)
+        told = clock.progress("finish")
+        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told)
+        label_map = only(label_map, labels)
         if options.region is not None:
             label_map = _pasted(label_map, scan, options.region)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)

@@ -61,17 +61,21 @@ class Reporter:
         self._last = (0.0, -1.0)
 
     def __enter__(self) -> Reporter:
-        self._progress.start()
+        if not self._json:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if not self._json:
+            self._progress.stop()
         if isinstance(error, KeyboardInterrupt):
             error = MedDLError(Code.CANCELLED, "Cancelled.")
         if isinstance(error, MedDLError):
             self._error_event(error)
+        elif isinstance(error, Exception):
+            self.event("error", case=self._case, code="INTERNAL", message=f"{type(error).__name__}: {error}", hint="")
 
     def case(self, name: str, without: tuple[str, ...] = ()) -> None:
         """Starts the progress of a case; ``without`` are stages that it does not have."""

@@ -29,16 +29,34 @@ def clean_up(label_map: LabelMap, steps: CleanUp) -> LabelMap:
             continue
         part = layer[box]
         mask = part == label.value
-        kept = mask
-        if label.value in steps.keep_largest:
-            kept = _largest(kept)
-        if steps.minimum_volume > 0:
-            kept = _without_specks(kept, steps.minimum_volume / label_map.geometry.voxel_volume)
-        part[mask & ~kept] = 0
-        if label.value in steps.fill_holes:
-            filled = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(kept.astype(np.uint8))))
-            part[(filled > 0) & (part == 0)] = label.value
+        cleaned = clean_mask(mask, label.value, steps, label_map.geometry.voxel_volume)
+        part[mask & ~cleaned] = 0
+        part[cleaned & (part == 0)] = label.value
     return result
+
+
+def clean_mask(mask: NDArray[np.bool_], value: int, steps: CleanUp, voxel_volume: float) -> NDArray[np.bool_]:
+    """Returns one structure with the steps applied.
+
+    Args:
+        mask: ``(K, J, I)``; not changed.
+        value: the structure's label value.
+        steps: of them, those for this value.
+        voxel_volume: mm^3.
+    """
+    box = _box(mask)
+    if box is None:
+        return mask
+    part = mask[box]
+    if value in steps.keep_largest:
+        part = _largest(part)
+    if steps.minimum_volume > 0:
+        part = _without_specks(part, steps.minimum_volume / voxel_volume)
+    if value in steps.fill_holes:
+        part = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(part.astype(np.uint8)))) > 0
+    cleaned = np.zeros_like(mask)
+    cleaned[box] = part
+    return cleaned
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:

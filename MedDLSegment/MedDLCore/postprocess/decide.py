@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..resample import resample
-from ..spec import Output
+from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
+from .clean_up import clean_mask, clean_up
 
 FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
@@ -36,9 +37,10 @@ def decide(
     scan: Geometry,
     output: Output,
     labels: Sequence[Label],
+    steps: CleanUp = CleanUp(),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> LabelMap:
-    """Decides the label of every voxel of the scan.
+    """Decides the label of every voxel of the scan, and cleans up.
 
     Voxels of the scan outside the network's grid are background.
 
@@ -48,6 +50,7 @@ def decide(
         scan: the scan's grid.
         output: what the channels mean, and what is interpolated.
         labels: structures to keep; the other classes still compete for their voxels.
+        steps: clean-up of exclusive classes together, of overlapping structures each on its own.
         on_progress: called with (done, of) after each class.
     """
     logits = _gathered(slabs, network.shape)
@@ -59,8 +62,9 @@ def decide(
 
     if output.activation == "softmax":
         winners = _winners(logits, network, scan, output, progress)
-        return LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
-    return _overlapping(logits, network, scan, output, labels, progress)
+        decided = LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
+        return clean_up(decided, steps)
+    return _overlapping(logits, network, scan, output, labels, steps, progress)
 
 
 def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -128,6 +132,7 @@ def _overlapping(
     scan: Geometry,
     output: Output,
     labels: Sequence[Label],
+    steps: CleanUp,
     progress: Callable[[int], None],
 ) -> LabelMap:
     """Each label on its own; labels that do not overlap share a layer."""
@@ -144,6 +149,7 @@ def _overlapping(
             mask = resample(probability, network, scan, "linear", fill=0) > output.threshold
         else:
             mask = resample(score, network, scan, "linear", fill=-FAR) > border
+        mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
         n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))
         if n == len(layers):
             layers.append(np.zeros(scan.shape, dtype=dtype))

@@ -183,3 +183,18 @@ def test_only_what_was_asked_for_is_kept(network: Geometry) -> None:
     assert [label.value for label in part.labels] == [2]
     assert np.array_equal(part.array, np.where(whole.array == 2, 2, 0))
     assert only(whole, labels(1, 2, 3)) is whole
+
+
+def test_a_hole_is_filled_whichever_structures_share_a_layer(network: Geometry) -> None:
+    """The packing of overlapping structures into layers is storage and may not change what is found."""
+    k, j, i = np.indices(network.shape)
+    distance = np.sqrt((k - 10) ** 2 + (j - 10) ** 2 + (i - 10) ** 2)
+    logits = np.full((2, *network.shape), -5, np.float32)
+    logits[0, (distance < 8) & (distance > 3)] = 5
+    logits[1, distance < 2] = 5
+    output, steps = Output(activation="sigmoid"), CleanUp(fill_holes=(1,))
+    apart = decide(in_slabs(logits), network, network, output, labels(1, 2), steps)
+    logits[1, 10, 10, 15] = 5  # now they overlap, and need two layers
+    overlapping = decide(in_slabs(logits), network, network, output, labels(1, 2), steps)
+    for found in (apart, overlapping):
+        assert np.array_equal(found.mask(found.labels[0]), distance < 8)
