@@ -83,6 +83,7 @@ def _save(state: StateDict, path: Path) -> None:
     if not tensors:
         raise MedDLError(Code.MODEL_INVALID, "There are no weights to write.")
     save_file(tensors, path)
+    path.chmod(0o644)  # the library makes it for its owner alone; a model is there to be shared
 
 
 def _metadata(spec: ModelSpec) -> dict[str, Any]:

@@ -225,3 +225,9 @@ def test_importing_the_models_and_listing_them_does_not_import_torch(tmp_path: P
         "sys.exit('torch' in sys.modules or 'monai' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_everybody_may_read_the_weights_of_a_package(tmp_path: Path) -> None:
+    """The safetensors library writes files that only their owner can read."""
+    package = write_package(threshold_spec(), threshold_weights(), tmp_path / "package")
+    assert (package.folder / package.spec.weights[0].file).stat().st_mode & 0o044 == 0o044
