@@ -278,6 +278,8 @@ def _validate(spec: ModelSpec) -> None:
         raise _invalid("model.inference.sigma", "must be positive")
     if len({0, 1, 2} & set(inference.mirror_axes)) != len(inference.mirror_axes):
         raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2, each once")
+    if len(spec.intensity) > MOST_STEPS:
+        raise _invalid("model.intensity", f"has more than {MOST_STEPS} steps")
     if not 0 < spec.output.threshold < 1:
         raise _invalid("model.output.threshold", "must lie between 0 and 1")
     known = {label.value for label in spec.labels}
@@ -290,6 +292,9 @@ def _validate(spec: ModelSpec) -> None:
 
 LONGEST_NAME = 64
 """Characters of a model's name, which stands in the names of files."""
+
+MOST_STEPS = 32
+"""Intensity steps that a description may ask for."""
 
 LARGEST_EDGE = 65536
 """Voxels along an axis, or patches at a time, that a description may ask for."""

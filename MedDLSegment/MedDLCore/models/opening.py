@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 from pathlib import Path
 
 from ..errors import Code, MedDLError
@@ -25,14 +26,14 @@ def open_model(name_or_path: str | Path, store: ModelStore | None = None) -> Mod
     Raises:
         MedDLError: MODEL_NOT_FOUND, with near matches; MODEL_INVALID.
     """
-    name, path = str(name_or_path), Path(name_or_path)
+    name, path = str(name_or_path), Path(name_or_path)  # os.path knows names that are too long to be a file's
     store = store or ModelStore()
     named = store.find(name) or next((folder for folder in shipped_models() if folder.name == name), None)
-    if path.is_dir() and name and (holds_package(path) or named is None):  # results may lie in a folder named so
+    if os.path.isdir(path) and name and (holds_package(path) or named is None):  # results may lie in a folder named so
         return open_folder(path)
     if named is not None:
         return open_folder(named)
-    if path.is_file():
+    if os.path.isfile(path):
         raise MedDLError(
             Code.MODEL_INVALID,
             f"{path.name} is a file; a model is a folder.",

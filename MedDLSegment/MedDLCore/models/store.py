@@ -90,8 +90,8 @@ class ModelStore:
                 OUTPUT_UNWRITABLE.
         """
         path = Path(source)
-        if not path.exists():
-            raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder or zip {path.name!r}.")
+        if not os.path.exists(path):  # also where the name is too long to be a file's
+            raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder or zip {path.name[:200]!r}.")
         if path.is_file() and not zipfile.is_zipfile(path):
             raise MedDLError(Code.ARCHIVE_UNSAFE, f"{path.name} is not a zip.", "Add a model's folder, or a zip of it.")
         self._make()

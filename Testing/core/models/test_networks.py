@@ -152,9 +152,7 @@ def test_an_unknown_activation_is_refused() -> None:
 
 
 @pytest.mark.parametrize("thickness", [1, 3, 16])
-def test_a_convolution_too_large_for_one_call_is_done_in_slabs(
-    thickness: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_convolution_too_large_for_one_call_is_done_in_slabs(thickness: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """50 channels of 256^3 voxels crashed the process in oneDNN's 1x1x1 kernel."""
     layers = [
         {"in_channels": 1, "out_channels": 4, "kernel_size": 3, "padding": 4, "stride": 1, "dilation": 4},

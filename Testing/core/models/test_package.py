@@ -231,3 +231,16 @@ def test_everybody_may_read_the_weights_of_a_package(tmp_path: Path) -> None:
     """The safetensors library writes files that only their owner can read."""
     package = write_package(threshold_spec(), threshold_weights(), tmp_path / "package")
     assert (package.folder / package.spec.weights[0].file).stat().st_mode & 0o044 == 0o044
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "m" * 300 + "/model"])
+def test_a_name_too_long_to_be_a_file_s_is_not_found(name: str, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store")
+    for attempt, code in (
+        (lambda: open_model(name, store), Code.MODEL_NOT_FOUND),
+        (lambda: store.add(name), Code.FILE_NOT_FOUND),
+    ):
+        with pytest.raises(MedDLError) as refusal:
+            attempt()
+        assert refusal.value.code is code
+        assert len(refusal.value.message) < 500
