@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -81,6 +82,10 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.OUTPUT)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            return _say_internal(error)
+        return _say(MedDLError(Code.FILE_NOT_FOUND, "A path is longer than this system allows.", "Check every path."))
     except Exception as error:  # noqa: BLE001  the last resort: say it, keep the details for who wants them
         return _say_internal(error)
     return int(result) if isinstance(result, int) else int(Exit.OK)

@@ -221,3 +221,11 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'monai', 'SimpleITK', 'pydicom')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_folder_of_models_with_an_impossible_name_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDDL_MODELS", "x" * 5000)
+    assert run(["models", "list"]) == Exit.INPUT
+    assert capsys.readouterr().err.startswith("FILE_NOT_FOUND: A path is longer")
