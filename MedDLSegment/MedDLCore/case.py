@@ -154,6 +154,8 @@ def _check_before(volume: Volume, outputs: Outputs, paths: Mapping[str, Path]) -
         check_dicom_seg(volume)
     check_folder(outputs.folder, volume.array.nbytes // 8)
     there = [path for path in paths.values() if path.exists()]
+    if folders := [path.name for path in there if path.is_dir()]:
+        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{folders[0]} is a folder; a result would have this name.")
     if not outputs.kept.isdisjoint(there):
         raise MedDLError(
             Code.OUTPUT_EXISTS,

@@ -229,3 +229,15 @@ def test_a_folder_of_models_with_an_impossible_name_is_one_message(
     monkeypatch.setenv("MEDDL_MODELS", "x" * 5000)
     assert run(["models", "list"]) == Exit.INPUT
     assert capsys.readouterr().err.startswith("FILE_NOT_FOUND: A path is longer")
+
+
+def test_a_folder_that_has_a_result_s_name_is_never_removed(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(scan, "-m", package, "-o", tmp_path / "first") == Exit.OK
+    (manifest,) = (tmp_path / "first").glob("*_manifest.json")
+    folder = tmp_path / "out" / manifest.name
+    folder.mkdir(parents=True)
+    assert segment(scan, "-m", package, "-o", tmp_path / "out", "--overwrite") == Exit.OUTPUT
+    assert Code.OUTPUT_UNWRITABLE.value in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == [folder]
