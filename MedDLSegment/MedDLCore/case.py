@@ -47,6 +47,7 @@ class Outputs:
         formats: of ``FORMATS``.
         overwrite: replace results of an earlier run.
         anonymous: name the files by the scan's content, not by its file name.
+        beside: how the names of files end that the caller writes beside them (``.png``, ``.mrb``): none may be there.
         kept: files of other scans of this run, which are never replaced.
     """
 
@@ -54,6 +55,7 @@ class Outputs:
     formats: tuple[str, ...] = ("nrrd",)
     overwrite: bool = False
     anonymous: bool = False
+    beside: tuple[str, ...] = ()
     kept: frozenset[Path] = frozenset()
 
 
@@ -106,7 +108,8 @@ def run_case(
         paths["nifti labels"] = sidecar_path(paths["nifti"])
     paths["statistics"] = output_path(outputs.folder, stem, "_statistics.csv")
     paths["manifest"] = output_path(outputs.folder, stem, "_manifest.json")
-    _check_before(volumes[0], outputs, paths)
+    beside = {suffix: output_path(outputs.folder, stem, suffix) for suffix in outputs.beside}
+    _check_before(volumes[0], outputs, {**paths, **beside})
     if "nifti" in outputs.formats:
         _check_one_layer(model, options)
 

@@ -63,7 +63,8 @@ def segment(
     INPUT is a DICOM folder or its files, a NIfTI, NRRD or MetaImage file, or a Slicer scene. Several INPUTs are the
     channels of a model with several channels, in its order, and separate scans for any other model.
     """
-    outputs = Outputs(out, tuple(f for f in formats if f in FORMATS), overwrite, anonymous)
+    beside = (*((".png",) if picture else ()), *((".mrb",) if "mrb" in formats else ()))
+    outputs = Outputs(out, tuple(f for f in formats if f in FORMATS), overwrite, anonymous, beside)
     options = run_options(structures, region, allow)
     reading = read_options(series, frame, modality, allow)
     done = 0

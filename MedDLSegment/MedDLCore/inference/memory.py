@@ -27,7 +27,7 @@ class _LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(value, torch.Tensor):
                 self._follow(value.untyped_storage())
         if self._reordered and func is torch.ops.aten.convolution.default:
-            self.peak = max(self.peak, self.live + args[0].nbytes + result.nbytes)
+            self.peak = max(self.peak, self.live + _blocked(args[0]) + _blocked(result))
         return result
 
     def _follow(self, storage: torch.UntypedStorage) -> None:
@@ -43,6 +43,12 @@ class _LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _forget(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.live -= size
+
+
+def _blocked(tensor: torch.Tensor) -> int:
+    """Bytes of a ``(B, C, ...)`` tensor whose channels are padded to a multiple of 16."""
+    channels = int(tensor.shape[1])
+    return tensor.nbytes // channels * (-(-channels // 16) * 16)
 
 
 def peak_memory(network: nn.Module, shape: tuple[int, ...], reordered: bool = False) -> tuple[int, int]:

@@ -241,3 +241,22 @@ def test_a_folder_that_has_a_result_s_name_is_never_removed(
     assert segment(scan, "-m", package, "-o", tmp_path / "out", "--overwrite") == Exit.OUTPUT
     assert Code.OUTPUT_UNWRITABLE.value in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("suffix", "arguments"), [(".png", []), (".mrb", ["--format", "mrb", "--no-picture"])])
+def test_a_picture_or_scene_of_the_result_s_name_is_not_overwritten_and_nothing_is_run(
+    suffix: str, arguments: list[str], scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A picture was replaced without a word; a scene was noticed after the network, with other files left behind."""
+    if suffix == ".mrb":
+        pytest.importorskip("slicer")
+    assert segment(scan, "-m", package, "-o", tmp_path / "first") == Exit.OK
+    (manifest,) = (tmp_path / "first").glob("*_manifest.json")
+    mine = tmp_path / "out" / (manifest.name.removesuffix("_manifest.json") + suffix)
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    command = ["segment", str(scan), "-m", str(package), "-o", str(mine.parent), "--modality", "CT", *arguments]
+    assert run(command) == Exit.OUTPUT
+    assert Code.OUTPUT_EXISTS.value in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert list(mine.parent.iterdir()) == [mine]
