@@ -309,7 +309,9 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "An optional part is not installed.", "Install the extra that the message names."
         ),
         Code.CANCELLED: Explanation(
-            Exit.CANCELLED, "The run was cancelled. Nothing was written.", "Start it again when you like."
+            Exit.CANCELLED,
+            "The run was cancelled. No unfinished file was left; finished ones stay.",
+            "Start it again; --overwrite replaces what was finished.",
         ),
         Code.EMPTY_RESULT: _warning(
             "The network found none of its structures.", "Look at the scan: the structures may lie outside it."

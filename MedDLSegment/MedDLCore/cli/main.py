@@ -76,7 +76,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return int(Exit.USAGE)
     except (KeyboardInterrupt, click.exceptions.Abort):
-        return _say(MedDLError(Code.CANCELLED, "Cancelled. What was being written was removed."))
+        return _say(MedDLError(Code.CANCELLED, "Cancelled. No unfinished file was left; finished ones stay."))
     except MedDLError as error:
         return _say(error)
     except BrokenPipeError:
