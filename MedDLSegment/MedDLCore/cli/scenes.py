@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..case import CaseResult, Outputs
-from ..errors import Code, MedDLError
 from ..readers import ReadOptions
 from ..readers.values import check_values
 from ..volume import Volume
@@ -43,7 +42,5 @@ def write_scene(volume: Volume, result: CaseResult, outputs: Outputs) -> Path:
     from MedDLScene.result_scene import writeResultScene
 
     path = output_path(outputs.folder, result.stem, ".mrb")
-    if path.exists() and not outputs.overwrite:
-        raise MedDLError(Code.OUTPUT_EXISTS, f"{path.name} is in the output folder already.")
     writeResultScene(volume, result.segmentation.label_map, path, name="scan")
     return path

@@ -101,7 +101,7 @@ def segment(
                     reporter.progress("load", 0, 1)
                     ready = load(package, device, threads)
                 try:
-                    written = _run(case, ready, outputs, options, reporter, picture, "mrb" in formats)
+                    written = _run(case, ready, outputs, options, reporter)
                     outputs = replace(outputs, kept=outputs.kept.union(written))
                     done += 1
                 except MedDLError as error:
@@ -121,14 +121,12 @@ def _names(inputs: tuple[Path, ...]) -> str:
     return inputs[0].name + (f" (+{len(inputs) - 1})" if len(inputs) > 1 else "")
 
 
-def _run(
-    case: Case, ready: Model, outputs: Outputs, options: Options, reporter: Reporter, picture: bool, scene: bool
-) -> tuple[Path, ...]:
+def _run(case: Case, ready: Model, outputs: Outputs, options: Options, reporter: Reporter) -> tuple[Path, ...]:
     result = run_case(case, ready, outputs, options, reporter.progress)
     files = dict(result.files)
-    if scene:
+    if ".mrb" in outputs.beside:
         files["mrb"] = write_scene(case[0], result, outputs)
-    if picture:
+    if ".png" in outputs.beside:
         reporter.progress("picture", 0, 1)
         files |= draw(case[0], result, outputs)
     reporter.notices(result.notices)
