@@ -1,7 +1,7 @@
-"""One way to write a file: whole, or not at all.
+"""One way to write files: whole, or not at all.
 
-A file appears under its final name only once all of its bytes are on the disk. Killed, cancelled or out of space,
-a run leaves no file that looks like a result.
+A file appears under its final name only once all of its bytes are on the disk, and the files of one result appear
+together. Killed, cancelled or out of space, a run leaves no file that looks like a result.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import filelock
 import psutil
 
 from .errors import Code, MedDLError
@@ -34,7 +35,9 @@ _UNWRITABLE = {
     errno.EEXIST,
     errno.ENAMETOOLONG,
     errno.EIO,
+    errno.ELOOP,
 }
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -62,6 +65,69 @@ def atomic_path(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def atomic_group(folder: Path, last: str, replaced: Sequence[Path] = ()) -> Iterator[Path]:
+    """Gives a private folder to write files into; on success they all move to ``folder``, on failure none is left.
+
+    Args:
+        folder: where the files will be; it exists.
+        last: name of the file that moves last, and so vouches for the others.
+        replaced: files of an earlier result that go just before the first one moves, in this order.
+
+    Raises:
+        MedDLError: NO_SPACE where the disk is full, OUTPUT_UNWRITABLE where the folder refuses.
+    """
+    staging = temporary_name(folder)
+    moved: list[Path] = []
+    with named_errors("the result"):
+        staging.mkdir(mode=0o700)
+        try:
+            yield staging
+            for path in replaced:
+                path.unlink(missing_ok=True)
+            for path in sorted(staging.iterdir(), key=lambda path: path.name == last):
+                moved.append(folder / path.name)
+                path.replace(moved[-1])
+            _folder_to_disk(folder)
+        except BaseException:
+            for path in moved:
+                path.unlink(missing_ok=True)
+            raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def claimed(folder: Path, name: str) -> Iterator[None]:
+    """Keeps every other run from writing the result ``name`` into ``folder``. A killed run's claim ends with it.
+
+    Where the file system knows no locks, as some network shares, there is no claim.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS where another run is at work on this result; OUTPUT_UNWRITABLE.
+    """
+    path = folder / f"{TEMPORARY_PREFIX}{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+    lock = filelock.FileLock(path)
+    with named_errors("the output folder"):
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise MedDLError(
+                Code.OUTPUT_EXISTS,
+                "Another run is writing this very result into this folder.",
+                "Wait for it, or choose another output folder.",
+            ) from None
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes it on release
+            path.unlink()  # while it is held: who waits for it sees that it is gone
+        lock.release()
+
+
 def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     """Makes sure, before a long run, that results can be written; makes the folder if there is none.
 
@@ -86,7 +152,7 @@ def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     if free < needed_bytes:
         raise MedDLError(
             Code.NO_SPACE,
-            f"The result needs {needed_bytes / 1e6:.0f} MB; the disk of the output folder has {free / 1e6:.0f} MB.",
+            f"The result needs {_size(needed_bytes)}; the disk of the output folder has {_size(free)}.",
         )
 
 
@@ -116,6 +182,10 @@ def named_errors(what: str) -> Iterator[None]:
             reason = os.strerror(error.errno)
             raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
         raise
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count >= 10e6 else f"{count / 1e3:.0f} kB"
 
 
 def _machine() -> str:

@@ -1,23 +1,23 @@
 """One case from volumes to files: what ``meddl segment`` does for each scan.
 
-Every file is written under a temporary name and renamed when it is whole; nothing is written before the network is
-done, and the manifest, which vouches for the others, comes last.
+Nothing is written before the network is done. The files are then made under a temporary name and appear together, the
+manifest, which vouches for the others, last: a cancel or a full disk leaves none of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .atomic import check_folder
+from .atomic import atomic_group, check_folder, claimed
 from .errors import Code, MedDLError, Notice
 from .pipeline import Model, OnProgress, Options, Segmentation, chosen_labels, segment
 from .terminology import label_notices
-from .volume import Volume
+from .volume import LabelMap, Volume
 from .writers import (
     FORMATS,
     Algorithm,
@@ -26,6 +26,7 @@ from .writers import (
     OutputRecord,
     SegmentStatistics,
     check_dicom_seg,
+    content_hash,
     output_path,
     output_stem,
     segment_statistics,
@@ -39,6 +40,23 @@ EVERY_SUFFIX = (*(form.suffix for form in FORMATS.values()), ".labels.json", ".p
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A file that the caller makes beside the result's own: a picture, a scene.
+
+    Attributes:
+        kind: what it is called in the manifest.
+        suffix: how its name ends.
+        stage: what the making is called where progress is told.
+        write: makes it of the scan and the label map, under the path that it is given.
+    """
+
+    kind: str
+    suffix: str
+    stage: str
+    write: Callable[[Volume, LabelMap, Path], None]
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What a person wants written, and where.
 
@@ -47,7 +65,7 @@ class Outputs:
         formats: of ``FORMATS``.
         overwrite: replace results of an earlier run.
         anonymous: name the files by the scan's content, not by its file name.
-        beside: how the names of files end that the caller writes beside them (``.png``, ``.mrb``): none may be there.
+        beside: further files.
         kept: files of other scans of this run, which are never replaced.
     """
 
@@ -55,7 +73,7 @@ class Outputs:
     formats: tuple[str, ...] = ("nrrd",)
     overwrite: bool = False
     anonymous: bool = False
-    beside: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
     kept: frozenset[Path] = frozenset()
 
 
@@ -66,17 +84,15 @@ class CaseResult:
     Attributes:
         segmentation: the result in memory.
         statistics: one row for each structure.
-        files: what was written, by kind: the formats, ``statistics``, ``manifest``. A format that has nothing to
-            write (DICOM SEG of an empty result) is absent.
+        files: what was written, by kind: the formats, ``statistics``, what the caller makes, ``manifest``. A format
+            that has nothing to write (DICOM SEG of an empty result) is absent.
         notices: everything that the person should know.
-        stem: how the files' names begin.
     """
 
     segmentation: Segmentation
     statistics: tuple[SegmentStatistics, ...]
     files: Mapping[str, Path]
     notices: tuple[Notice, ...]
-    stem: str
 
 
 def run_case(
@@ -93,80 +109,54 @@ def run_case(
         model: from ``pipeline.load``.
         outputs: what is written, and where.
         options: what the person chose for the run.
-        on_progress: told of progress; what it raises ends the run, and nothing is left of unfinished files.
+        on_progress: told of progress; what it raises ends the run, and no file of it is left.
 
     Raises:
         MedDLError: what ``segment`` and the writers refuse; OUTPUT_EXISTS, OUTPUT_UNWRITABLE, NOT_DICOM and
             LABELS_OVERLAP before the network runs.
     """
     tell = on_progress or _to_nobody
-    inputs = tuple(InputRecord.of(volume) for volume in volumes)
-    stem = output_stem(volumes[0].source, content_sha256=inputs[0].sha256, anonymous=outputs.anonymous)
-    stem = f"{stem}_{model.spec.name}"
-    paths = {name: output_path(outputs.folder, stem, FORMATS[name].suffix) for name in outputs.formats}
-    if "nifti" in paths:
-        paths["nifti labels"] = sidecar_path(paths["nifti"])
-    paths["statistics"] = output_path(outputs.folder, stem, "_statistics.csv")
-    paths["manifest"] = output_path(outputs.folder, stem, "_manifest.json")
-    beside = {suffix: output_path(outputs.folder, stem, suffix) for suffix in outputs.beside}
-    _check_before(volumes[0], outputs, {**paths, **beside})
-    if "nifti" in outputs.formats:
-        _check_one_layer(model, options)
-
-    result = segment(volumes, model, options, tell)
-    tell("write", 0, 1)
-    started = time.monotonic()
-    notices = [*model.package.notices, *result.notices, *label_notices(result.label_map)]
-    algorithm = Algorithm(model.spec.name, model.spec.version, model.package.sha256)
-    if outputs.overwrite:  # an earlier run's manifest does not vouch for what comes now, nor do its files belong to it
-        for suffix in EVERY_SUFFIX:
-            if (earlier := output_path(outputs.folder, stem, suffix)) not in paths.values():
-                earlier.unlink(missing_ok=True)
-    paths["manifest"].unlink(missing_ok=True)
-    for name in outputs.formats:
-        if name == "dicomseg":
-            paths[name].unlink(missing_ok=True)  # of an empty result there is none, and an earlier one must not stay
-        notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, datetime.now())
-    statistics = segment_statistics(result.label_map, volumes[0])
-    write_statistics(statistics, paths["statistics"])
-    notices = list(dict.fromkeys(notices))
-    result.seconds["write"] = round(time.monotonic() - started, 3)
-    manifest = Manifest(
-        inputs=inputs,
-        model_name=model.spec.name,
-        model_version=model.spec.version,
-        model_sha256=model.package.sha256,
-        device=result.device,
-        seconds=result.seconds,
-        notices=tuple(notices),
-        outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if _written(kind, path)),
-        settings=_settings(options),
-    )
-    write_manifest(manifest, paths["manifest"])
-    tell("write", 1, 1)
-    files = {kind: path for kind, path in paths.items() if path.exists()}
-    return CaseResult(result, statistics, files, tuple(notices), stem)
+    _check_formats(volumes[0], model, outputs, options)
+    check_folder(outputs.folder, volumes[0].array.nbytes // 8)
+    stem = f"{_stem(volumes[0], outputs.anonymous)}_{model.spec.name}"
+    paths = _paths(outputs, stem)
+    with claimed(outputs.folder, stem):
+        _check_free(outputs, tuple(paths.values()))
+        result = segment(volumes, model, options, tell)
+        earlier = [paths["manifest"], *(output_path(outputs.folder, stem, suffix) for suffix in EVERY_SUFFIX)]
+        with atomic_group(outputs.folder, paths["manifest"].name, earlier if outputs.overwrite else ()) as staging:
+            staged = {kind: staging / path.name for kind, path in paths.items()}
+            written = _write(volumes, model, outputs, options, result, staged, tell)
+            files = {kind: path for kind, path in paths.items() if staged[kind].exists()}
+    return CaseResult(result, written.statistics, files, written.notices)
 
 
 def _to_nobody(stage: str, done: int, of: int) -> None:
     """Progress that nobody asked for."""
 
 
-def _check_before(volume: Volume, outputs: Outputs, paths: Mapping[str, Path]) -> None:
+def _stem(volume: Volume, anonymous: bool) -> str:
+    """How the names of the scan's files begin. Its content is hashed only where it has no other name."""
+    nameless = anonymous or not (volume.source.files or volume.source.series_uid)
+    return output_stem(volume.source, content_sha256=content_hash(volume) if nameless else "", anonymous=anonymous)
+
+
+def _paths(outputs: Outputs, stem: str) -> dict[str, Path]:
+    """Every file that the case may write, by kind."""
+    paths = {name: output_path(outputs.folder, stem, FORMATS[name].suffix) for name in outputs.formats}
+    if "nifti" in paths:
+        paths["nifti labels"] = sidecar_path(paths["nifti"])
+    paths["statistics"] = output_path(outputs.folder, stem, "_statistics.csv")
+    paths |= {item.kind: output_path(outputs.folder, stem, item.suffix) for item in outputs.beside}
+    paths["manifest"] = output_path(outputs.folder, stem, "_manifest.json")
+    return paths
+
+
+def _check_formats(volume: Volume, model: Model, outputs: Outputs, options: Options) -> None:
     if "dicomseg" in outputs.formats:
         check_dicom_seg(volume)
-    check_folder(outputs.folder, volume.array.nbytes // 8)
-    there = [path for path in paths.values() if path.exists()]
-    if folders := [path.name for path in there if path.is_dir()]:
-        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{folders[0]} is a folder; a result would have this name.")
-    if not outputs.kept.isdisjoint(there):
-        raise MedDLError(
-            Code.OUTPUT_EXISTS,
-            f"{there[0].name} is the result of another scan of this run.",
-            "Segment scans whose files have the same name into different folders.",
-        )
-    if there and not outputs.overwrite:
-        raise MedDLError(Code.OUTPUT_EXISTS, f"{there[0].name} is in the output folder already.")
+    if "nifti" in outputs.formats:
+        _check_one_layer(model, options)
 
 
 def _check_one_layer(model: Model, options: Options) -> None:
@@ -179,8 +169,65 @@ def _check_one_layer(model: Model, options: Options) -> None:
         )
 
 
-def _written(kind: str, path: Path) -> bool:
-    return kind != "manifest" and path.exists()
+def _check_free(outputs: Outputs, paths: Sequence[Path]) -> None:
+    there = [path for path in paths if path.exists()]
+    if folders := [path.name for path in there if path.is_dir()]:
+        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{folders[0]} is a folder; a result would have this name.")
+    if not outputs.kept.isdisjoint(there):
+        raise MedDLError(
+            Code.OUTPUT_EXISTS,
+            f"{there[0].name} is the result of another scan of this run.",
+            "Segment scans whose files have the same name into different folders.",
+        )
+    if there and not outputs.overwrite:
+        raise MedDLError(Code.OUTPUT_EXISTS, f"{there[0].name} is in the output folder already.")
+
+
+@dataclass(frozen=True)
+class _Written:
+    statistics: tuple[SegmentStatistics, ...]
+    notices: tuple[Notice, ...]
+
+
+def _write(
+    volumes: Sequence[Volume],
+    model: Model,
+    outputs: Outputs,
+    options: Options,
+    result: Segmentation,
+    paths: Mapping[str, Path],
+    tell: OnProgress,
+) -> _Written:
+    """Writes every file of the case under ``paths``."""
+    tell("write", 0, 1)
+    started = time.monotonic()
+    notices = [*model.package.notices, *result.notices, *label_notices(result.label_map)]
+    algorithm = Algorithm(model.spec.name, model.spec.version, model.package.sha256)
+    for name in outputs.formats:
+        notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, datetime.now())
+    statistics = segment_statistics(result.label_map, volumes[0])
+    write_statistics(statistics, paths["statistics"])
+    result.seconds["write"] = round(time.monotonic() - started, 3)
+    tell("write", 1, 1)
+    for item in outputs.beside:
+        tell(item.stage, 0, 1)
+        started = time.monotonic()
+        item.write(volumes[0], result.label_map, paths[item.kind])
+        result.seconds[item.kind] = round(time.monotonic() - started, 3)
+        tell(item.stage, 1, 1)
+    manifest = Manifest(
+        inputs=tuple(InputRecord.of(volume) for volume in volumes),
+        model_name=model.spec.name,
+        model_version=model.spec.version,
+        model_sha256=model.package.sha256,
+        device=result.device,
+        seconds=result.seconds,
+        notices=tuple(dict.fromkeys(notices)),
+        outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if path.exists()),
+        settings=_settings(options),
+    )
+    write_manifest(manifest, paths["manifest"])
+    return _Written(statistics, manifest.notices)
 
 
 def _settings(options: Options) -> dict[str, Any]:

@@ -26,9 +26,11 @@ __all__ = ["numpy_support", "quiet", "slicer", "vtk"]
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keeps VTK from printing errors and warnings, where the caller finds out by itself what went wrong."""
-    shown = vtk.vtkObject.GetGlobalWarningDisplay()
+    shown, window = vtk.vtkObject.GetGlobalWarningDisplay(), vtk.vtkOutputWindow.GetInstance()
     vtk.vtkObject.GlobalWarningDisplayOff()
+    vtk.vtkOutputWindow.SetInstance(vtk.vtkStringOutputWindow())  # some of Slicer's classes print to it at any rate
     try:
         yield
     finally:
+        vtk.vtkOutputWindow.SetInstance(window)
         vtk.vtkObject.SetGlobalWarningDisplay(shown)

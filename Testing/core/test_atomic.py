@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from core.writers.phantoms import LIVER, Series, three_structures, write_series
-from MedDLCore.atomic import TEMPORARY_PREFIX, atomic_path, check_folder
+from MedDLCore.atomic import TEMPORARY_PREFIX, atomic_group, atomic_path, check_folder, claimed
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.writers import (
@@ -226,3 +226,76 @@ def test_the_preflight_finds_too_little_space(tmp_path: Path) -> None:
     with pytest.raises(MedDLError) as refused:
         check_folder(tmp_path, needed_bytes=10**18)
     assert refused.value.code is Code.NO_SPACE
+
+
+def test_the_files_of_a_group_appear_together_and_replace_what_they_should(tmp_path: Path) -> None:
+    old = tmp_path / "old.csv"
+    old.write_text("old")
+    with atomic_group(tmp_path, "a_manifest.json", [old]) as staging:
+        (staging / "a_manifest.json").write_text("{}")
+        (staging / "z.csv").write_text("1")
+        assert old.exists()
+        assert not (tmp_path / "z.csv").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_manifest.json", "z.csv"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no"), OSError(errno.ENOSPC, "full")])
+def test_of_a_group_that_fails_nothing_is_left_and_nothing_is_replaced(tmp_path: Path, error: BaseException) -> None:
+    old = tmp_path / "old.csv"
+    old.write_text("old")
+    expected = MedDLError if isinstance(error, OSError) else type(error)
+    with pytest.raises(expected), atomic_group(tmp_path, "m.json", [old]) as staging:
+        (staging / "new.csv").write_text("new")
+        raise error
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_of_a_group_whose_move_fails_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "b" / "inside").mkdir(parents=True)
+    with pytest.raises(MedDLError) as caught, atomic_group(tmp_path, "b") as staging:
+        (staging / "a").write_text("a")
+        (staging / "b").write_text("b")
+    assert caught.value.code is Code.OUTPUT_UNWRITABLE
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b" / "inside").is_dir()
+
+
+def test_a_result_is_claimed_by_one_run_at_a_time(tmp_path: Path) -> None:
+    with claimed(tmp_path, "liver"):
+        with claimed(tmp_path, "spleen"):
+            pass
+        with pytest.raises(MedDLError) as caught, claimed(tmp_path, "liver"):
+            pass
+        assert caught.value.code is Code.OUTPUT_EXISTS
+    with claimed(tmp_path, "liver"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_claim_of_a_killed_run_ends_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, os, signal; from pathlib import Path; from MedDLCore.atomic import claimed\n"
+        "with claimed(Path(sys.argv[1]), 'liver'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1  # the file of the lock
+    with claimed(tmp_path, "liver"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_is_a_loop_of_links_is_one_message(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(MedDLError) as caught:
+        check_folder(loop / "out")
+    assert caught.value.code is Code.OUTPUT_UNWRITABLE
+
+
+def test_a_little_space_is_not_called_none(small_disk: Path) -> None:
+    """The message was: needs 0 MB, has 0 MB."""
+    (small_disk / "filler").write_bytes(b"x" * 500_000)
+    with pytest.raises(MedDLError) as caught:
+        check_folder(small_disk, 400_000)
+    assert "needs 400 kB" in caught.value.message

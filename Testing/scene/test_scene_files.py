@@ -17,6 +17,7 @@ from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Concept, Geometry, Label, LabelMap, Terminology
 from MedDLScene.host import createScene
+from MedDLScene.libraries import quiet, slicer
 from MedDLScene.scene_files import RATIO_ACCEPTED, loadScene, nodesOfScene, saveScene, scansOfScene, volumesOfScene
 from MedDLScene.segmentation_node import labelMapFromSegmentationNode, labelMapToSegmentationNode
 from MedDLScene.volume_node import volumeFromNode
@@ -216,6 +217,15 @@ def test_a_full_disk_is_named(a_saved_scene, a_transform_node, scene, monkeypatc
     with pytest.raises(MedDLError) as refused:
         saveScene(scene, a_saved_scene)
     assert refused.value.code is Code.NO_SPACE
+
+
+def test_the_libraries_say_nothing_of_their_own_where_a_bundle_cannot_be_written(tmp_path, capfd) -> None:
+    """Slicer's archive printed twenty lines of "cannot write data" before MedDL's one message."""
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "file.txt").write_text("text")
+    with quiet():
+        assert not slicer.vtkArchive().Zip(str(tmp_path / "nowhere" / "scene.mrb"), str(tmp_path / "content"))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_that_meets_a_full_disk_is_not_there(tmp_path) -> None:

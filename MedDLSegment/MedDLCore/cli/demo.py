@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,23 +12,22 @@ from ..demo import NAME, make_phantom
 from ..metrics import dice_by_label
 from ..models import open_model
 from ..pipeline import load
-from .pictures import draw
+from .pictures import PICTURE
 from .reporter import Reporter
+from .settings import FilePath, machine_options
 
 
 @click.command()
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FilePath(file_okay=False),
     default=Path("meddl-demo"),
     show_default=True,
     help="Folder for the results; those of an earlier demo are replaced.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another body.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads. All cores by default.")
-@click.option("--json", "as_json", is_flag=True, help="Events for programs: one JSON object per line.")
+@machine_options
 def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) -> None:
     """Segment a phantom body whose truth is known, and compare.
 
@@ -40,20 +40,18 @@ def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) 
         volume, truth = make_phantom(seed)
         reporter.progress("load", 0, 1)
         model = load(open_model(NAME), device, threads)
-        outputs = Outputs(out, ("nrrd", "nifti"), overwrite=True)
+        outputs = Outputs(out, ("nrrd", "nifti"), overwrite=True, beside=(PICTURE,))
         result = run_case([volume], model, outputs, on_progress=reporter.progress)
-        reporter.progress("picture", 0, 1)
-        files = {**result.files, **draw(volume, result, outputs)}
         scores = dice_by_label(truth, result.segmentation.label_map)
         reporter.notices(result.notices)
         reporter.result(
-            _in_words(scores, {row.name: row.volume_mL for row in result.statistics}, files),
+            _in_words(scores, {row.name: row.volume_mL for row in result.statistics}, result.files),
             dice=scores,
-            files={kind: str(path) for kind, path in files.items()},
+            files={kind: str(path) for kind, path in result.files.items()},
         )
 
 
-def _in_words(scores: dict[str, float], volumes: dict[str, float], files: dict[str, Path]) -> str:
+def _in_words(scores: dict[str, float], volumes: dict[str, float], files: Mapping[str, Path]) -> str:
     width = max(map(len, scores))
     lines = [f"{'structure':{width}}  {'volume':>10}  Dice against the truth"]
     lines += [f"{name:{width}}  {volumes[name]:7.1f} mL  {score:.3f}" for name, score in scores.items()]

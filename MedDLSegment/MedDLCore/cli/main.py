@@ -7,6 +7,8 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -32,8 +34,33 @@ COMMANDS = {
 """The commands, each in a module of its name, and their help in one line."""
 
 
+class _OutputLost(Exception):
+    """What was said could not be written: nobody reads it any more, or the disk is full."""
+
+
+@contextmanager
+def _losing_output() -> Iterator[None]:
+    """Tells the loss of what is said from other errors, before click makes an internal error of it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.ENOSPC, errno.EBADF) and error.filename is None:
+            raise _OutputLost(error.strerror) from error
+        raise
+
+
 class _Commands(click.Group):
     """Loads a command's module only when the command is used, so that help comes at once."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parses; ``--help`` writes here."""
+        with _losing_output():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        with _losing_output():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -79,9 +106,11 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(MedDLError(Code.CANCELLED, "Cancelled. No unfinished file was left; finished ones stay."))
     except MedDLError as error:
         return _say(error)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(Exit.OUTPUT)
+    except _OutputLost as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left there cannot be written either
+        if isinstance(error.__cause__, BrokenPipeError):
+            return int(Exit.OUTPUT)  # who read it has seen enough
+        return _say(MedDLError(Code.OUTPUT_UNWRITABLE, f"Standard output cannot be written: {error}.", "Redirect it."))
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             return _say_internal(error)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..case import CaseResult, Outputs
-from ..volume import Volume
-from ..writers import output_path
+from ..case import Beside
+from ..volume import LabelMap, Volume
 
 
-def draw(volume: Volume, result: CaseResult, outputs: Outputs) -> dict[str, Path]:
-    """Draws planes, surfaces and a legend beside the other files."""
+def _draw(volume: Volume, label_map: LabelMap, path: Path) -> None:
     from MedDLScene.pictures import renderPicture
 
-    path = output_path(outputs.folder, result.stem, ".png")
-    renderPicture(volume, result.segmentation.label_map, path)
-    return {"picture": path}
+    renderPicture(volume, label_map, path)
+
+
+PICTURE = Beside("picture", ".png", "picture", _draw)
+"""Planes, surfaces and a legend."""

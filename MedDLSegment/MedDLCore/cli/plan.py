@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import click
 
-from ..errors import Exit
+from ..errors import Exit, MedDLError
 from ..inference import Plan
 from ..models import open_model
-from ..pipeline import admit, load
+from ..pipeline import admit
 from ..pipeline import plan as make_plan
-from .reading import group_inputs, read_cases
+from .reading import Tally, each_case
 from .reporter import Reporter, duration
-from .settings import read_options, run_options, scan_options
+from .settings import Request, scan_options
 
 
 @click.command()
 @scan_options
-def plan(
-    inputs: tuple[Path, ...],
-    model: str,
-    structures: tuple[str, ...],
-    region: Any,
-    series: str | None,
-    frame: Any,
-    modality: str | None,
-    allow: tuple[str, ...],
-    device: str,
-    threads: int | None,
-    as_json: bool,
-) -> int:
+def plan(request: Request) -> int:
     """Say what a run will need: patches, memory, time.
 
     Reads the scan and runs a small patch to learn this machine's speed; writes nothing. Ends with status 5 where the
     run would not fit into the memory.
     """
     fits = True
-    with Reporter(as_json) as reporter:
-        package = open_model(model)
-        channels = len(package.spec.channels)
-        reporter.case(inputs[0].name, ("prepare", "network", "finish", "write", "picture"))
-        reporter.progress("read", 0, 1)
-        reading = read_options(series, frame, modality, allow)
-        cases = [case for paths in group_inputs(inputs, channels) for case in read_cases(paths, channels, reading)]
-        reporter.progress("load", 0, 1)
-        ready = load(package, device, threads)
-        options = run_options(structures, region, allow)
-        for case in cases:
-            foreseen = make_plan(case, ready, options)
-            reporter.notices((*package.notices, *admit(case, package.spec, options)))
+    with Reporter(request.as_json) as reporter:
+        package = open_model(request.model)
+        tally = Tally(reporter)
+        stages = ("prepare", "network", "finish", "write", "picture")
+        for case, model in each_case(request, package, reporter, tally, stages):
+            try:
+                foreseen = make_plan(case, model, request.options)
+                notices = admit(case, package.spec, request.options)
+            except MedDLError as error:
+                tally.refused(error)
+                continue
+            tally.succeeded()
+            reporter.notices((*package.notices, *notices))
             reporter.result(_in_words(foreseen), fits=foreseen.fits, **asdict(foreseen))
             fits &= foreseen.fits
-    return int(Exit.OK if fits else Exit.RESOURCES)
+    return int(tally.status if fits else Exit.RESOURCES)
 
 
 def _in_words(plan: Plan) -> str:

@@ -2,19 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import Code, MedDLError
+from ..errors import Code, Exit, MedDLError
+from ..models import ModelPackage
+from ..pipeline import Model, load
 from ..readers import ReadOptions, read
 from ..readers.open import format_of
 from ..volume import Volume
+from .reporter import Reporter
 from .scenes import SCENES, read_scene
+from .settings import Request
 
 Case = tuple[Volume, ...]
 
 WITHOUT_ORDER = ("DICOM", "scene")
 """Formats whose several volumes are no channels in an order, as the frames of a 4-D file are."""
+
+
+OF_ONE_SCAN = (Code.NO_MEMORY, Code.NETWORK_NONFINITE)
+"""Refusals that say nothing about the next scan, though their exit status is that of a machine or a model."""
+
+
+class Tally:
+    """How many cases went well, and which did not. One scan that is refused does not stop the rest."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        """Tells the reporter of refusals."""
+        self._reporter = reporter
+        self._done = 0
+        self._failures: list[MedDLError] = []
+
+    def refused(self, error: MedDLError) -> None:
+        """Notes a refusal of one scan; raises one of the model or the machine, which would refuse every scan."""
+        if error.exit not in (Exit.INPUT, Exit.OUTPUT) and error.code not in OF_ONE_SCAN:
+            raise error
+        self._failures.append(error)
+        self._reporter.error(error)
+
+    def succeeded(self) -> None:
+        """Notes a case that went well."""
+        self._done += 1
+
+    @property
+    def status(self) -> Exit:
+        """The exit status of all cases together."""
+        if self._failures and not self._done:
+            return self._failures[0].exit
+        return Exit.SOME_FAILED if self._failures else Exit.OK
+
+
+def each_case(
+    request: Request, package: ModelPackage, reporter: Reporter, tally: Tally, without: tuple[str, ...] = ()
+) -> Iterator[tuple[Case, Model]]:
+    """Reads one case after the other, and loads the model when the first has been read.
+
+    Args:
+        request: what the person asked for.
+        package: the model.
+        reporter: told of each case and of the stages ``read`` and ``load``.
+        tally: told of what is refused.
+        without: stages that no case of this command has.
+    """
+    channels = len(package.spec.channels)
+    model: Model | None = None
+    for paths in group_inputs(request.inputs, channels):
+        name = paths[0].name + (f" (+{len(paths) - 1})" if len(paths) > 1 else "")
+        reporter.case(name, without if model is None else (*without, "load"))
+        reporter.progress("read", 0, 1)
+        try:
+            cases = read_cases(paths, channels, request.reading)
+        except MedDLError as error:
+            tally.refused(error)
+            continue
+        for number, case in enumerate(cases, start=1):
+            if number > 1:
+                reporter.case(f"{name} {number}/{len(cases)}", (*without, "load", "read"))
+            if model is None:
+                reporter.progress("load", 0, 1)
+                model = load(package, request.device, request.threads)
+            yield case, model
 
 
 def group_inputs(inputs: Sequence[Path], channels: int) -> list[tuple[Path, ...]]:

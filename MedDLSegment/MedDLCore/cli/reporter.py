@@ -50,7 +50,7 @@ class Reporter:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             console=self._console,
-            disable=as_json,
+            disable=as_json or not self._console.is_terminal,
             transient=True,
             redirect_stdout=False,
         )

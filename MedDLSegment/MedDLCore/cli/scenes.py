@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..case import CaseResult, Outputs
+from ..case import Beside
 from ..readers import ReadOptions
 from ..readers.values import check_values
-from ..volume import Volume
-from ..writers import output_path
+from ..volume import LabelMap, Volume
 
 SCENES = {".mrb", ".mrml"}
 """Suffixes of scene files."""
@@ -37,10 +36,11 @@ def require_scenes() -> None:
     import MedDLScene.libraries  # noqa: F401
 
 
-def write_scene(volume: Volume, result: CaseResult, outputs: Outputs) -> Path:
-    """Writes a scene (.mrb) with the scan and its segmentation."""
+def _write_scene(volume: Volume, label_map: LabelMap, path: Path) -> None:
     from MedDLScene.result_scene import writeResultScene
 
-    path = output_path(outputs.folder, result.stem, ".mrb")
-    writeResultScene(volume, result.segmentation.label_map, path, name="scan")
-    return path
+    writeResultScene(volume, label_map, path, name="scan")
+
+
+SCENE = Beside("mrb", ".mrb", "write", _write_scene)
+"""The scan and its segmentation, as a scene that Slicer opens."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,32 +25,75 @@ OVERRIDABLE = (
 )
 """The refusals that ``--allow`` overrides."""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
-def _region(_: click.Context, __: click.Parameter, text: str | None) -> Region | None:
-    if text is None:
-        return None
-    try:
-        r0, r1, a0, a1, s0, s1 = (float(number) for number in text.split(","))
-    except ValueError:
-        raise click.BadParameter("give six numbers in mm: R0,R1,A0,A1,S0,S1") from None
-    return Region((min(r0, r1), min(a0, a1), min(s0, s1)), (max(r0, r1), max(a0, a1), max(s0, s1)))
+@dataclass(frozen=True)
+class Request:
+    """Which scans, with which model, on what, and told how.
+
+    Attributes:
+        inputs: files and folders.
+        model: a name, or a folder.
+        reading: what the readers need of the options.
+        options: what the pipeline needs of them.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: on the CPU; None: all cores.
+        as_json: events for programs.
+    """
+
+    inputs: tuple[Path, ...]
+    model: str
+    reading: ReadOptions
+    options: Options
+    device: str
+    threads: int | None
+    as_json: bool
 
 
-def _frame(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
-    if text is None or text == "all":
-        return text
-    if not text.isdecimal():
-        raise click.BadParameter("give a number from 0, or all")
-    return int(text)
+class FilePath(click.Path):
+    """A path. An empty one, which would be the current folder, is a mistake: a variable that was not set."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuses an empty text."""
+        if value == "":
+            self.fail("The path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
-def scan_options(command: Command) -> Command:
-    """Adds INPUT, ``--model`` and everything that chooses a part of the input."""
+def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Adds INPUT, ``--model`` and everything that chooses a part of the input.
+
+    The command is called with a ``Request`` and the options that it adds itself.
+    """
+
+    @functools.wraps(command)
+    def requested(
+        inputs: tuple[Path, ...],
+        model: str,
+        structures: tuple[str, ...],
+        region: Region | None,
+        series: str | None,
+        frame: int | str | None,
+        modality: str | None,
+        allow: tuple[str, ...],
+        device: str,
+        threads: int | None,
+        as_json: bool,
+        **own: Any,
+    ) -> Result:
+        codes = frozenset(Code(code) for code in allow)
+        reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)  # type: ignore[arg-type]
+        options = Options(structures=structures, region=region, allow=codes)
+        return command(Request(inputs, model, reading, options, device, threads, as_json), **own)
+
+    decorated: Callable[..., Result] = requested
     for decorator in reversed(
         (
-            click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path)),
+            click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=FilePath()),
             click.option("--model", "-m", required=True, metavar="NAME_OR_PATH", help="A model's name, or its folder."),
             click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this one. Repeatable."),
             click.option(
@@ -70,24 +116,44 @@ def scan_options(command: Command) -> Command:
                 type=click.Choice([code.value for code in OVERRIDABLE], case_sensitive=False),
                 help="Go on in spite of this refusal. Repeatable.",
             ),
+            machine_options,
+        )
+    ):
+        decorated = decorator(decorated)
+    return decorated
+
+
+def machine_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Adds what every command takes that runs a network."""
+    decorated = command
+    for decorator in reversed(
+        (
             click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps"),
             click.option("--threads", type=click.IntRange(1), help="CPU threads. All cores by default."),
             click.option("--json", "as_json", is_flag=True, help="Events for programs: one JSON object per line."),
         )
     ):
-        command = decorator(command)
-    return command
+        decorated = decorator(decorated)
+    return decorated
 
 
-def read_options(series: str | None, frame: Any, modality: str | None, allow: tuple[str, ...]) -> ReadOptions:
-    """What the readers need of the options."""
-    return ReadOptions(series=series, frame=frame, modality=modality, allow=_codes(allow))
+def _region(_: click.Context, __: click.Parameter, text: str | None) -> Region | None:
+    if text is None:
+        return None
+    try:
+        r0, r1, a0, a1, s0, s1 = (float(number) for number in text.split(","))
+    except ValueError:
+        raise click.BadParameter("give six numbers in mm: R0,R1,A0,A1,S0,S1") from None
+    if not all(map(math.isfinite, (r0, r1, a0, a1, s0, s1))):
+        raise click.BadParameter("every number must be finite")
+    if r0 == r1 or a0 == a1 or s0 == s1:
+        raise click.BadParameter("the box is empty: two numbers of one axis are equal")
+    return Region((min(r0, r1), min(a0, a1), min(s0, s1)), (max(r0, r1), max(a0, a1), max(s0, s1)))
 
 
-def run_options(structures: tuple[str, ...], region: Region | None, allow: tuple[str, ...]) -> Options:
-    """What the pipeline needs of the options."""
-    return Options(structures=structures, region=region, allow=_codes(allow))
-
-
-def _codes(allow: tuple[str, ...]) -> frozenset[Code]:
-    return frozenset(Code(code) for code in allow)
+def _frame(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal():
+        raise click.BadParameter("give a number from 0, or all")
+    return int(text)
