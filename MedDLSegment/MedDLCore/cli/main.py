@@ -34,7 +34,7 @@ COMMANDS = {
 """The commands, each in a module of its name, and their help in one line."""
 
 
-class _OutputLost(Exception):
+class _OutputLostError(Exception):
     """What was said could not be written: nobody reads it any more, or the disk is full."""
 
 
@@ -45,7 +45,7 @@ def _losing_output() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.EPIPE, errno.ENOSPC, errno.EBADF) and error.filename is None:
-            raise _OutputLost(error.strerror) from error
+            raise _OutputLostError(error.strerror) from error
         raise
 
 
@@ -106,7 +106,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _say(MedDLError(Code.CANCELLED, "Cancelled. No unfinished file was left; finished ones stay."))
     except MedDLError as error:
         return _say(error)
-    except _OutputLost as error:
+    except _OutputLostError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left there cannot be written either
         if isinstance(error.__cause__, BrokenPipeError):
             return int(Exit.OUTPUT)  # who read it has seen enough

@@ -1,4 +1,4 @@
-"""What a command says can be lost: a pipe that nobody reads, a full disk, closed streams. It has a message and a status."""
+"""What a command says can be lost: a closed pipe, a full disk, closed streams. It has a status of its own."""
 
 from __future__ import annotations
 
