@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from .text import printable
+
 
 class Exit(int, Enum):
     """Exit status of the command line, by the kind of what went wrong."""
@@ -356,6 +358,9 @@ class Notice:
     code: Code
     message: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+
     def __str__(self) -> str:
         return f"{self.code.value}: {self.message}"
 
@@ -375,6 +380,7 @@ class MedDLError(Exception):
     hint: str = field(default="")
 
     def __post_init__(self) -> None:
+        self.message, self.hint = printable(self.message), printable(self.hint)  # they may quote a stranger's text
         super().__init__(self.message)
         if not self.hint:
             self.hint = EXPLANATIONS[self.code].remedy

@@ -8,13 +8,16 @@ are the spatial axes of the tensor that the network sees, ``(batch, channel, axi
 from __future__ import annotations
 
 import dataclasses
-import types
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from pathlib import PureWindowsPath
+from typing import Any, Literal
 
-from .errors import Code, MedDLError
+from .plain_data import from_plain, texts_of, to_plain
+from .plain_data import invalid as _invalid
+from .text import is_harmless, shown
 from .volume import Label, parse_orientation
 
 Triple = tuple[int, int, int]
@@ -158,7 +161,7 @@ class Output:
 
 @dataclass(frozen=True)
 class CleanUp:
-    """What is done to the decided labels.
+    """What is done to the decided labels; with a region of interest, to what of them lies within it.
 
     Attributes:
         keep_largest: label values of which only the largest connected component (26 neighbours) stays.
@@ -192,7 +195,7 @@ class ModelSpec:
     """Plain data about a model.
 
     Attributes:
-        name: identifier: letters, digits, ``. _ -``.
+        name: identifier: letters, digits, ``. _ -``; the first is a letter or a digit.
         title: what a person reads.
         channels: the input volumes, in order.
         network: architecture.
@@ -242,23 +245,19 @@ class ModelSpec:
         Raises:
             MedDLError: MODEL_INVALID, naming the key that is missing, unknown or of the wrong type.
         """
-        return typing.cast(ModelSpec, _read(cls, data, "model"))
+        return typing.cast(ModelSpec, from_plain(cls, data, "model"))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types, all keys present."""
-        return typing.cast("dict[str, Any]", _write(self))
-
-
-def _invalid(where: str, problem: str) -> MedDLError:
-    return MedDLError(Code.MODEL_INVALID, f"{where}: {problem}.")
+        return typing.cast("dict[str, Any]", to_plain(self))
 
 
 def _validate(spec: ModelSpec) -> None:
-    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in spec.name)
-    if not plain or not 0 < len(spec.name) <= LONGEST_NAME or spec.name[0] == ".":
-        raise _invalid("model.name", f"{spec.name!r} may only hold {LONGEST_NAME} letters, digits and . _ -")
-    if not spec.weights:
-        raise _invalid("model.weights", "at least one weights file is needed")
+    if not is_plain_name(spec.name, LONGEST_NAME):
+        problem = f"may only hold {LONGEST_NAME} letters, digits and . _ -, and begins with a letter or digit"
+        raise _invalid("model.name", f"{shown(spec.name)} {problem}")
+    _validate_texts(spec)
+    _validate_weights(spec.weights)
     if not spec.labels:
         raise _invalid("model.labels", "at least one label is needed")
     if len({label.value for label in spec.labels}) != len(spec.labels):
@@ -274,8 +273,8 @@ def _validate(spec: ModelSpec) -> None:
     inference = spec.inference
     if not 0 <= inference.overlap < 1:
         raise _invalid("model.inference.overlap", "must lie in [0, 1)")
-    if not inference.sigma > 0:
-        raise _invalid("model.inference.sigma", "must be positive")
+    if not SMALLEST_SIGMA <= inference.sigma <= LARGEST_SIGMA:
+        raise _invalid("model.inference.sigma", f"must lie between {SMALLEST_SIGMA} and {LARGEST_SIGMA}")
     if len({0, 1, 2} & set(inference.mirror_axes)) != len(inference.mirror_axes):
         raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2, each once")
     if len(spec.intensity) > MOST_STEPS:
@@ -285,13 +284,28 @@ def _validate(spec: ModelSpec) -> None:
     known = {label.value for label in spec.labels}
     if not set(spec.clean_up.keep_largest) | set(spec.clean_up.fill_holes) <= known:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
-    if not spec.clean_up.minimum_volume >= 0:
-        raise _invalid("model.clean_up.minimum_volume", "must not be negative")
+    if not 0 <= spec.clean_up.minimum_volume <= LARGEST_VALUE:
+        raise _invalid("model.clean_up.minimum_volume", f"must lie between 0 and {LARGEST_VALUE:g}")
     _validate_ranges(spec)
 
 
 LONGEST_NAME = 64
 """Characters of a model's name, which stands in the names of files."""
+
+LONGEST_LABEL = 200
+"""Characters of the name of a label or a channel."""
+
+LONGEST_LINE = 1000
+"""Characters of any other text of one line."""
+
+LONGEST_TEXT = 100_000
+"""Characters of a text of many lines, and of ``measured`` in all. Licences have some 35,000."""
+
+TEXTS = {"model.description", "model.licence", "model.citation"}
+"""The texts that may have many lines."""
+
+MOST_WEIGHTS = 32
+"""Members of an ensemble."""
 
 MOST_STEPS = 32
 """Intensity steps that a description may ask for."""
@@ -299,104 +313,84 @@ MOST_STEPS = 32
 LARGEST_EDGE = 65536
 """Voxels along an axis, or patches at a time, that a description may ask for."""
 
+MOST_VOXELS = 2**29
+"""Voxels of a patch, or of a grid of fixed shape: a whole body at once, 512 x 1024 x 1024."""
+
 SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 1e-3, 1e3
+
+SMALLEST_SIGMA, LARGEST_SIGMA = 0.01, 10.0
+"""Of a patch. Outside, the Gaussian is one voxel, or no weighting at all."""
+
+SMALLEST_VALUE, LARGEST_VALUE = 1e-9, 1e9
+"""Values, factors and offsets of voxels. float32 holds their products and squares with room to spare."""
+
+
+def is_plain_name(name: str, longest: int) -> bool:
+    """Whether a model can be named so: it stands in names of files, and among options of the command line."""
+    plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    return plain and 0 < len(name) <= longest and name[0].isalnum()
+
+
+def _validate_texts(spec: ModelSpec) -> None:
+    """A stranger's text is shown on terminals, so it holds nothing that would steer one, and has an end."""
+    for where, text in texts_of(spec, "model"):
+        many = where in TEXTS
+        if not is_harmless(text, lines=many):
+            raise _invalid(where, f"{shown(text)} holds control characters{'' if many else ' or several lines'}")
+        if len(text) > (LONGEST_TEXT if many else LONGEST_LINE):
+            raise _invalid(where, f"has {len(text)} characters")
+    for kind, name in [("labels", x.name) for x in spec.labels] + [("channels", x.name) for x in spec.channels]:
+        if len(name) > LONGEST_LABEL:
+            raise _invalid(f"model.{kind}", f"{shown(name)} has more than {LONGEST_LABEL} characters")
+    if len(str(spec.measured)) > LONGEST_TEXT:
+        raise _invalid("model.measured", f"is longer than {LONGEST_TEXT} characters")
+
+
+def _validate_weights(weights: tuple[Weights, ...]) -> None:
+    if not weights:
+        raise _invalid("model.weights", "at least one weights file is needed")
+    if len(weights) > MOST_WEIGHTS:
+        raise _invalid("model.weights", f"has more than {MOST_WEIGHTS} files")
+    if len({PureWindowsPath(item.file) for item in weights}) != len(weights):
+        raise _invalid("model.weights", "names a file twice")
 
 
 def _validate_ranges(spec: ModelSpec) -> None:
     """A description comes from strangers: no number in it may be out of all proportion."""
     for label in spec.labels:
         if not label.name.strip() or not label.name.isprintable():
-            raise _invalid("model.labels", f"{label.name!r} is not a name")
+            raise _invalid("model.labels", f"{shown(label.name)} is not a name")
         if any(not 0 <= part <= 255 for part in label.color):
-            raise _invalid("model.labels", f"the colour of {label.name!r} does not lie between 0 and 255")
+            raise _invalid("model.labels", f"the colour of {shown(label.name)} does not lie between 0 and 255")
+        if label.layer != 0:
+            raise _invalid("model.labels", f"{shown(label.name)} has a layer, which results have and models have not")
     sizes = {
         "grid.shape": spec.grid.shape,
         "inference.patch": spec.inference.patch,
-        "inference.divisor": (spec.inference.divisor,),
+        "inference.divisor": 3 * (spec.inference.divisor,),
         "inference.batch": (spec.inference.batch,),
+        "minimum_shape": spec.minimum_shape,
     }
     for where, size in sizes.items():
         if size is not None and any(not 1 <= n <= LARGEST_EDGE for n in size):
             raise _invalid(f"model.{where}", f"must lie between 1 and {LARGEST_EDGE}")
+        if size is not None and math.prod(size) > MOST_VOXELS:
+            raise _invalid(f"model.{where}", f"has more than {MOST_VOXELS} voxels")
+    if not abs(spec.inference.padding_value) <= LARGEST_VALUE:
+        raise _invalid("model.inference.padding_value", f"must lie within {LARGEST_VALUE:g}")
     if any(not SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spec.grid.spacing or ()):
         raise _invalid("model.grid.spacing", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
     for n, step in enumerate(spec.intensity):
         where = f"model.intensity[{n}]"
+        for f in dataclasses.fields(step):
+            value = getattr(step, f.name)
+            if isinstance(value, (int, float)) and not abs(value) <= LARGEST_VALUE:
+                raise _invalid(f"{where}.{f.name}", f"must lie within {LARGEST_VALUE:g}")
         if isinstance(step, Percentiles) and not 0 <= step.lower < step.upper <= 100:
             raise _invalid(where, "percentiles rise from lower to upper, between 0 and 100")
         if isinstance(step, (Clip, Window, FixedZScore)) and not step.low < step.high:
             raise _invalid(where, "low must be below high")
-        if isinstance(step, FixedZScore) and not step.std > 0:
-            raise _invalid(where, "std must be positive")
-
-
-def _write(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _write(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _write(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_write(item) for item in value]
-    return value
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    """Reads ``value`` as the annotation ``kind``: dataclasses, tuples, unions, literals and JSON scalars."""
-    origin = typing.get_origin(kind)
-    if kind is Any:
-        return value
-    if origin in (Union, types.UnionType):
-        return _read_union(typing.get_args(kind), value, where)
-    if origin is Literal:
-        if value not in typing.get_args(kind):
-            raise _invalid(where, f"{value!r} is not one of {', '.join(map(str, typing.get_args(kind)))}")
-        return value
-    if origin is tuple:
-        return _read_tuple(typing.get_args(kind), value, where)
-    if dataclasses.is_dataclass(kind):
-        return _read_dataclass(kind, value, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = Mapping if origin is not None else kind
-    if not isinstance(value, plain) or (isinstance(value, bool) and kind is not bool):
-        raise _invalid(where, f"{value!r} is not {getattr(plain, '__name__', plain)}")
-    return value
-
-
-def _read_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in kinds:
-        return None
-    options = [kind for kind in kinds if kind is not type(None)]
-    if len(options) == 1:
-        return _read(options[0], value, where)
-    if not isinstance(value, Mapping):
-        raise _invalid(where, "is not an object")
-    by_kind: dict[str, Any] = {kind.__dataclass_fields__["kind"].default: kind for kind in options}
-    name = value.get("kind")
-    if not isinstance(name, str) or name not in by_kind:
-        raise _invalid(f"{where}.kind", f"{name!r} is not one of {', '.join(by_kind)}")
-    return _read(by_kind[name], value, where)
-
-
-def _read_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise _invalid(where, "is not a list")
-    if len(kinds) == 2 and kinds[1] is Ellipsis:
-        return tuple(_read(kinds[0], item, f"{where}[{n}]") for n, item in enumerate(value))
-    if len(value) != len(kinds):
-        raise _invalid(where, f"needs {len(kinds)} values, not {len(value)}")
-    return tuple(_read(kind, item, f"{where}[{n}]") for n, (kind, item) in enumerate(zip(kinds, value, strict=True)))
-
-
-def _read_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise _invalid(where, "is not an object")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    for key in value:
-        if key not in fields:
-            raise _invalid(f"{where}.{key}", "is not a known key")
-    for name, f in fields.items():
-        if name not in value and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise _invalid(f"{where}.{name}", "is missing")
-    return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+        if isinstance(step, FixedZScore) and not step.std >= SMALLEST_VALUE:
+            raise _invalid(where, f"std must be at least {SMALLEST_VALUE:g}")
+        if isinstance(step, Scale) and not abs(step.factor) >= SMALLEST_VALUE:
+            raise _invalid(where, f"factor must be at least {SMALLEST_VALUE:g}")

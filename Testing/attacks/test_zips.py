@@ -65,6 +65,11 @@ def refused(store: ModelStore, path: Path, tmp_path: Path) -> str:
         "model/a:stream",
         "model/new\nline",
         "model/" + "x" * 500,
+        "model/" + "x" * 300,
+        "model/" + "\u00e4" * 200,
+        "model/\x1b[31mred",
+        "model/\x9b31mred",
+        "model/txt.\u202eexe",
     ],
 )
 def test_a_member_whose_name_leaves_the_folder_or_fits_no_system_is_refused(
@@ -73,7 +78,7 @@ def test_a_member_whose_name_leaves_the_folder_or_fits_no_system_is_refused(
     path = model_zip(tmp_path)
     with zipfile.ZipFile(path, "a") as opened:
         opened.writestr(name, "x")
-    refused(store, path, tmp_path)
+    assert refused(store, path, tmp_path).isprintable()
 
 
 def test_a_name_that_is_cut_at_a_zero_byte_is_refused(store: ModelStore, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rich.table import Table
 from ..errors import Code, MedDLError
 from ..models import ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..spec import ModelSpec
+from ..text import printable
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -43,7 +45,7 @@ def list_models(as_json: bool) -> None:
         )
     for row in rows:
         cells = (row["name"], row["modality"], row["structures"], _size(row["bytes"]), row["where"], row["title"])
-        table.add_row(*(escape(str(cell)) for cell in cells))
+        table.add_row(*(escape(printable(str(cell))) for cell in cells))  # a folder may have any name
     Console().print(table)
     click.echo(f"\nInstalled models lie in {store.path} (MEDDL_MODELS names another folder).")
 
@@ -91,11 +93,7 @@ def get_model(name: str, accept_licence: bool, overwrite: bool) -> None:
     item = entry(name)
     if not accept_licence:
         click.echo(f"{item.title}\n{_size(item.size)} from {item.files[0].url}\n\nLicence: {item.licence}\n")
-        try:
-            accept_licence = click.confirm("Do you accept this licence?")
-        except click.Abort:  # nobody is there to answer
-            raise MedDLError(Code.LICENCE_NOT_ACCEPTED, f"The licence of {item.name} was not accepted.") from None
-        if not accept_licence:
+        if not _agreed("Do you accept this licence?"):
             raise MedDLError(Code.LICENCE_NOT_ACCEPTED, f"The licence of {item.name} was not accepted.")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -117,10 +115,20 @@ def remove(name: str, yes: bool) -> None:
     """Delete an installed model."""
     store = ModelStore()
     stored = store.stored(name)
-    if not yes:
-        click.confirm(f"Delete {stored.folder} ({_size(stored.size)})?", abort=True)
+    if not yes and not _agreed(f"Delete {stored.folder} ({_size(stored.size)})?"):
+        raise click.Abort
     store.remove(stored.name)
     click.echo(f"Removed {stored.name}.")
+
+
+def _agreed(question: str) -> bool:
+    """Asks; no where nobody is there to answer, or standard input is closed."""
+    if sys.stdin is None:
+        return False
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        return False
 
 
 def _described(name: str) -> tuple[ModelSpec, str, Iterable[Any]]:

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ..atomic import TEMPORARY_PREFIX, named_errors
 from ..errors import Code, MedDLError
+from ..text import is_harmless, shown
 
 MOST_MEMBERS = 10_000
 MOST_BYTES = 20 * 2**30
@@ -26,6 +27,9 @@ MOST_RATIO = 200
 
 MOST_NAME = 400
 """Characters of a member's path: with the store's own path this stays within what Windows opens."""
+
+MOST_PART = 255
+"""Bytes of a file's name on Linux; elsewhere as many characters."""
 
 CHUNK = 1 << 20
 
@@ -107,7 +111,7 @@ def copy_folder(source: Path, target: Path) -> None:
     size = sum(path.stat().st_size for path in files)
     if len(files) > MOST_MEMBERS or size > MOST_BYTES:
         raise MedDLError(
-            Code.MODEL_INVALID, f"{source.name} holds {len(files)} files of {size / 1e9:.1f} GB: more than a model."
+            Code.MODEL_INVALID, f"{target.name} holds {len(files)} files of {size / 1e9:.1f} GB: more than a model."
         )
     with named_errors(target.name):
         for path in files:
@@ -127,7 +131,7 @@ def files_of(folder: Path) -> list[Path]:
         if IGNORED & set(path.relative_to(folder).parts):
             continue
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise MedDLError(Code.MODEL_INVALID, f"{path.relative_to(folder)} is a link or special file.")
+            raise MedDLError(Code.MODEL_INVALID, f"{shown(str(path.relative_to(folder)))} is a link or special file.")
         if path.is_file():
             files.append(path)
     return files
@@ -174,14 +178,16 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.orig_filename
     kind = stat.S_IFMT(member.external_attr >> 16)
     if member.flag_bits & 0x1:
-        raise _unsafe(f"{name!r} is encrypted")
+        raise _unsafe(f"{shown(name)} is encrypted")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _unsafe(f"{name!r} is a link or special file")
+        raise _unsafe(f"{shown(name)} is a link or special file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _unsafe(f"{name!r} is compressed in an unusual way")
-    if len(name) > MOST_NAME or any(ord(c) < 32 or c in '\\:*?"<>|' for c in name):
-        raise _unsafe(f"{name[:MOST_NAME]!r} is not a name that every system can hold")
-    for part in name.removesuffix("/").split("/"):
+        raise _unsafe(f"{shown(name)} is compressed in an unusual way")
+    parts = name.removesuffix("/").split("/")
+    too_long = len(name) > MOST_NAME or any(len(part.encode()) > MOST_PART for part in parts)
+    if too_long or not is_harmless(name) or any(c in '\\:*?"<>|' for c in name):
+        raise _unsafe(f"{shown(name)} is not a name that every system can hold")
+    for part in parts:
         if part in ("", ".", "..") or part[-1] in ". ":
             raise _unsafe(f"{name!r} does not lie within the archive's own folder")
         if part.split(".")[0].rstrip().upper() in RESERVED:

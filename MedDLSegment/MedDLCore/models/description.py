@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ..errors import Code, MedDLError
 from ..spec import ModelSpec
+from ..text import shown
 
 FORMAT = 1
 """Raised when an older MedDL could no longer read the description right."""
@@ -60,7 +61,7 @@ def spec_from_description(data: Mapping[str, Any], file: str) -> ModelSpec:
     if number != FORMAT or isinstance(number, bool):
         raise MedDLError(
             Code.MODEL_INVALID,
-            f"{file}: {FORMAT_KEY} is {number!r}; this MedDL reads {FORMAT}.",
+            f"{file}: {FORMAT_KEY} is {shown(number)}; this MedDL reads {FORMAT}.",
             "A newer MedDL may be needed, or the description lacks its format's number.",
         )
     try:
@@ -98,5 +99,5 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is too large")
+        raise ValueError(f"{shown(text)} is too large")
     return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 from typing import TYPE_CHECKING
 
 from .package import ModelPackage, verify_weights
@@ -26,11 +28,27 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
 
     Raises:
         MedDLError: MODEL_CORRUPT for damaged weights; MODEL_UNSAFE for a file that may run code; MODEL_INVALID where
-            the network is not known, or the weights are not those of the network.
+            the network is not known, the weights are not those of the network, or its outputs do not hold the labels.
     """
-    from .networks import network_from_weights
+    from .networks import check_outputs, network_from_weights
 
-    return [
-        network_from_weights(package.spec.network, read_state_dict(path), len(package.spec.channels)).to(device)
+    spec = package.spec
+    networks = [
+        network_from_weights(spec.network, read_state_dict(path), len(spec.channels))
         for path in verify_weights(package)
     ]
+    check_outputs(networks[0], spec)  # the others are built alike
+    return [network.to(device) for network in networks]
+
+
+def check_networks(package: ModelPackage) -> None:
+    """Makes sure that ``load_networks`` succeeds. Where torch is not installed, only the weights' SHA-256 are compared.
+
+    Raises:
+        MedDLError: as ``load_networks``.
+    """
+    if importlib.util.find_spec("torch") is None:
+        verify_weights(package)
+        return
+    load_networks(package)
+    gc.collect()  # Windows renames no folder while a file in it is mapped into memory

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Code, MedDLError, Notice
-from ..spec import Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
+from ..spec import LONGEST_NAME, Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
+from ..text import shown
 from ..volume import Label
 from .catalogue import entry_of_weights
 from .description import read_json
@@ -59,7 +60,7 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         return replace(entry.spec, weights=weights), ()
     labels, notices = _labels(folder, network.arguments["layers"][-1]["out_channels"])
     spec = ModelSpec(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "_", folder.resolve().name).lstrip("._") or "meshnet",
+        name=_name(folder),
         title=str(description.get("header", "")),
         network=network,
         weights=weights,
@@ -73,10 +74,15 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     return spec, notices
 
 
+def _name(folder: Path) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", folder.resolve().name).lstrip("._-")
+    return plain[:LONGEST_NAME].rstrip(".") or "meshnet"
+
+
 def _network(description: Mapping[str, Any]) -> Network:
     for key in description:
         if key not in _KNOWN_KEYS:
-            raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON}: {key!r} is not a known key.")
+            raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON}: {shown(key)} is not a known key.")
     layers = description.get("layers")
     if not isinstance(layers, list) or not layers or not all(isinstance(layer, dict) for layer in layers):
         raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON}: 'layers' is not a list of layers.")

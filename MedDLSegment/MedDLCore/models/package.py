@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
+from ..text import shown
 from .description import identity_of, read_json, spec_from_description
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
 from .weights import sha256_of
@@ -56,7 +57,7 @@ def open_folder(folder: Path) -> ModelPackage:
             return ModelPackage(spec, folder, identity_of(spec), notices)
     raise MedDLError(
         Code.MODEL_INVALID,
-        f"The folder {folder.name} holds no model that MedDL reads.",
+        f"The folder {folder.name or folder.resolve().name or folder} holds no model that MedDL reads.",
         f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}.",
     )
 
@@ -76,7 +77,7 @@ def path_inside(folder: Path, file: str) -> Path:
     path = folder.joinpath(*parts.parts)
     outside = parts.anchor or not parts.parts or ".." in parts.parts or not file.isprintable()
     if outside or not path.resolve().is_relative_to(folder.resolve()):
-        raise MedDLError(Code.MODEL_INVALID, f"The file {file!r} lies outside the model's folder.")
+        raise MedDLError(Code.MODEL_INVALID, f"The file {shown(file)} lies outside the model's folder.")
     return path
 
 
@@ -88,7 +89,7 @@ def weights_path(folder: Path, weights: Weights) -> Path:
     """
     path = path_inside(folder, weights.file)
     if not path.is_file():
-        raise MedDLError(Code.MODEL_INVALID, f"The weights file {weights.file!r} is missing.")
+        raise MedDLError(Code.MODEL_INVALID, f"The weights file {shown(weights.file)} is missing.")
     return path
 
 

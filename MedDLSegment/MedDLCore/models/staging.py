@@ -70,12 +70,16 @@ def settle(folder: Path, final: Path, overwrite: bool = False) -> None:
 def staged_folder(final: Path, overwrite: bool = False) -> Iterator[Path]:
     """Gives an empty folder to fill; on success it becomes ``final``, on failure it is removed.
 
+    It is named as ``final`` is, within a temporary folder: messages and descriptions take names from folders.
+
     Raises:
         MedDLError: as ``scratch_folder`` and ``settle``.
     """
     with scratch_folder(final.parent) as scratch:
-        yield scratch
-        settle(scratch, final, overwrite)
+        staged = scratch / final.name
+        staged.mkdir()
+        yield staged
+        settle(staged, final, overwrite)
 
 
 def remove_folder(folder: Path) -> None:

@@ -15,8 +15,11 @@ from pathlib import Path
 
 from ..atomic import named_errors, sweep
 from ..errors import Code, MedDLError
+from ..spec import is_plain_name
+from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
-from .package import ModelPackage, open_folder, verify_weights
+from .loading import check_networks
+from .package import ModelPackage, open_folder
 from .staging import remove_folder, scratch_folder, settle, staged_folder
 
 ENVIRONMENT = "MEDDL_MODELS"
@@ -45,9 +48,24 @@ class StoredModel:
 
 
 def default_folder() -> Path:
-    """``MEDDL_MODELS``, else where the system keeps a person's data of programs."""
-    if named := os.environ.get(ENVIRONMENT):
-        return Path(named).expanduser()
+    """``MEDDL_MODELS``, else where the system keeps a person's data of programs.
+
+    Raises:
+        MedDLError: MODEL_NOT_FOUND where that is in the home folder of a person who has none.
+    """
+    named = os.environ.get(ENVIRONMENT)
+    try:
+        return Path(named).expanduser() if named else _folder_of_the_system()
+    except RuntimeError as error:  # pathlib's way to say that a person has no home folder
+        where = f"{ENVIRONMENT} names {shown(named)}" if named else "It lies in the home folder by default"
+        raise MedDLError(
+            Code.MODEL_NOT_FOUND,
+            f"There is no folder of models. {where}; that person has no home folder on this machine.",
+            f"Name an existing folder in the environment variable {ENVIRONMENT}.",
+        ) from error
+
+
+def _folder_of_the_system() -> Path:
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
         return (Path(local) if local else Path.home() / "AppData" / "Local") / "MedDL" / "models"
@@ -78,7 +96,7 @@ class ModelStore:
         return next(iter(exact or [f for f in folders if f.name.casefold() == name.casefold()]), None)
 
     def add(self, source: str | Path, name: str | None = None, overwrite: bool = False) -> StoredModel:
-        """Adds a model: copied or unpacked, its weights compared with their SHA-256, and there only when it is whole.
+        """Adds a model: copied or unpacked, its weights loaded into its network, and there only when it is whole.
 
         Args:
             source: a folder or a zip that holds a model.
@@ -86,24 +104,27 @@ class ModelStore:
             overwrite: replace a model of this name.
 
         Raises:
-            MedDLError: FILE_NOT_FOUND; ARCHIVE_UNSAFE; MODEL_INVALID, MODEL_CORRUPT, MODEL_EXISTS; NO_SPACE,
-                OUTPUT_UNWRITABLE.
+            MedDLError: FILE_NOT_FOUND; ARCHIVE_UNSAFE; MODEL_EXISTS; as ``open_folder`` and ``load_networks``;
+                NO_SPACE, OUTPUT_UNWRITABLE.
         """
         path = Path(source)
         if not os.path.exists(path):  # also where the name is too long to be a file's
             raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder or zip {path.name[:200]!r}.")
         if path.is_file() and not zipfile.is_zipfile(path):
             raise MedDLError(Code.ARCHIVE_UNSAFE, f"{path.name} is not a zip.", "Add a model's folder, or a zip of it.")
+        if path.is_dir():
+            open_folder(path)  # before anything of it is copied
         self._make()
         with scratch_folder(self.path) as scratch:
+            content = scratch / _plain_stem(path)  # the name that the person knows, for messages and descriptions
+            content.mkdir()
             if path.is_file():
-                content = unpack(path, scratch)
+                content = unpack(path, content)
             else:
-                copy_folder(path, scratch)
-                content = scratch
+                copy_folder(path, content)
             package = open_folder(content)
-            verify_weights(package)
-            final = self._free_name(name or package.spec.name, overwrite)
+            check_networks(package)
+            final = self._free_name(package.spec.name if name is None else name, overwrite)
             settle(content, final, overwrite)
         return _stored(final)
 
@@ -115,7 +136,7 @@ class ModelStore:
         """
         folder = self.find(name)
         if folder is None:
-            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {name!r}.")
+            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {shown(name)}.")
         return _stored(folder)
 
     def remove(self, name: str) -> None:
@@ -126,7 +147,7 @@ class ModelStore:
         """
         folder = self.find(name)
         if folder is None:
-            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {name!r}.")
+            raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {shown(name)}.")
         remove_folder(folder)
 
     @contextmanager
@@ -134,13 +155,13 @@ class ModelStore:
         """Gives an empty folder to fill with a model, which is checked and then takes its place.
 
         Raises:
-            MedDLError: MODEL_EXISTS; MODEL_INVALID, MODEL_CORRUPT where what was filled in is no model; NO_SPACE,
-                OUTPUT_UNWRITABLE.
+            MedDLError: MODEL_EXISTS; as ``open_folder`` and ``load_networks`` where what was filled in is no model;
+                NO_SPACE, OUTPUT_UNWRITABLE.
         """
         self._make()
         with staged_folder(self._free_name(name, overwrite), overwrite) as staged:
             yield staged
-            verify_weights(open_folder(staged))
+            check_networks(open_folder(staged))
 
     def _make(self) -> None:
         with named_errors(self.path.name):
@@ -171,11 +192,18 @@ def _stored(folder: Path) -> StoredModel:
         return StoredModel(folder.name, folder, size, None, error)
 
 
+def _plain_stem(path: Path) -> str:
+    """The name of a folder, or of a zip without its suffix, as a folder can have it everywhere."""
+    whole = path.resolve()
+    return (whole.stem if whole.is_file() else whole.name).strip(". ") or "model"
+
+
 def _check_name(name: str) -> None:
-    plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    if not plain or not name or name[0] == "." or name[-1] == "." or len(name) > LONGEST_NAME:
+    if not is_plain_name(name, LONGEST_NAME) or name[-1] == ".":
         raise MedDLError(
-            Code.MODEL_INVALID, f"{name[:LONGEST_NAME]!r} is not a name for a model.", "Use letters, digits and . _ -"
+            Code.MODEL_INVALID,
+            f"{shown(name)} is not a name for a model.",
+            f"Use a letter or digit, then up to {LONGEST_NAME - 1} letters, digits and . _ -",
         )
     if name.split(".")[0].upper() in RESERVED:
         raise MedDLError(Code.MODEL_INVALID, f"{name!r} is the name of a device on Windows.", "Choose another name.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Code, MedDLError
+from ..text import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ CONVERT = (
     "Ask its author for the weights alone: safetensors.torch.save_file(model.state_dict(), 'model.safetensors'), "
     "or torch.save(model.state_dict(), 'model.pt') with a current PyTorch."
 )
+
+MOST_QUOTED = 300
+"""Characters of a library's message, which may quote the file."""
 
 STATE_DICT_KEYS = ("state_dict", "model")
 """Where training programs keep the state dict within a checkpoint."""
@@ -80,7 +84,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {error}.") from error
+        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {str(error)[:MOST_QUOTED]}.") from error
 
 
 def _read_zip(path: Path) -> Any:
@@ -93,7 +97,7 @@ def _read_zip(path: Path) -> Any:
         with path.open("rb") as file:  # not the path: torch.load takes the suffix for the content
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        first_line = str(error).splitlines()[0] if str(error) else "a forbidden instruction"
+        first_line = str(error).splitlines()[0][:MOST_QUOTED] if str(error) else "a forbidden instruction"
         raise MedDLError(
             Code.MODEL_UNSAFE, f"{path.name} holds more than weights and was not opened: {first_line}", CONVERT
         ) from error
@@ -107,7 +111,7 @@ def _check_zip(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {error}.") from error
+        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {str(error)[:MOST_QUOTED]}.") from error
     parts = [member.filename.split("/") for member in members]
     if any("code" in part[:-1] or part[-1] == "constants.pkl" for part in parts):
         raise MedDLError(Code.MODEL_UNSAFE, f"{path.name} is TorchScript, which is code. It was not opened.", CONVERT)
@@ -129,7 +133,7 @@ def _checked(state: Any, name: str) -> dict[str, Tensor]:
         raise MedDLError(Code.MODEL_INVALID, f"{name} does not hold a state dict.", CONVERT)
     for key, tensor in state.items():
         if not isinstance(key, str) or not isinstance(tensor, torch.Tensor):
-            raise MedDLError(Code.MODEL_INVALID, f"{name}: {key!r} is not a named tensor.", CONVERT)
+            raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} is not a named tensor.", CONVERT)
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
-            raise MedDLError(Code.MODEL_INVALID, f"{name}: {key!r} is not a dense tensor of real numbers.")
+            raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} is not a dense tensor of real numbers.")
     return {key: tensor.detach() for key, tensor in state.items()}

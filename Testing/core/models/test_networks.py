@@ -15,7 +15,7 @@ from fixtures.packages import layer, threshold_spec, threshold_weights
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, write_package
 from MedDLCore.models.networks import build_network, meshnet, network_from_weights, network_names, registry
-from MedDLCore.spec import Network
+from MedDLCore.spec import Inference, Network
 
 IN_OUT = {"in_channels": 1, "out_channels": 2}
 IN_3D = {**IN_OUT, "spatial_dims": 3}
@@ -77,7 +77,8 @@ def test_every_network_on_the_list_has_an_example() -> None:
 def test_a_network_comes_back_from_disk_with_the_same_result(name: str, tmp_path: Path) -> None:
     network = Network(name, EXAMPLES[name])
     original = trained(build_network(network))
-    package = write_package(threshold_spec(network=network), original.state_dict(), tmp_path / name)
+    spec = threshold_spec(network=network, inference=Inference(patch=(32, 32, 32)))
+    package = write_package(spec, original.state_dict(), tmp_path / name)
     (loaded,) = load_networks(package)
     image = torch.rand(1, 1, 32, 32, 32)
     with torch.inference_mode():

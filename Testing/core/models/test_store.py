@@ -195,3 +195,16 @@ def test_the_folder_is_the_persons_own_unless_the_environment_names_another(
     assert default_folder() == tmp_path / "MedDL/models"
     monkeypatch.setattr(sys, "platform", "darwin")
     assert default_folder() == Path.home() / "Library/Application Support/MedDL/models"
+
+
+def test_a_person_without_a_home_folder_is_told_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("MEDDL_MODELS", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert "MEDDL_MODELS" in refused(Code.MODEL_NOT_FOUND, ModelStore).hint
+    monkeypatch.setenv("MEDDL_MODELS", "~no-such-user/x")
+    assert "'~no-such-user/x'" in refused(Code.MODEL_NOT_FOUND, ModelStore).message

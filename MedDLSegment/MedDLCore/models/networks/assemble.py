@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ SLACK = 1_000_000
 
 NAMED = 3
 """How many of the tensors that do not fit a message names."""
+
+LONGEST_KEY = 200
+"""Characters of each."""
 
 
 def network_from_weights(network: Network, state: Mapping[str, Tensor], channels: int) -> nn.Module:
@@ -70,12 +73,16 @@ def _compare(name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor
         if key in given and given[key].shape != wanted[key].shape
     ]
     problems = [
-        f"{len(items)} {what} ({', '.join(items[:NAMED])}{', ...' if len(items) > NAMED else ''})"
+        f"{len(items)} {what} ({_first(items)})"
         for what, items in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
         if items
     ]
     if problems:
         raise MedDLError(Code.MODEL_INVALID, f"The weights are not those of this {name}: {'; '.join(problems)}.")
+
+
+def _first(items: Sequence[str]) -> str:
+    return ", ".join([*(item[:LONGEST_KEY] for item in items[:NAMED]), *(["..."] if len(items) > NAMED else [])])
 
 
 def _check_channels(module: nn.Module, channels: int) -> None:

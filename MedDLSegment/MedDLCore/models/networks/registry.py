@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import Code, MedDLError
 from ...spec import Network
+from ...text import shown
 from .meshnet import MeshNet
 
 MONAI_NETWORKS = (
@@ -91,7 +92,7 @@ def _constructor(name: str) -> Callable[..., nn.Module]:
     if name not in MONAI_NETWORKS:
         raise MedDLError(
             Code.MODEL_INVALID,
-            f"The network {name!r} is not one that MedDL knows.",
+            f"The network {shown(name)} is not one that MedDL knows.",
             f"It knows: {', '.join(network_names())}.",
         )
     nets = importlib.import_module("monai.networks.nets")

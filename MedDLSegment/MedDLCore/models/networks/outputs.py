@@ -1,0 +1,83 @@
+"""Whether a network gives what its description says, found without data and before any scan."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import Code, MedDLError
+from ...spec import ModelSpec
+from ...text import shown
+
+EDGE = 64
+"""At least so many voxels along each axis are tried where the description names no size."""
+
+NOT_TAKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What networks raise for an input of a shape that they cannot take."""
+
+
+def check_outputs(network: nn.Module, spec: ModelSpec) -> None:
+    """Compares what the network returns for the model's patch with what the labels need.
+
+    The network runs on torch's meta device, where tensors have a shape and no data.
+
+    Args:
+        network: as ``network_from_weights`` gives it; not changed.
+        spec: the model.
+
+    Raises:
+        MedDLError: MODEL_INVALID where the network cannot take the patch, returns something else than logits of its
+            size, or fewer channels than the labels need. More of them are allowed.
+    """
+    size = _size(spec)
+    voxels = "x".join(map(str, size))
+    image = torch.empty((1, _channels(network, spec), *size), device="meta")
+    without_data = _without_data(network)
+    try:
+        with torch.inference_mode():
+            logits = without_data(image)
+    except NOT_TAKEN as error:
+        reason = str(error).partition("\n")[0][:300]
+        raise MedDLError(
+            Code.MODEL_INVALID, f"The network cannot take a patch of {voxels} voxels: {reason}."
+        ) from error
+    if not isinstance(logits, Tensor) or logits.ndim != 5 or logits.shape[2:] != image.shape[2:]:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise MedDLError(
+            Code.MODEL_INVALID, f"The network returns {got} for a patch of {voxels} voxels, not logits of its size."
+        )
+    if logits.shape[1] < spec.output_channels:
+        highest = max(spec.labels, key=lambda label: label.value)
+        raise MedDLError(
+            Code.MODEL_INVALID,
+            f"The network returns {logits.shape[1]} channels; with {spec.output.activation} the labels, up to "
+            f"{highest.value} ({shown(highest.name)}), need {spec.output_channels}.",
+        )
+
+
+def _without_data(network: nn.Module) -> nn.Module:
+    """A copy on the meta device. The weights are not copied, and what shares a tensor still shares one."""
+    twins: dict[int, Any] = {}
+    for tensor in (*network.parameters(), *network.buffers()):
+        twin = torch.empty_like(tensor, device="meta")
+        twins[id(tensor)] = nn.Parameter(twin, requires_grad=False) if isinstance(tensor, nn.Parameter) else twin
+    return copy.deepcopy(network, twins)
+
+
+def _size(spec: ModelSpec) -> tuple[int, int, int]:
+    """Voxels along axes 0, 1, 2 of what the network is given, or of one such size."""
+    if spec.inference.patch is not None:
+        return spec.inference.patch
+    divisor = spec.inference.divisor
+    a, b, c = (-(-n // divisor) * divisor for n in spec.grid.shape or (EDGE, EDGE, EDGE))
+    return a, b, c
+
+
+def _channels(network: nn.Module, spec: ModelSpec) -> int:
+    """Input channels of the first convolution, which were compared with the description's."""
+    convolutions = (part for part in network.modules() if isinstance(part, nn.modules.conv._ConvNd))
+    first = next(convolutions, None)
+    return len(spec.channels) if first is None else first.in_channels
