@@ -26,6 +26,7 @@ from .writers import (
     OutputRecord,
     SegmentStatistics,
     check_dicom_seg,
+    check_nifti,
     content_hash,
     output_path,
     output_stem,
@@ -156,6 +157,7 @@ def _check_formats(volume: Volume, model: Model, outputs: Outputs, options: Opti
     if "dicomseg" in outputs.formats:
         check_dicom_seg(volume)
     if "nifti" in outputs.formats:
+        check_nifti(volume.geometry)
         _check_one_layer(model, options)
 
 

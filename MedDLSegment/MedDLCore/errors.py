@@ -37,8 +37,10 @@ class Code(str, Enum):
     FILE_UNREADABLE = "FILE_UNREADABLE"
     FILE_TRUNCATED = "FILE_TRUNCATED"
     FILE_SKIPPED = "FILE_SKIPPED"
+    FILE_DAMAGED = "FILE_DAMAGED"
     NO_IMAGES = "NO_IMAGES"
     MANY_SERIES = "MANY_SERIES"
+    SERIES_UNKNOWN = "SERIES_UNKNOWN"
     NO_DECODER = "NO_DECODER"
     # What the input is
     NOT_SCALAR = "NOT_SCALAR"
@@ -47,6 +49,7 @@ class Code(str, Enum):
     LOCALIZER = "LOCALIZER"
     MULTI_STACK = "MULTI_STACK"
     SERIES_SPLIT = "SERIES_SPLIT"
+    SERIES_LEFT_OUT = "SERIES_LEFT_OUT"
     SERIES_INCONSISTENT = "SERIES_INCONSISTENT"
     WRONG_MODALITY = "WRONG_MODALITY"
     MODALITY_UNKNOWN = "MODALITY_UNKNOWN"
@@ -63,6 +66,7 @@ class Code(str, Enum):
     TRANSFORM_NONLINEAR = "TRANSFORM_NONLINEAR"
     TRANSFORM_REFUSED = "TRANSFORM_REFUSED"
     REGION_OUTSIDE = "REGION_OUTSIDE"
+    GRID_CUTS = "GRID_CUTS"
     # What its values are
     NONFINITE = "NONFINITE"
     UNITS_DUBIOUS = "UNITS_DUBIOUS"
@@ -152,12 +156,21 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "A file in the folder is not an image of the scan and was left out.",
             "Nothing, unless you expected this file to be part of the scan.",
         ),
+        Code.FILE_DAMAGED: _warning(
+            "A file that is named like the slices of the scan is empty or no longer DICOM. A slice may be missing; "
+            "at an end of the scan that leaves no gap.",
+            "Compare the number of slices with the archive's, or copy or export the series again.",
+        ),
         Code.NO_IMAGES: _input(
             "The folder holds no image that MedDL can read.", "Choose the folder that holds the series' files."
         ),
         Code.MANY_SERIES: _input(
             "The folder holds several series and it is not clear which one is meant.",
             "Name one with --series, or take all with --series all.",
+        ),
+        Code.SERIES_UNKNOWN: _input(
+            "The series that --series names is not there, or the input is no DICOM and has none.",
+            "Leave out --series: a scan that is alone needs none, and several are listed.",
         ),
         Code.NO_DECODER: _input(
             "The pixel data are compressed in a way that no installed decoder understands.",
@@ -182,6 +195,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.SERIES_SPLIT: _warning(
             "One series holds several acquisitions; each became a volume of its own.",
             "Check that each result lies on the acquisition you expect.",
+        ),
+        Code.SERIES_LEFT_OUT: _warning(
+            "One of several series could not be read and was left out; the others were done.",
+            "Read that series alone, with --series, to see the refusal in full.",
         ),
         Code.SERIES_INCONSISTENT: _input(
             "The files of the series contradict each other (patients, sizes, the same UID twice).",
@@ -240,6 +257,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.REGION_OUTSIDE: _input(
             "The region of interest does not meet the scan.",
             "Give the region in mm, in the scan's R, A, S coordinates.",
+        ),
+        Code.GRID_CUTS: _warning(
+            "The model works on a grid of fixed size around the scan's centre, and the scan reaches beyond it.",
+            "Nothing, if what you look for lies well inside. Else crop the scan around it, or use another model.",
         ),
         Code.NONFINITE: _input(
             "The scan contains NaN or infinite values. Up to 1 % are replaced with this warning, more are refused.",

@@ -8,20 +8,20 @@ return values: files are read and written around them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import psutil
 import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks
-from .postprocess import decide, only
-from .preprocess import Region, inside, network_grid, prepare
+from .postprocess import decide, deciding_memory, only
+from .preprocess import Region, cut_off, inside, network_grid, prepare, preparing_memory
 from .preprocess.prepare import split_channels
 from .preprocess.region import cut_out
 from .readers.values import check_hounsfield
@@ -49,7 +49,8 @@ class Options:
 
     Attributes:
         structures: names of the labels to keep; empty: all.
-        region: only this part of the scan.
+        region: only this part of the scan. What lies outside it is background before the model's clean-up, as if the
+            scan ended there: the largest component is the largest within the region.
         allow: refusals that the person overrides, for this run.
     """
 
@@ -117,13 +118,33 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
-    """What a case will need. Runs at most a small patch.
+    """What a case will need, and what ``admit`` says of it. Runs at most a small patch.
 
     Raises:
         MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``.
     """
-    admit(volumes, model.spec, options)
-    return _plan(volumes, model, options, timed)
+    from .inference import free_memory, make_plan
+
+    spec = model.spec
+    notices = admit(volumes, spec, options)
+    region = _seen(options.region, volumes[0], spec)
+    grid = network_grid(_part(volumes[0], region), spec.grid)
+    scan, decided = volumes[0].geometry, _part(volumes[0], options.region)
+    kept = len(spec.labels if spec.output.activation == "softmax" else chosen_labels(spec, options.structures))
+    deciding = deciding_memory(grid, decided, spec, kept)
+    if options.region is not None:
+        deciding += math.prod(decided.shape) + math.prod(scan.shape)
+    foreseen = make_plan(
+        spec,
+        model.networks,
+        model.device,
+        free_memory(),
+        grid.shape,
+        preparing_memory(volumes, spec, region),
+        deciding,
+        timed,
+    )
+    return replace(foreseen, notices=notices)
 
 
 def segment(
@@ -149,9 +170,8 @@ def segment(
     clock = _Clock(on_progress)
     scan = volumes[0].geometry
     labels = chosen_labels(spec, options.structures)
-    notices = admit(volumes, spec, options)
-    foreseen = _plan(volumes, model, options, timed=False)
-    notices += _check_memory(foreseen, options)
+    foreseen = plan(volumes, model, options, timed=False)
+    notices = foreseen.notices + _check_memory(foreseen, options)
 
     with clock.stage("prepare"):
         prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
@@ -159,15 +179,16 @@ def segment(
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
-        seen = scan if options.region is None else cut_out(volumes[:1], options.region)[0].geometry
+        seen = _part(volumes[0], options.region)
+        within = None if options.region is None else inside(seen, options.region)
         slabs = clock.time_of("network", slabs)
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
         decided = spec.labels if spec.output.activation == "softmax" else labels
         told = clock.progress("finish")
-        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told)
+        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told, within)
         label_map = only(label_map, labels)
         if options.region is not None:
-            label_map = _pasted(label_map, scan, options.region)
+            label_map = _pasted(label_map, scan)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
 
@@ -226,30 +247,19 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
         notices.append(Notice(Code.TOO_THIN, message))
     if options.region is not None:
         cut_out(volumes[:1], options.region)
+    seen = _part(volumes[0], _seen(options.region, volumes[0], spec))
+    if cut := cut_off(seen, network_grid(seen, spec.grid)):
+        sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
+        message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
+        notices.append(Notice(Code.GRID_CUTS, message))
     return tuple(dict.fromkeys(notices))
-
-
-def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool) -> Plan:
-    from .inference import make_plan
-
-    region = _seen(options.region, volumes[0], model.spec)
-    part = volumes[0] if region is None else cut_out(volumes[:1], region)[0]
-    return make_plan(
-        model.spec,
-        model.networks,
-        model.device,
-        int(psutil.virtual_memory().available),
-        network_grid(part.geometry, model.spec.grid).shape,
-        int(np.prod(part.geometry.shape)),
-        timed,
-    )
 
 
 def _check_memory(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
     needed, free = foreseen.memory / 1e9, foreseen.free_memory / 1e9
     message = f"The run needs about {needed:.1f} GB; {free:.1f} GB are free."
     if not foreseen.fits and Code.NO_MEMORY not in options.allow:
-        raise MedDLError(Code.NO_MEMORY, message)
+        raise MedDLError(Code.NO_MEMORY, message, foreseen.remedy)
     return (Notice(Code.MEMORY_TIGHT, message),) if needed > TIGHT * free else ()
 
 
@@ -264,12 +274,14 @@ def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | No
     return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
 
 
-def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:
-    """Clears what lies outside the region and brings the rest onto the whole scan's grid."""
-    within = inside(label_map.geometry, region)
-    layers = [
-        resample(label_map.layer(n) * within, label_map.geometry, scan, "nearest") for n in range(label_map.layers)
-    ]
+def _part(volume: Volume, region: Region | None) -> Geometry:
+    """The grid of the region's voxels; None: of the whole scan."""
+    return volume.geometry if region is None else cut_out((volume,), region)[0].geometry
+
+
+def _pasted(label_map: LabelMap, scan: Geometry) -> LabelMap:
+    """Brings a part of the scan onto the whole scan's grid."""
+    layers = [resample(label_map.layer(n), label_map.geometry, scan, "nearest") for n in range(label_map.layers)]
     array = layers[0] if label_map.array.ndim == 3 else np.stack(layers)
     return LabelMap(array, scan, label_map.labels)
 

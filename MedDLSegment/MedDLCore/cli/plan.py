@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from ..errors import Exit, MedDLError
 from ..inference import Plan
 from ..models import open_model
-from ..pipeline import admit
 from ..pipeline import plan as make_plan
 from .reading import Tally, each_case
 from .reporter import Reporter, duration
@@ -32,15 +32,21 @@ def plan(request: Request) -> int:
         for case, model in each_case(request, package, reporter, tally, stages):
             try:
                 foreseen = make_plan(case, model, request.options)
-                notices = admit(case, package.spec, request.options)
             except MedDLError as error:
                 tally.refused(error)
                 continue
-            tally.succeeded()
-            reporter.notices((*package.notices, *notices))
-            reporter.result(_in_words(foreseen), fits=foreseen.fits, **asdict(foreseen))
+            tally.succeeded(foreseen.notices)
+            reporter.notices((*package.notices, *foreseen.notices))
+            reporter.result(_in_words(foreseen), fits=foreseen.fits, **_figures(foreseen))
             fits &= foreseen.fits
     return int(tally.status if fits else Exit.RESOURCES)
+
+
+def _figures(plan: Plan) -> dict[str, Any]:
+    """What programs are told; warnings are events of their own."""
+    figures = asdict(plan)
+    del figures["notices"]
+    return figures
 
 
 def _in_words(plan: Plan) -> str:
@@ -56,5 +62,5 @@ def _in_words(plan: Plan) -> str:
     if plan.seconds is not None:
         lines.append(f"network: about {duration(plan.seconds)}")
     if not plan.fits:
-        lines.append("It does not fit. Close other programs, or restrict the run with --roi.")
+        lines.append(f"It does not fit. {plan.remedy}")
     return "\n".join(lines)

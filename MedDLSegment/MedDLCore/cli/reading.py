@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import Code, Exit, MedDLError
+from ..errors import Code, Exit, MedDLError, Notice
 from ..models import ModelPackage
 from ..pipeline import Model, load
-from ..readers import ReadOptions, read
-from ..readers.open import format_of
+from ..readers import ReadOptions, read, scans_of
 from ..volume import Volume
 from .reporter import Reporter
 from .scenes import SCENES, read_scene
@@ -32,6 +31,7 @@ class Tally:
         """Tells the reporter of refusals."""
         self._reporter = reporter
         self._done = 0
+        self._incomplete = False
         self._failures: list[MedDLError] = []
 
     def refused(self, error: MedDLError) -> None:
@@ -41,16 +41,17 @@ class Tally:
         self._failures.append(error)
         self._reporter.error(error)
 
-    def succeeded(self) -> None:
-        """Notes a case that went well."""
+    def succeeded(self, notices: Sequence[Notice]) -> None:
+        """Notes a case that went well, with its warnings: one can say that another scan was left out."""
         self._done += 1
+        self._incomplete |= any(notice.code is Code.SERIES_LEFT_OUT for notice in notices)
 
     @property
     def status(self) -> Exit:
         """The exit status of all cases together."""
         if self._failures and not self._done:
             return self._failures[0].exit
-        return Exit.SOME_FAILED if self._failures else Exit.OK
+        return Exit.SOME_FAILED if self._failures or self._incomplete else Exit.OK
 
 
 def each_case(
@@ -89,11 +90,9 @@ def group_inputs(inputs: Sequence[Path], channels: int) -> list[tuple[Path, ...]
     """Which inputs belong together.
 
     For a model with several channels all of them, in the order of the channels. For a model with one channel each is
-    on its own, unless all are DICOM files, which are then read together.
+    on its own, but the files of a DICOM series are read together.
     """
-    if channels > 1 or (len(inputs) > 1 and all(path.is_file() and format_of(path) == "DICOM" for path in inputs)):
-        return [tuple(inputs)]
-    return [(path,) for path in inputs]
+    return [tuple(inputs)] if channels > 1 else scans_of(inputs)
 
 
 def read_cases(paths: tuple[Path, ...], channels: int, options: ReadOptions) -> list[Case]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..case import Beside
-from ..readers import ReadOptions
+from ..readers import ReadOptions, check_without_series, chosen_frames
 from ..readers.values import check_values
 from ..volume import LabelMap, Volume
 
@@ -18,11 +18,14 @@ def read_scene(path: Path, options: ReadOptions) -> list[Volume]:
     """The volumes of a scene, their values checked as those of files are.
 
     Raises:
-        MedDLError: EXTRA_MISSING; NONFINITE; what ``MedDLScene`` refuses.
+        MedDLError: EXTRA_MISSING; SERIES_UNKNOWN, NOT_3D for a choice that the scene does not have; NONFINITE; what
+            ``MedDLScene`` refuses.
     """
     from MedDLScene.scene_files import volumesOfScene
 
-    return [_checked(volume, options) for _, volume in volumesOfScene(path)]
+    check_without_series(path.name, options)
+    volumes = [volume for _, volume in volumesOfScene(path)]
+    return [_checked(volumes[n], options) for n in chosen_frames(path.name, len(volumes), options.frame)]
 
 
 def _checked(volume: Volume, options: ReadOptions) -> Volume:

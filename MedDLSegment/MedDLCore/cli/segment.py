@@ -55,7 +55,7 @@ def segment(
                 tally.refused(error)
                 continue
             outputs = replace(outputs, kept=outputs.kept.union(result.files.values()))
-            tally.succeeded()
+            tally.succeeded(result.notices)
             reporter.notices(result.notices)
             reporter.result(
                 _summary(result),

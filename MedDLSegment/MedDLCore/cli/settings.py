@@ -103,7 +103,11 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
                 metavar="R0,R1,A0,A1,S0,S1",
                 help="Only this box: right, anterior and superior, from and to, in mm.",
             ),
-            click.option("--series", metavar="NUMBER|UID|all", help="Which series of a folder that holds several."),
+            click.option(
+                "--series",
+                metavar="NUMBER|UID|all",
+                help="Which series of a folder that holds several: the scanner's SeriesNumber, or the number listed.",
+            ),
             click.option("--frame", callback=_frame, metavar="NUMBER|all", help="Which volume of a 4-D file, from 0."),
             click.option(
                 "--modality",

@@ -1,6 +1,7 @@
 """The network moved over the prepared array. Yields finished slabs of logits; needs torch."""
 
 from .devices import Device, choose_device
+from .host import free_memory
 from .memory import peak_memory
 from .plan import Plan, make_plan
 from .predictor import Predictor
@@ -13,6 +14,7 @@ __all__ = [
     "Predictor",
     "Slab",
     "choose_device",
+    "free_memory",
     "gaussian",
     "make_plan",
     "padded_shape",

@@ -6,10 +6,10 @@ import os
 import platform
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 from ..errors import Code, MedDLError
+from .host import free_memory
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = wanted.partition(":")
-    host = int(psutil.virtual_memory().available)
+    host = free_memory()
     if kind == "cuda" and torch.cuda.is_available() and _is_number_below(index or "0", torch.cuda.device_count()):
         free, _ = torch.cuda.mem_get_info(wanted)
         return Device(wanted, torch.cuda.get_device_name(wanted), int(free))

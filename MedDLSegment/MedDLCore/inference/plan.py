@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
-from ..errors import Code, MedDLError
+from ..errors import EXPLANATIONS, Code, MedDLError, Notice
 from ..spec import ModelSpec
-from .devices import Device, is_out_of_memory, release
+from .devices import Device
 from .memory import peak_memory
+from .running import BYTES, running_memory
 from .sliding import padded_shape
+from .speed import NOT_TAKEN, seconds_per_pass
 from .windows import window_starts
 
-BYTES = 4
-"""Of a float32."""
+LIBRARIES = 120_000_000
+"""Bytes that torch, SimpleITK and this package take when they first run: code, kernels made to measure, threads."""
 
-PROBE = 64
-"""Edge of the patch that is timed, in voxels, where the model's own patch is larger."""
 
-NOT_TAKEN = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
-"""What networks raise for an input of a shape that they cannot take."""
+SLACK = 1.1
+"""Over the bytes of the arrays: an allocator keeps gaps between those of a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,9 @@ class Plan:
         operations: floating-point operations of the network, all patches and passes.
         seconds: estimated time of the network, or None where it was not asked for or the probe had no memory.
         device: what it will run on, for people.
+        patch: voxels of the model's patch; None where it takes a scan at once.
+        patch_memory: bytes of ``memory`` that one patch needs, however small the scan is.
+        notices: what the person should know before the run.
     """
 
     network_shape: tuple[int, int, int]
@@ -54,11 +55,28 @@ class Plan:
     operations: int
     seconds: float | None
     device: str
+    patch: tuple[int, int, int] | None
+    patch_memory: int
+    notices: tuple[Notice, ...] = ()
 
     @property
     def fits(self) -> bool:
         """The machine's memory suffices. A device that is too small is stepped down from, so it does not count."""
         return self.memory <= self.free_memory
+
+    @property
+    def remedy(self) -> str:
+        """What to do where it does not fit."""
+        if self.patch is None:
+            return (
+                "The model takes the whole scan at once: --roi does not help. Close other programs or use another one."
+            )
+        if self.patch_memory > self.free_memory:
+            size = "x".join(map(str, self.patch))
+            return (
+                f"The model's patch of {size} voxels needs it, not the scan: close other programs or use another model."
+            )
+        return EXPLANATIONS[Code.NO_MEMORY].remedy
 
 
 def make_plan(
@@ -67,7 +85,8 @@ def make_plan(
     device: Device,
     free_memory: int,
     network_shape: Sequence[int],
-    scan_voxels: int,
+    preparing: int = 0,
+    deciding: int = 0,
     timed: bool = False,
 ) -> Plan:
     """Plans one case.
@@ -78,7 +97,8 @@ def make_plan(
         device: where they run.
         free_memory: bytes free in the machine.
         network_shape: voxels of the prepared scan along network axes 0, 1, 2.
-        scan_voxels: voxels of the scan's own grid.
+        preparing: bytes at the peak of the station before the network, the prepared array included.
+        deciding: bytes at the peak of the station after it, beside the logits and the prepared array.
         timed: estimate the time by running a small patch.
 
     Raises:
@@ -92,66 +112,31 @@ def make_plan(
     channels = len(spec.channels)
     on_cpu = device.name == "cpu"
     try:
-        forward, operations = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
+        forward = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
     except NOT_TAKEN as error:
         size = "x".join(map(str, patch))
         reason = str(error).partition("\n")[0]
         raise MedDLError(Code.MODEL_INVALID, f"The network cannot take a patch of {size} voxels: {reason}.") from error
     passes = len(networks) * 2 ** len(inference.mirror_axes)
-
-    prepared = math.prod(shape) * channels * BYTES
-    logits = math.prod(shape) * spec.output_channels * BYTES
-    patch_logits = math.prod(patch) * spec.output_channels * BYTES * batch
-    network = forward + (2 * patch_logits if passes > 1 else 0)
-    gathered = 0
-    if inference.patch is not None:  # the weighted product, the sum of a slab and its mean; the slabs gathered
-        network += patch_logits
-        network += 2 * patch[0] * shape[1] * shape[2] * spec.output_channels * BYTES
-        gathered = logits
-    running = 2 * prepared + gathered + (network if on_cpu else logits)
-    finishing = logits + scan_voxels * (3 * BYTES + 4)
-    weights = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
-    seconds = _seconds(networks[0], channels, patch, operations / batch, device) if timed else None
+    running = running_memory(forward, network_shape, shape, channels, passes, batch, inference)
+    smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
+    weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
+    prepared = math.prod(network_shape) * channels * BYTES
+    finishing = running.padded * (inference.patch is None) + running.logits + deciding
+    held = LIBRARIES + (weights if on_cpu else 0)
+    operations = forward.operations / batch
+    seconds = seconds_per_pass(networks[0], channels, patch, operations, device) if timed and forward.outputs else None
     return Plan(
         network_shape=shape,
         patches=patches,
         passes=passes,
-        memory=max(running, finishing),
-        device_memory=0 if on_cpu else network + weights,
+        memory=held + round(SLACK * max(preparing, prepared + max(running.on_host(on_cpu), finishing))),
+        device_memory=0 if on_cpu else running.work + weights,
         free_memory=free_memory,
         free_device_memory=device.free_memory,
-        operations=operations * math.ceil(patches / batch) * passes,
+        operations=forward.operations * math.ceil(patches / batch) * passes,
         seconds=None if seconds is None else seconds * patches * passes,
         device=device.description,
+        patch=inference.patch,
+        patch_memory=held + round(SLACK * smallest.on_host(on_cpu)),
     )
-
-
-def _seconds(
-    network: nn.Module, channels: int, patch: Sequence[int], operations: float, device: Device
-) -> float | None:
-    """Time of one patch: measured on a smaller one, in proportion to the operations. None: no memory for it."""
-    shape = (1, channels, *(min(n, PROBE) for n in patch))
-    try:
-        _, probed = peak_memory(network, shape)
-    except NOT_TAKEN:  # a network that takes its own patch only
-        shape, probed = (1, channels, *patch), round(operations)
-    try:
-        return _fastest(network, shape, device.name) * operations / max(probed, 1)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    release(device.name)
-    return None
-
-
-def _fastest(network: nn.Module, shape: tuple[int, ...], device: str) -> float:
-    """Seconds of the faster of two forward passes."""
-    network.to(device)
-    best = math.inf
-    with torch.inference_mode():
-        probe = torch.zeros(shape, device=device)
-        for _ in range(2):
-            started = time.perf_counter()
-            float(network(probe).sum())  # a number on the host: waits for the device
-            best = min(best, time.perf_counter() - started)
-    return best

@@ -101,7 +101,11 @@ class Predictor:
             return torch.cat([self(half, on_pass) for half in halves])
         if self.device == "cpu":
             shape = "x".join(str(n) for n in patches.shape[2:])
-            raise MedDLError(Code.NO_MEMORY, f"The machine's memory does not suffice for a patch of {shape} voxels.")
+            raise MedDLError(
+                Code.NO_MEMORY,
+                f"The machine's memory does not suffice for a patch of {shape} voxels.",
+                "Close other programs or choose a smaller model; a smaller region does not make its patch smaller.",
+            )
         self._step_down_to_cpu()
         return self(patches, on_pass)
 

@@ -14,14 +14,13 @@ from ..volume import LabelMap
 
 
 def clean_up(label_map: LabelMap, steps: CleanUp) -> LabelMap:
-    """Returns the label map with the steps applied, label by label, each within its own bounding box.
+    """Returns the label map with the steps applied, label by label.
 
     Holes are filled only where no other label of the layer lies.
     """
     if steps == CleanUp():
         return label_map
-    array = label_map.array.copy()
-    result = replace(label_map, array=array)
+    result = replace(label_map, array=label_map.array.copy())
     for label in label_map.labels:
         layer = result.layer(label.layer)
         box = _box(layer == label.value)
@@ -29,7 +28,7 @@ def clean_up(label_map: LabelMap, steps: CleanUp) -> LabelMap:
             continue
         part = layer[box]
         mask = part == label.value
-        cleaned = clean_mask(mask, label.value, steps, label_map.geometry.voxel_volume)
+        cleaned = _cleaned(mask, label.value, steps, label_map.geometry.voxel_volume)
         part[mask & ~cleaned] = 0
         part[cleaned & (part == 0)] = label.value
     return result
@@ -44,19 +43,23 @@ def clean_mask(mask: NDArray[np.bool_], value: int, steps: CleanUp, voxel_volume
         steps: of them, those for this value.
         voxel_volume: mm^3.
     """
-    box = _box(mask)
+    box = _box(mask) if steps != CleanUp() else None
     if box is None:
         return mask
-    part = mask[box]
-    if value in steps.keep_largest:
-        part = _largest(part)
-    if steps.minimum_volume > 0:
-        part = _without_specks(part, steps.minimum_volume / voxel_volume)
-    if value in steps.fill_holes:
-        part = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(part.astype(np.uint8)))) > 0
     cleaned = np.zeros_like(mask)
-    cleaned[box] = part
+    cleaned[box] = _cleaned(mask[box], value, steps, voxel_volume)
     return cleaned
+
+
+def _cleaned(mask: NDArray[np.bool_], value: int, steps: CleanUp, voxel_volume: float) -> NDArray[np.bool_]:
+    """One structure, cut to its bounding box: no step reaches beyond it."""
+    if value in steps.keep_largest:
+        mask = _largest(mask)
+    if steps.minimum_volume > 0:
+        mask = _without_specks(mask, steps.minimum_volume / voxel_volume)
+    if value in steps.fill_holes:
+        mask = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(mask.astype(np.uint8)))) > 0
+    return mask
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
@@ -73,8 +76,9 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
 
 def _components(mask: NDArray[np.bool_]) -> NDArray[Any]:
     """Connected components (26 neighbours) numbered from 1, the largest first."""
-    numbered = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True)
-    components: NDArray[Any] = sitk.GetArrayFromImage(sitk.RelabelComponent(numbered, sortByObjectSize=True))
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True)
+    image = sitk.RelabelComponent(image, sortByObjectSize=True)
+    components: NDArray[Any] = sitk.GetArrayFromImage(image)
     return components
 
 

@@ -39,6 +39,7 @@ def decide(
     labels: Sequence[Label],
     steps: CleanUp = CleanUp(),
     on_progress: Callable[[int, int], None] | None = None,
+    within: NDArray[np.bool_] | None = None,
 ) -> LabelMap:
     """Decides the label of every voxel of the scan, and cleans up.
 
@@ -52,6 +53,7 @@ def decide(
         labels: structures to keep; the other classes still compete for their voxels.
         steps: clean-up of exclusive classes together, of overlapping structures each on its own.
         on_progress: called with (done, of) after each class.
+        within: ``scan.shape``; what lies outside is background before the clean-up. None: nothing does.
     """
     logits = _gathered(slabs, network.shape)
     channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
@@ -62,9 +64,11 @@ def decide(
 
     if output.activation == "softmax":
         winners = _winners(logits, network, scan, output, progress)
+        if within is not None:
+            winners *= within
         decided = LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
         return clean_up(decided, steps)
-    return _overlapping(logits, network, scan, output, labels, steps, progress)
+    return _overlapping(logits, network, scan, output, labels, steps, progress, within)
 
 
 def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -86,18 +90,25 @@ def _winners(
     """``scan.shape``: the class with the largest score; classes before others on a tie."""
     dtype = np.uint8 if len(logits) <= 256 else np.uint16
     if output.interpolate == "labels":
-        return resample(logits.argmax(axis=0).astype(dtype), network, scan, "nearest", fill=0)
+        decided = np.empty(network.shape, dtype=dtype)
+        for n in range(len(decided)):  # slice by slice: numpy's argmax copies what it looks through
+            decided[n] = logits[:, n].argmax(axis=0)
+        return resample(decided, network, scan, "nearest", fill=0)
     if output.interpolate == "probabilities":
         _softmax(logits)
     best = resample(logits[0], network, scan, "linear", fill=FAR)
     winners = np.zeros(scan.shape, dtype=dtype)
     progress(1)
     for channel in range(1, len(logits)):
-        score = resample(logits[channel], network, scan, "linear", fill=-FAR)
-        np.putmask(winners, score > best, dtype(channel))
-        np.maximum(best, score, out=best)
+        _compete(resample(logits[channel], network, scan, "linear", fill=-FAR), best, winners, dtype(channel))
         progress(channel + 1)
     return winners
+
+
+def _compete(score: NDArray[np.float32], best: NDArray[np.float32], winners: NDArray[Any], channel: Any) -> None:
+    """In place. A function of its own, so that no score is held while the next one is made."""
+    np.putmask(winners, score > best, channel)
+    np.maximum(best, score, out=best)
 
 
 def _softmax(logits: NDArray[np.float32]) -> None:
@@ -122,7 +133,10 @@ def _kept(winners: NDArray[Any], labels: Sequence[Label]) -> NDArray[Any]:
     table = np.zeros(max(int(winners.max()), highest) + 1, dtype=np.uint8 if highest < 256 else np.uint16)
     for label in labels:
         table[label.value] = label.value
-    kept: NDArray[Any] = table[winners]
+    kept = np.empty(winners.shape, dtype=table.dtype)
+    planes = (-1, *winners.shape[-2:])  # one by one: numpy's look-up takes 8 bytes for each voxel
+    for plane, numbers in zip(kept.reshape(planes), winners.reshape(planes), strict=True):
+        plane[:] = table[numbers]
     return kept
 
 
@@ -134,6 +148,7 @@ def _overlapping(
     labels: Sequence[Label],
     steps: CleanUp,
     progress: Callable[[int], None],
+    within: NDArray[np.bool_] | None,
 ) -> LabelMap:
     """Each label on its own; labels that do not overlap share a layer."""
     border = float(np.log(output.threshold / (1 - output.threshold)))
@@ -149,6 +164,8 @@ def _overlapping(
             mask = resample(probability, network, scan, "linear", fill=0) > output.threshold
         else:
             mask = resample(score, network, scan, "linear", fill=-FAR) > border
+        if within is not None:
+            mask = mask & within
         mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
         n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))
         if n == len(layers):

@@ -1,7 +1,8 @@
 """From scans to what the network sees: grid (orientation, spacing, shape), then intensity. Training uses the same."""
 
-from .grid import network_grid
+from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
+from .memory import preparing_memory
 from .prepare import Prepared, prepare
 from .region import Region, cut_out, inside
 
@@ -9,9 +10,11 @@ __all__ = [
     "Prepared",
     "Region",
     "apply_intensity",
+    "cut_off",
     "cut_out",
     "fit_intensity",
     "inside",
     "network_grid",
     "prepare",
+    "preparing_memory",
 ]

@@ -7,6 +7,11 @@ import numpy as np
 from ..spec import Grid
 from ..volume import Geometry, parse_orientation
 
+CUT = 0.5 + 1e-6
+"""Voxels that a grid may lack at a side without a warning: as much as rounding to whole voxels takes."""
+
+_SIDES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
+
 
 def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
@@ -30,6 +35,26 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     if grid.shape is not None:
         geometry = geometry.with_shape(grid.shape)
     return geometry
+
+
+def cut_off(scan: Geometry, network: Geometry) -> dict[str, float]:
+    """What of the scan a network's grid of fixed shape does not hold.
+
+    Measured at the middle of each face of the scan, so that the corners of an oblique scan, mostly air, do not count.
+
+    Returns:
+        mm at each side that is cut by more than ``CUT`` voxels of the network's grid, e.g. ``{"superior": 22.5}``.
+    """
+    half = np.array(scan.shape[::-1]) / 2
+    faces = network.ras_to_index(scan.index_to_ras(half - 0.5 + np.vstack([np.diag(half), np.diag(-half)])))
+    beyond = {-1: -0.5 - faces.min(axis=0), 1: faces.max(axis=0) - (np.array(network.shape[::-1]) - 0.5)}
+    world, sign = parse_orientation(network.orientation)
+    return {
+        _SIDES[world[n]][int(sign[n] * side > 0)]: float(voxels[n] * network.spacing[n])
+        for n in range(3)
+        for side, voxels in beyond.items()
+        if voxels[n] > CUT
+    }
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError
 from ..volume import Geometry, Volume
@@ -25,9 +26,9 @@ class Region:
     high: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        if not all(np.isfinite([*self.low, *self.high])) or any(
-            a >= b for a, b in zip(self.low, self.high, strict=True)
-        ):
+        if not all(np.isfinite([*self.low, *self.high])):
+            raise MedDLError(Code.REGION_OUTSIDE, f"The region {self.low} to {self.high} is not made of numbers.")
+        if any(a >= b for a, b in zip(self.low, self.high, strict=True)):
             raise MedDLError(Code.REGION_OUTSIDE, f"The region {self.low} to {self.high} is empty.")
 
     def grown(self, margin: float) -> Region:
@@ -57,32 +58,29 @@ def inside(geometry: Geometry, region: Region) -> NDArray[np.bool_]:
             )
             for axis in (2, 1, 0)
         )
-        at = k + j + i + matrix[world, 3]
+        at = (k + matrix[world, 3]) + j + i
         result &= (at >= region.low[world]) & (at <= region.high[world])
     return result
 
 
 def _cut_out(volume: Volume, region: Region) -> Volume:
-    corners: ArrayLike = [
-        (r, a, s)
-        for r in (region.low[0], region.high[0])
-        for a in (region.low[1], region.high[1])
-        for s in (region.low[2], region.high[2])
-    ]
-    indices = volume.geometry.ras_to_index(corners)[:, ::-1]
+    geometry = volume.geometry
+    lowest, highest = geometry.corners().min(axis=0), geometry.corners().max(axis=0)
+    # Within the scan's own box first: an index of 1e300 is no whole number any more.
+    low, high = np.clip(region.low, lowest, highest), np.clip(region.high, lowest, highest)
+    indices = geometry.ras_to_index(list(itertools.product(*zip(low, high, strict=True))))[:, ::-1]
     first = np.maximum(np.floor(indices.min(axis=0) + 0.5).astype(int), 0)
-    last = np.minimum(np.floor(indices.max(axis=0) + 0.5).astype(int) + 1, volume.geometry.shape)
-    if (first >= last).any():
-        low, high = volume.geometry.corners().min(axis=0), volume.geometry.corners().max(axis=0)
+    last = np.minimum(np.floor(indices.max(axis=0) + 0.5).astype(int) + 1, geometry.shape)
+    if (region.low > highest).any() or (region.high < lowest).any() or (first >= last).any():
         raise MedDLError(
             Code.REGION_OUTSIDE,
-            f"The region of interest does not meet the scan, which reaches from {np.round(low, 1).tolist()} to "
-            f"{np.round(high, 1).tolist()} mm (R, A, S).",
+            f"The region of interest does not meet the scan, which reaches from {np.round(lowest, 1).tolist()} to "
+            f"{np.round(highest, 1).tolist()} mm (R, A, S).",
         )
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     return replace(
         volume,
         array=volume.array[..., box[0], box[1], box[2]],
-        geometry=volume.geometry.cropped(first, last),
+        geometry=geometry.cropped(first, last),
         acquired=None,
     )

@@ -11,15 +11,17 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import Code, MedDLError, Notice
+from ..errors import EXPLANATIONS, Code, MedDLError, Notice
 from ..volume import Source, Volume
 from .dicom_files import DicomFile, is_dicom, open_dicom
 from .dicom_geometry import lay_out
-from .dicom_series import LeftOut, Series, check_has_pixels, choose, left_out, series_of
+from .dicom_left_out import LeftOut, left_out, not_dicom, notices_of, said_once
+from .dicom_series import Series, check_whole, choose, series_of
 from .dicom_stacks import Stack, stacks_of
 from .dicom_straighten import straightened
 from .dicom_tags import silent_pydicom
 from .dicom_values import check_memory, values_of
+from .file_names import patterns_of, shown_names
 from .options import ReadOptions
 from .values import CT_AIR, check_values
 
@@ -43,16 +45,15 @@ def read_dicom(files: Sequence[Path], options: ReadOptions) -> list[Volume]:
             NONFINITE, TOO_LARGE.
     """
     with silent_pydicom():
-        images, rest, notices = _open(files)
-        chosen, others = choose(series_of(images), rest, options)
+        images, rest = _open(files)
+        chosen, rest = choose(series_of(images), rest, options)
         results = [_read_or_refusal(series, options) for series in chosen]
         refusals = [result for result in results if isinstance(result, MedDLError)]
         if len(refusals) == len(results):
             raise refusals[0]
-        left_out_series = [Notice(one.code, f"One of the series was left out. {one.message}") for one in refusals]
-        notices = [*notices, *others, *left_out_series]
+        notices = [*notices_of(rest), *map(_left_out_series, refusals)]
         read = [volume for result in results if not isinstance(result, MedDLError) for volume in result]
-        return [volume.with_notices(*notices) for volume in read]
+        return said_once([volume.with_notices(*notices) for volume in read])
 
 
 def _read_or_refusal(series: Series, options: ReadOptions) -> list[Volume] | MedDLError:
@@ -63,24 +64,32 @@ def _read_or_refusal(series: Series, options: ReadOptions) -> list[Volume] | Med
         return refusal
 
 
-def _open(files: Sequence[Path]) -> tuple[list[DicomFile], list[LeftOut], list[Notice]]:
-    """Opens all files: images, DICOM files that are none, and notices of the others."""
+def _left_out_series(refusal: MedDLError) -> Notice:
+    """What is said of a series that is refused beside others. It names no file: a manifest may hold it."""
+    why = f"{refusal.code.value}: {EXPLANATIONS[refusal.code].meaning}"
+    return Notice(Code.SERIES_LEFT_OUT, f"One of the series was left out. {why}")
+
+
+def _open(files: Sequence[Path]) -> tuple[list[DicomFile], list[LeftOut]]:
+    """Opens all files: images, and the others."""
+    names = shown_names(set(files))
     images: list[DicomFile] = []
     rest: list[LeftOut] = []
-    notices = []
-    for path in sorted(set(files)):
+    foreign = []
+    for path, name in names.items():
         if not is_dicom(path):
-            empty = path.stat().st_size == 0
-            notices.append(Notice(Code.FILE_SKIPPED, f"{path.name} is {'empty' if empty else 'not a DICOM file'}."))
+            foreign.append(path)
             continue
-        file = open_dicom(path)
-        check_has_pixels(file)
+        file = open_dicom(path, name)
         reason = left_out(file)
-        if reason is None:
-            images.append(file)
-        else:
+        if reason is not None:
             rest.append(reason)
-    return images, rest, notices
+            continue
+        if not file.tags.text("SeriesInstanceUID"):
+            check_whole(file)  # it could belong to any series
+        images.append(file)
+    patterns = patterns_of(file.path for file in images)
+    return images, [*rest, *(not_dicom(path, names[path], patterns) for path in foreign)]
 
 
 def _read_series(series: Series, options: ReadOptions) -> list[Volume]:
@@ -108,7 +117,7 @@ def _read_stack(stack: Stack, series: Series, modality: str | None, options: Rea
         check_memory(math.prod(layout.geometry.shape), values.dtype, "The straightened scan")
         fill = max(CT_AIR, float(values.min())) if modality == "CT" else 0.0
         values = straightened(values, layout, fill)
-    notices = (*series.notices, *stack.notices, *layout.notices, *of_values, *of_units)
+    notices = (*notices_of(series.copies), *stack.notices, *layout.notices, *of_values, *of_units)
     files = tuple(sorted({item.file.path for item in stack.slices}))
     source = Source("DICOM", files, series.uid, stack.part)
     return Volume(values, layout.geometry, modality, source, layout.acquired, notices)

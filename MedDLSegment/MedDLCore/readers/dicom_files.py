@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.filereader import read_partial
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from ..errors import Code, MedDLError
@@ -19,6 +20,11 @@ _PREAMBLE = bytes(128) + b"DICM"
 _PIXEL_KEYWORDS = {0x0010: "PixelData", 0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData"}
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _DELIMITER = 0xE000, 0xE0DD
+_META = b"\x02\x00\x00\x00UL"
+"""What follows ``DICM``: the first element of the file meta information."""
+
+_SERIES_NUMBER = 0x00200011
+"""The last attribute, by its tag, that says to which series a file belongs."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +51,21 @@ class DicomFile:
 
     Attributes:
         path: the file.
-        tags: its attributes, without the pixel data.
+        name: what it is called in messages.
+        tags: its attributes, without the pixel data. Of a file that is cut, those up to the series' number, or none.
         syntax: transfer syntax.
         sop_class: SOP class, or ``""``.
         pixels: where its pixel data are, or None.
+        refusal: FILE_TRUNCATED, where the file is cut.
     """
 
     path: Path
+    name: str
     tags: Tags
     syntax: UID
     sop_class: str
     pixels: PixelElement | None
-
-    @property
-    def name(self) -> str:
-        """File name, for messages."""
-        return self.path.name
+    refusal: MedDLError | None = None
 
     def pixel_bytes(self) -> bytes:
         """The pixel data as they are stored.
@@ -122,17 +127,19 @@ class _WholeReads(io.BufferedReader):
 def is_dicom(path: Path) -> bool:
     """Whether the file starts as DICOM: with ``DICM`` after a preamble, cut inside it, or as a bare data set.
 
+    A file whose ``DICM`` is damaged is one as well, told by what follows.
+
     Raises:
         MedDLError: FILE_UNREADABLE where the file cannot be opened.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(len(_PREAMBLE))
+            start = file.read(len(_PREAMBLE) + len(_META))
     except OSError as error:
         raise MedDLError(Code.FILE_UNREADABLE, f"{path.name}: {error.strerror or error}.") from error
     if not start:
         return False
-    return start[128:] == b"DICM" or _PREAMBLE.startswith(start) or _is_bare(start)
+    return start[128:132] == b"DICM" or start[132:] == _META or _PREAMBLE.startswith(start) or _is_bare(start)
 
 
 def _is_bare(start: bytes) -> bool:
@@ -144,17 +151,49 @@ def _is_bare(start: bytes) -> bool:
     return element <= 0x0020 and (explicit or int.from_bytes(start[4:8], "little") <= 256)
 
 
-def open_dicom(path: Path) -> DicomFile:
+def open_dicom(path: Path, name: str) -> DicomFile:
     """Reads the header, and finds the pixel data.
 
+    Args:
+        path: starts as DICOM.
+        name: what it is called in messages.
+
+    Returns:
+        The file. Where it ends inside its header or its pixel data, it carries its refusal, and what can be told of
+        its series.
+
     Raises:
-        MedDLError: FILE_TRUNCATED where the file ends inside its header or its pixel data; FILE_UNREADABLE where it
-            is damaged otherwise.
+        MedDLError: FILE_UNREADABLE where it is damaged otherwise.
     """
     try:
+        return _open_whole(path, name)
+    except MedDLError as refusal:
+        if refusal.code is not Code.FILE_TRUNCATED:
+            raise
+        tags = _leading_tags(path, name)
+        return DicomFile(path, name, tags, UID(""), tags.text("SOPClassUID"), None, refusal)
+
+
+def _leading_tags(path: Path, name: str) -> Tags:
+    """The attributes of a cut file up to the series' number, each of them whole; none where it is cut before."""
+    try:
         with _WholeReads(io.FileIO(path)) as stream:
-            if stream.size < len(_PREAMBLE) and _PREAMBLE.startswith(stream.peek(len(_PREAMBLE))):
+            dataset = read_partial(stream, stop_when=lambda tag, *_: tag > _SERIES_NUMBER, force=True)
+            if stream.tell() >= stream.size:
                 raise _CutError
+    except (_CutError, *BROKEN):
+        dataset = Dataset()
+    return Tags(dataset, name)
+
+
+def _open_whole(path: Path, name: str) -> DicomFile:
+    try:
+        with _WholeReads(io.FileIO(path)) as stream:
+            start = stream.peek(len(_PREAMBLE) + len(_META))
+            if stream.size < len(_PREAMBLE) and _PREAMBLE.startswith(start):
+                raise _CutError
+            if start[132:138] == _META and start[128:132] != b"DICM":
+                raise ValueError("its mark is damaged")
             dataset = dcmread(stream, force=True, stop_before_pixels=True)
             syntax = _transfer_syntax(dataset)
             if syntax == DeflatedExplicitVRLittleEndian:
@@ -164,37 +203,47 @@ def open_dicom(path: Path) -> DicomFile:
             else:
                 pixels = _find_pixels(stream, syntax)
     except _CutError:
-        raise _cut(path.name) from None
+        raise _cut(name) from None
     except OSError as error:
         if error.errno is None:  # pydicom's own: the file ends where the next item of a sequence should be
-            raise _cut(path.name) from error
-        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name}: {error.strerror}.") from error
+            raise _cut(name) from error
+        raise MedDLError(Code.FILE_UNREADABLE, f"{name}: {error.strerror}.") from error
     except BROKEN as error:
         if isinstance(error, zlib.error) and "truncated" in str(error):
-            raise _cut(path.name) from error
-        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name}: the DICOM header is damaged.") from error
-    tags = Tags(dataset, path.name)
-    meta = Tags(dataset.file_meta, path.name)
+            raise _cut(name) from error
+        raise MedDLError(Code.FILE_UNREADABLE, f"{name}: the DICOM header is damaged.") from error
+    tags = Tags(dataset, name)
+    meta = Tags(dataset.file_meta, name)
     sop_class = tags.text("SOPClassUID") or meta.text("MediaStorageSOPClassUID")
-    return DicomFile(path, tags, syntax, sop_class, pixels)
+    return DicomFile(path, name, tags, syntax, sop_class, pixels)
 
 
-def check_native_length(file: DicomFile, bits_allocated: int, samples: int) -> None:
-    """Refuses uncompressed pixel data that are shorter than rows, columns and frames ask for.
+def check_native_length(file: DicomFile, bits_allocated: int, samples: int, frames: int) -> None:
+    """Refuses uncompressed pixel data that are not as long as rows, columns and frames ask for.
+
+    Less than a frame may follow: padding.
 
     Args:
         file: with pixel data.
         bits_allocated: bits of one sample.
-        samples: of all frames.
+        samples: of one frame.
+        frames: of the file.
 
     Raises:
-        MedDLError: FILE_TRUNCATED.
+        MedDLError: FILE_TRUNCATED; FILE_UNREADABLE where there is room for a further frame.
     """
     assert file.pixels is not None  # noqa: S101 - only images get here
     data = file.pixels.inflated
     there = file.pixels.stop - file.pixels.start if data is None else len(data)
-    if not file.pixels.encapsulated and there < math.ceil(samples * bits_allocated / 8):
+    if file.pixels.encapsulated:
+        return
+    spare = there - math.ceil(frames * samples * bits_allocated / 8)
+    if spare < 0:
         raise _cut(file.name)
+    if spare >= max(samples * bits_allocated // 8, 2):  # one byte makes the length even
+        raise MedDLError(
+            Code.FILE_UNREADABLE, f"{file.name} holds more pixels than its header declares: one of the two is wrong."
+        )
 
 
 def _cut(name: str) -> MedDLError:

@@ -63,7 +63,8 @@ class Slice:
         across, down: ``(3,)`` unit vectors along a row (i) and along a column (j).
         spacing: mm along i and along j.
         thickness: SliceThickness, mm, or None where it is absent or not positive.
-        slope, intercept: of the modality's values.
+        slope, intercept: of the modality's values; 1 and 0 where the header does not state them.
+        unstated: at least one of the two is not in the header.
         padding: the stored values from which to which pixels are no measurement, or None.
         acquisition: AcquisitionNumber.
         moment: what tells volumes of a time, echo, diffusion or cardiac series apart.
@@ -81,6 +82,7 @@ class Slice:
     thickness: float | None
     slope: float
     intercept: float
+    unstated: bool
     padding: tuple[float, float] | None
     acquisition: int | None
     moment: tuple[float | str, ...]
@@ -158,9 +160,10 @@ def _pixels(file: DicomFile) -> Pixels:
         or allocated not in (8, 16, 32)
         or not 1 <= stored <= allocated
         or sign not in (0, 1)
+        or tags.integer("HighBit") not in (None, stored - 1)
     ):
         raise MedDLError(Code.FILE_UNREADABLE, f"{file.name}: its pixels are described by impossible numbers.")
-    check_native_length(file, allocated, rows * columns * frames)
+    check_native_length(file, allocated, rows * columns, frames)
     photometric = tags.text("PhotometricInterpretation") or "MONOCHROME2"
     return Pixels(rows, columns, frames, allocated, stored, bool(sign), photometric)
 
@@ -171,6 +174,12 @@ def _slice(file: DicomFile, pixels: Pixels, frame: int, find: Lookup) -> Slice:
     intercept = find("PixelValueTransformationSequence", "RescaleIntercept").number("RescaleIntercept")
     if slope == 0:
         raise MedDLError(Code.FILE_UNREADABLE, f"{file.name}: its rescale slope is 0, which leaves no values.")
+    if slope is None and file.tags.items("ModalityLUTSequence"):
+        raise MedDLError(
+            Code.FILE_UNREADABLE,
+            f"{file.name} keeps its values in a look-up table (Modality LUT), which MedDL does not read.",
+            "Export the series with rescale slope and intercept.",
+        )
     thickness = find("PixelMeasuresSequence", "SliceThickness").number("SliceThickness")
     acquisition = find("FrameContentSequence", "FrameAcquisitionNumber").integer("FrameAcquisitionNumber")
     if acquisition is None:
@@ -183,6 +192,7 @@ def _slice(file: DicomFile, pixels: Pixels, frame: int, find: Lookup) -> Slice:
         thickness=thickness if thickness is not None and thickness > 0 else None,
         slope=1.0 if slope is None else slope,
         intercept=intercept or 0.0,
+        unstated=slope is None or intercept is None,
         padding=_padding(file.tags, pixels),
         acquisition=acquisition,
         moment=moment,

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
+from .choices import chosen_frames
+from .dicom_left_out import LeftOut, notices_of
 from .dicom_pixels import stored_frame
 from .dicom_slices import Slice
 from .dicom_spacing import is_even, uncovered
@@ -139,8 +141,8 @@ def _without_localizers(directions: Places) -> tuple[Places, list[Notice]]:
             f"at most {LOCALIZER_AT_MOST} in each: a localizer.",
         )
     scouts = [item for group in directions if len(group) <= LOCALIZER_AT_MOST for item in group]
-    text = "is a localizer: it lies across the stack"
-    return stacks, [Notice(Code.FILE_SKIPPED, f"{item.name} {text}.") for item in scouts]
+    files = dict.fromkeys(item.file.name for item in scouts)
+    return stacks, notices_of(LeftOut(name, Code.LOCALIZER, "a localizer, across the stack") for name in files)
 
 
 def _names(directions: Places) -> list[str]:
@@ -186,18 +188,25 @@ def _separate(group: list[Slice], options: ReadOptions) -> list[tuple[str, list[
     repeats = {len(place) for place in places}
     acquisitions = _acquisitions(places)
     if repeats == {1}:
-        if options.frame not in (None, 0, "all"):
-            raise _no_such_frame(options.frame, 1)
         if not acquisitions or not _apart(acquisitions):
+            chosen_frames("The series", 1, options.frame)
             return [("", [place[0] for place in places], notices)]
     elif len(repeats) == 1 and (len(places) == 1 or _in_time(places) or not _are_phases(acquisitions)):
         return [(part, slices, notices) for part, slices in _frames(places, options)]
+    elif _is_broken_off(places, acquisitions):
+        raise MedDLError(
+            Code.NOT_3D,
+            f"The series holds up to {max(repeats)} images at a place, but not at each of its {len(places)} places: a "
+            "time series that was broken off.",
+            "Export one complete moment as a series of its own.",
+        )
     elif not acquisitions:
         raise MedDLError(
             Code.GEOM_DUP,
             f"Up to {max(repeats)} different images lie at the same place, and nothing tells them apart.",
         )
-    return [(f"acq{number}", slices, notices) for number, slices in acquisitions.items()]
+    parts = [(f"acq{number}", slices, notices) for number, slices in acquisitions.items()]
+    return [parts[n] for n in chosen_frames("The series", len(parts), options.frame)]
 
 
 def _places(group: list[Slice]) -> Places:
@@ -255,6 +264,13 @@ def _are_phases(acquisitions: dict[int, list[Slice]]) -> bool:
     return 0 < len(acquisitions) <= ACQUISITIONS_AT_MOST
 
 
+def _is_broken_off(places: Places, acquisitions: dict[int, list[Slice]]) -> bool:
+    """Whether repeats of which some places have fewer are moments: more than acquisitions are, or told by time."""
+    if acquisitions:
+        return max(map(len, places)) > ACQUISITIONS_AT_MOST
+    return _in_time([place for place in places if len(place) > 1])
+
+
 def _apart(acquisitions: dict[int, list[Slice]]) -> bool:
     """Acquisitions without a common place are volumes of their own where they are even stacks that do not fit.
 
@@ -285,15 +301,5 @@ def _frames(places: Places, options: ReadOptions) -> list[tuple[str, list[Slice]
             Code.NOT_3D,
             f"The series holds {count} images at each of its {len(places)} places: {count} volumes, not one.",
         )
-    if options.frame == "all":
-        chosen = range(count)
-    elif 0 <= options.frame < count:
-        chosen = range(options.frame, options.frame + 1)
-    else:
-        raise _no_such_frame(options.frame, count)
+    chosen = chosen_frames("The series", count, options.frame)
     return [(f"frame{n:03d}", [place[n] for place in places]) for n in chosen]
-
-
-def _no_such_frame(frame: object, count: int) -> MedDLError:
-    hint = f"Choose one with --frame 0 to {count - 1}, or all with --frame all." if count > 1 else "Leave out --frame."
-    return MedDLError(Code.NOT_3D, f"The series holds {count} volumes; there is no number {frame}.", hint)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.config import disable_value_validation
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.valuerep import PersonName
 
 from ..errors import Code, MedDLError
 
@@ -72,7 +73,8 @@ class Tags:
         value = self._value(keyword)
         if value is None:
             return ()
-        values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+        one = isinstance(value, (str, PersonName)) or not hasattr(value, "__iter__")
+        values = [value] if one else list(value)
         return tuple(str(item).strip(" \0") for item in values)
 
     def text(self, keyword: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import Code, MedDLError, Notice
 from .dicom_pixels import stored_frames
 from .dicom_slices import Slice
+from .file_names import listed
 from .values import CT_AIR, rescaled
 
 PADDING_AT_MOST_HU = -1000.0
@@ -35,7 +36,8 @@ def values_of(slices: Sequence[Slice], modality: str | None) -> tuple[NDArray[An
         The warnings.
 
     Raises:
-        MedDLError: NO_DECODER, FILE_UNREADABLE, FILE_TRUNCATED, TOO_LARGE.
+        MedDLError: NO_DECODER, FILE_UNREADABLE, FILE_TRUNCATED, TOO_LARGE; SERIES_INCONSISTENT where only some slices
+            state slope and intercept, and it matters.
     """
     stack = _decoded(slices)
     notices: tuple[Notice, ...] = ()
@@ -107,6 +109,13 @@ def _rescaled(stack: NDArray[Any], slices: Sequence[Slice]) -> NDArray[Any]:
     scales = [(item.slope, item.intercept) for item in slices]
     if len(set(scales)) == 1:
         return rescaled(stack, *scales[0])
+    unstated = [item.name for item in slices if item.unstated]
+    if 0 < len(unstated) < len(slices):
+        raise MedDLError(
+            Code.SERIES_INCONSISTENT,
+            f"{len(unstated)} of {len(slices)} slices do not state slope and intercept of their values as the others "
+            f"do: {listed(unstated)}.",
+        )
     parts = [rescaled(stack[k : k + 1], *scale) for k, scale in enumerate(scales)]
     types = {part.dtype for part in parts}
     dtype = np.result_type(*types) if all(kind.kind in "iu" for kind in types) else np.dtype(np.float32)

@@ -110,7 +110,7 @@ def _geometry(name: str, fields: Mapping[str, str], count: int) -> tuple[NDArray
     matrix[:3, 3] = lps_to_ras @ offset[:3]
     if not missing:
         return matrix, ()
-    message = f"{name} states no {' and no '.join(missing)}. Axes along left, posterior, superior from the origin"
+    message = f"The file states no {' and no '.join(missing)}. Axes along left, posterior, superior from the origin"
     return matrix, (Notice(Code.GEOM_AMBIGUOUS, f"{message} were assumed, as ITK does."),)
 
 

@@ -203,19 +203,19 @@ def _affine(
         if qform is not None:
             return qform.ijk_to_ras, ()
         message = (
-            f"{name} states its spacing only. Its axes were taken to run to the left, to the back and up from the "
+            "The file states its spacing only. Its axes were taken to run to the left, to the back and up from the "
             "origin, as ITK takes them: left and right may be exchanged"
         )
         return to_mm * _from_spacing(name, fields), _ambiguous(message)
     if qform is None:
-        return sform.ijk_to_ras, _beside_spacing(name, sform, _TO_MM[units] * np.array(fields["pixdim"][1:4]))
+        return sform.ijk_to_ras, _beside_spacing(sform, _TO_MM[units] * np.array(fields["pixdim"][1:4]))
     distance = sform.corner_distance(qform)
     if distance <= SAME_AFFINE_MM:
         return sform.ijk_to_ras, ()
     chosen = "sform" if fields["sform_code"] == SCANNER and sform.is_orthogonal else "qform"
     message = (
-        f"{name} states its geometry twice, up to {distance:.3g} mm apart (sform, code {fields['sform_code']}; qform, "
-        f"code {fields['qform_code']}). The {chosen} was used"
+        f"The file states its geometry twice, up to {distance:.3g} mm apart (sform, code {fields['sform_code']}; "
+        f"qform, code {fields['qform_code']}). The {chosen} was used"
     )
     return (sform if chosen == "sform" else qform).ijk_to_ras, _ambiguous(message)
 
@@ -257,7 +257,7 @@ def _spacing(name: str, fields: Mapping[str, Any]) -> NDArray[np.float64]:
     return spacing
 
 
-def _beside_spacing(name: str, sform: Geometry, spacing: NDArray[np.float64]) -> tuple[Notice, ...]:
+def _beside_spacing(sform: Geometry, spacing: NDArray[np.float64]) -> tuple[Notice, ...]:
     """A warning where the header's spacing is not that of its sform."""
     if not ((spacing > 0) & (spacing <= FARTHEST_MM)).all():
         return ()
@@ -265,7 +265,7 @@ def _beside_spacing(name: str, sform: Geometry, spacing: NDArray[np.float64]) ->
     if distance <= SAME_AFFINE_MM:
         return ()
     stated, used = (" x ".join(f"{n:.4g}" for n in parts) for parts in (spacing, sform.spacing))
-    return _ambiguous(f"{name} states a spacing of {stated} mm, but its sform {used} mm. The sform was used")
+    return _ambiguous(f"The file states a spacing of {stated} mm, but its sform {used} mm. The sform was used")
 
 
 def _ambiguous(message: str) -> tuple[Notice, ...]:

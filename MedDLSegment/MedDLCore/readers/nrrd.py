@@ -82,7 +82,7 @@ def read_header(path: Path) -> StoredImage:
         payload = _payload(path, fields, end, tuple(axes[n].size for n in reversed(kept)))
         matrix = np.eye(4)
         matrix[:3, :3] = np.stack([axis.step for axis in axes if axis.step is not None], axis=1)
-        matrix[:3, 3], adrift = _origin(path.name, fields)
+        matrix[:3, 3], adrift = _origin(fields)
     except KeyError as error:
         raise MedDLError(Code.FILE_UNREADABLE, f"{path.name}: the header lacks the field {error}.") from error
     except (ValueError, OverflowError) as error:
@@ -148,9 +148,9 @@ def _steps(
         raise MedDLError(Code.GEOM_MISSING, f"{name} does not say how far its voxels lie apart.")
     if space not in _TO_RAS:
         stated = f"a space of unknown orientation ({space})" if space else "no orientation"
-        return steps, _ambiguous(f"{name} states {stated}. It was taken as left-posterior-superior, as ITK takes it")
+        return steps, _ambiguous(f"The file states {stated}. It was taken as left-posterior-superior, as ITK takes it")
     if "space directions" not in fields:
-        return steps, _ambiguous(f"{name} states no directions. Its axes were taken to run along those of its space")
+        return steps, _ambiguous("The file states no directions. Its axes were taken to run along those of its space")
     return steps, ()
 
 
@@ -187,12 +187,12 @@ def _space_units(fields: Mapping[str, str]) -> NDArray[np.float64]:
     return np.array([length_in_mm(unit) for unit in (*units[:3], "", "", "")][:3])
 
 
-def _origin(name: str, fields: Mapping[str, str]) -> tuple[NDArray[np.float64], tuple[Notice, ...]]:
+def _origin(fields: Mapping[str, str]) -> tuple[NDArray[np.float64], tuple[Notice, ...]]:
     """``(3,)`` RAS mm, centre of the first voxel."""
     text = fields.get("space origin", "none")
     if text.lower() == "none":
         missing = "space directions" in fields
-        notices = _ambiguous(f"{name} states no position. Its first voxel was put at the origin") if missing else ()
+        notices = _ambiguous("The file states no position. Its first voxel was put at the origin") if missing else ()
         return np.zeros(3), notices
     origin = _vector(text)[:3]
     return origin * np.array(_TO_RAS.get(fields.get("space", "").lower(), _LPS)) * _space_units(fields), ()

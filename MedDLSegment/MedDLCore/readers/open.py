@@ -10,6 +10,7 @@ from ..errors import Code, MedDLError
 from ..volume import Volume
 from . import metaimage, nifti, nrrd
 from .dicom import is_dicom, read_dicom
+from .file_names import in_one_line, listed, shown_names
 from .options import ReadOptions
 from .stored import StoredImage, load
 
@@ -22,12 +23,6 @@ _SNIFFERS = {"NRRD": nrrd.is_nrrd, "NIfTI": nifti.is_nifti, "MetaImage": metaima
 
 DEFAULTS = ReadOptions()
 """Nothing chosen, nothing overridden."""
-
-_LISTED = 5
-"""Names shown in a message about many files."""
-
-_SHOWN = 200
-"""Characters of a name that are shown."""
 
 
 def read(path: Path | str | Sequence[Path | str], options: ReadOptions = DEFAULTS) -> list[Volume]:
@@ -47,11 +42,18 @@ def read(path: Path | str | Sequence[Path | str], options: ReadOptions = DEFAULT
             of the format refuses.
     """
     if isinstance(path, (str, Path)):
-        return _read_one(Path(path), options)
-    paths = [Path(item) for item in path]
+        return _read_one(_named_path(path), options)
+    paths = [_named_path(item) for item in path]
     if len(paths) == 1:
         return _read_one(paths[0], options)
     return _read_list(paths, options)
+
+
+def _named_path(path: Path | str) -> Path:
+    """The path. An empty text would become the current folder; more likely it is a variable that was not set."""
+    if path == "":
+        raise MedDLError(Code.FILE_NOT_FOUND, "The path is empty.", "Name a file, or a folder: . is the current one.")
+    return Path(path)
 
 
 def format_of(path: Path) -> str | None:
@@ -75,7 +77,7 @@ def _read_one(path: Path, options: ReadOptions) -> list[Volume]:
     try:
         path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file or folder {path.name[:_SHOWN]!r}.") from error
+        raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file or folder {in_one_line(path.name)!r}.") from error
     if path.is_dir():
         return _read_folder(path, options)
     if not path.is_file():
@@ -102,7 +104,10 @@ def _read_folder(folder: Path, options: ReadOptions) -> list[Volume]:
             f"The folder holds no DICOM series, but {_named(volumes)}.",
             "Give one of these files instead of the folder.",
         )
-    raise MedDLError(Code.NO_IMAGES, f"None of the {len(files)} files in the folder is an image that MedDL can read.")
+    if not files:
+        raise MedDLError(Code.NO_IMAGES, "The folder is empty.")
+    none = f"None of the {len(files)} files of the folder is an" if len(files) > 1 else "The folder's one file is no"
+    raise MedDLError(Code.NO_IMAGES, f"{none} image that MedDL can read.")
 
 
 def _read_list(paths: Sequence[Path], options: ReadOptions) -> list[Volume]:
@@ -137,5 +142,4 @@ def _format_or_none(path: Path) -> str | None:
 
 
 def _named(paths: Sequence[Path]) -> str:
-    names = ", ".join(path.name for path in paths[:_LISTED])
-    return names if len(paths) <= _LISTED else f"{names} and {len(paths) - _LISTED} more"
+    return listed([*shown_names(set(paths)).values()])

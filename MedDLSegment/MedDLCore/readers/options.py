@@ -13,9 +13,10 @@ class ReadOptions:
     """Choices that settle what a file leaves open.
 
     Attributes:
-        series: which series of a folder: None (there must be one), "all", a SeriesInstanceUID, or its number in the
-            list that MANY_SERIES shows.
-        frame: which volume of a 4-D file, counted from 0, or "all"; None: a 4-D file is refused.
+        series: which series of a folder: None (there must be one), "all", a SeriesInstanceUID, or the number that
+            MANY_SERIES lists: SeriesNumber, or 1, 2, ... where that does not tell all apart.
+        frame: which volume of a 4-D file or of a series of several acquisitions, counted from 0, or "all"; None: a
+            4-D file is refused, and acquisitions are all read.
         modality: DICOM's name of the modality (``CT``, ``MR``, ``PT``) where the file does not state it.
         allow: refusals that the person overrides.
     """

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
 from ..volume import Geometry, Source, Volume
+from .choices import check_without_series, chosen_frames
 from .options import ReadOptions
 from .payload import Payload, decode
 from .values import check_values, narrowed, rescaled
@@ -67,9 +68,10 @@ def load(image: StoredImage, options: ReadOptions) -> list[Volume]:
     """Reads the voxels of one volume, or of the frames that were asked for.
 
     Raises:
-        MedDLError: NOT_3D where there are several frames and none was chosen; GEOM_SINGULAR, TOO_LARGE,
-            FILE_TRUNCATED, FILE_UNREADABLE, NONFINITE.
+        MedDLError: SERIES_UNKNOWN where a series was chosen; NOT_3D where there are several frames and none was
+            chosen, or one that is not there; GEOM_SINGULAR, TOO_LARGE, FILE_TRUNCATED, FILE_UNREADABLE, NONFINITE.
     """
+    check_without_series(image.header.name, options)
     geometry = image.geometry
     frames = _chosen(image, options)
     _check_memory(image, len(frames))
@@ -91,17 +93,9 @@ def _volume(image: StoredImage, frame: int, stored: NDArray[Any], geometry: Geom
 
 def _chosen(image: StoredImage, options: ReadOptions) -> list[int]:
     count = image.frames
-    if options.frame == "all" or (count == 1 and options.frame is None):
-        return list(range(count))
-    if options.frame is None:
+    if options.frame is None and count > 1:
         raise MedDLError(Code.NOT_3D, f"{image.header.name} holds {count} volumes, not one.")
-    if not 0 <= options.frame < count:
-        raise MedDLError(
-            Code.NOT_3D,
-            f"{image.header.name} holds {count} volumes; there is no number {options.frame}.",
-            f"Choose one with --frame 0 to {count - 1}, or all with --frame all.",
-        )
-    return [options.frame]
+    return list(chosen_frames(image.header.name, count, options.frame))
 
 
 def _check_memory(image: StoredImage, frames: int) -> None:

@@ -8,7 +8,7 @@ from .dicom_seg import Algorithm, check_dicom_seg, write_dicom_seg
 from .formats import FORMATS, Format
 from .manifest import InputRecord, Manifest, OutputRecord, content_hash, library_versions, write_manifest
 from .names import output_path, output_stem, safe_name
-from .nifti import sidecar_path, write_nifti
+from .nifti import check_nifti, sidecar_path, write_nifti
 from .seg_nrrd import segment_id, write_seg_nrrd
 from .statistics import SegmentStatistics, segment_statistics, write_statistics
 
@@ -21,6 +21,7 @@ __all__ = [
     "OutputRecord",
     "SegmentStatistics",
     "check_dicom_seg",
+    "check_nifti",
     "content_hash",
     "label_notices",
     "library_versions",

@@ -29,6 +29,22 @@ _SCANNER = 1
 """NIFTI_XFORM_SCANNER_ANAT: coordinates of the scanner."""
 
 
+def check_nifti(geometry: Geometry) -> None:
+    """Says before a long run what ``write_nifti`` would refuse after it.
+
+    Args:
+        geometry: of the scan, which is the result's.
+
+    Raises:
+        MedDLError: OUTPUT_UNWRITABLE where an axis is longer than NIfTI-1 can say.
+    """
+    longest = max(geometry.shape)
+    if longest > np.iinfo(np.int16).max:
+        raise MedDLError(
+            Code.OUTPUT_UNWRITABLE, f"NIfTI-1 cannot hold an axis of {longest} voxels.", "Write .seg.nrrd instead."
+        )
+
+
 def write_nifti(label_map: LabelMap, path: Path) -> None:
     """Writes ``path`` (``.nii.gz``) and, beside it, ``.labels.json`` with the names, colours and codes of the values.
 
@@ -75,8 +91,7 @@ def _code(concept: Concept | None) -> dict[str, str] | None:
 
 def _header(geometry: Geometry, dtype: str) -> bytes:
     k, j, i = geometry.shape
-    if max(geometry.shape) > np.iinfo(np.int16).max:
-        raise MedDLError(Code.OUTPUT_UNWRITABLE, f"NIfTI-1 cannot hold an axis of {max(geometry.shape)} voxels.")
+    check_nifti(geometry)
     datatype, bits = _DATATYPES[dtype]
     quaternion, handedness = _quaternion(geometry.direction)
     packed = _HEADER.pack(

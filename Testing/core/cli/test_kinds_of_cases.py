@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import nibabel
@@ -17,12 +16,11 @@ from numpy.typing import NDArray
 from fixtures import dicom_phantoms as phantoms
 from fixtures.balls import OUTSIDE, THRESHOLD, ball, ball_mask
 from fixtures.models import BALL, spec, threshold_package
-from MedDLCore import pipeline
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit
 from MedDLCore.models import write_package
 from MedDLCore.spec import Channel, CleanUp, Inference, Network, Output
-from MedDLCore.volume import Geometry, Label
+from MedDLCore.volume import Geometry, Label, LabelMap
 
 GEOMETRY = Geometry.from_parts((24, 30, 28), (1.5, 1.5, 1.5))
 LARGE, SMALL = ((20.0, 25.0, 18.0), 9.0), ((36.0, 10.0, 8.0), 4.0)
@@ -278,11 +276,38 @@ def test_a_scan_too_large_for_the_memory_does_not_stop_the_smaller_ones(
     plan = ["plan", str(large), str(small), "-m", str(model), "--modality", "CT", "--json"]
     assert run(plan) == Exit.OK
     needed = [event["memory"] for event in told(capsys, "result")]
-    memory = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=sum(needed) // 2))
-    monkeypatch.setattr(pipeline, "psutil", memory)
+    monkeypatch.setattr("MedDLCore.inference.free_memory", lambda: sum(needed) // 2)
     assert run(plan) == Exit.RESOURCES
     assert [event["fits"] for event in told(capsys, "result")] == [False, True]
     assert segment(large, small, "-m", model, "-o", tmp_path / "out") == Exit.SOME_FAILED
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [e["code"] for e in events if e["event"] == "error"] == [Code.NO_MEMORY.value]
     assert [Path(e["files"]["nrrd"]).name for e in events if e["event"] == "result"] == ["small_threshold.seg.nrrd"]
+
+
+def test_a_series_that_was_left_out_shows_in_the_exit_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of two series could not be read, and the command ended with 0."""
+    bad = phantoms.series(phantoms.planes(), "CT", number=2)
+    bad[2].PatientID = "OTHER"
+    phantoms.write(phantoms.series(phantoms.planes()) + bad, tmp_path / "study")
+    model = threshold_package(tmp_path / "model", THRESHOLD)
+    command = ["segment", tmp_path / "study", "--series", "all", "-m", model, "-o", tmp_path / "out", "--no-picture"]
+    assert run([str(part) for part in command]) == Exit.SOME_FAILED
+    assert Code.SERIES_LEFT_OUT.value in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("choice", "code"), [(("--series", "2"), "SERIES_UNKNOWN"), (("--frame", "7"), "NOT_3D")])
+def test_a_choice_that_a_scene_does_not_have_is_not_ignored(
+    choice: tuple[str, str], code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("slicer")
+    from MedDLScene.result_scene import writeResultScene
+
+    empty = LabelMap(np.zeros(GEOMETRY.shape, np.uint8), GEOMETRY, (BALL,))
+    writeResultScene(ball(GEOMETRY, *LARGE), empty, tmp_path / "case.mrb", "scan")
+    model = threshold_package(tmp_path / "model", THRESHOLD)
+    command = ["segment", str(tmp_path / "case.mrb"), *choice, "-m", str(model), "-o", str(tmp_path / "out")]
+    assert run(command) == Exit.INPUT
+    assert capsys.readouterr().err.startswith(code)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import nn
 
-from fixtures.balls import THRESHOLD, ball, ball_mask
+from fixtures.balls import THRESHOLD, ball, ball_mask, turned
 from fixtures.models import BALL, model, spec, threshold_network
 from MedDLCore import pipeline
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.inference import peak_memory, sliding
 from MedDLCore.pipeline import Options, plan, segment
 from MedDLCore.preprocess import Region
-from MedDLCore.spec import CleanUp, Inference
+from MedDLCore.spec import CleanUp, Grid, Inference
 from MedDLCore.volume import Geometry, Label, Volume
 
 
@@ -96,8 +97,8 @@ def test_a_run_that_needs_more_memory_than_is_free_is_refused_before_it_starts(
     class Memory:
         available = 100_000
 
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
     ready = model(threshold_network(THRESHOLD))
-    monkeypatch.setattr(pipeline.psutil, "virtual_memory", Memory)
     started: list[str] = []
     with pytest.raises(MedDLError) as refusal:
         segment([scan], ready, on_progress=lambda stage, *_: started.append(stage))
@@ -105,6 +106,84 @@ def test_a_run_that_needs_more_memory_than_is_free_is_refused_before_it_starts(
     assert not started
     Memory.available = int(plan([scan], ready, timed=False).memory * 1.1)
     assert codes(segment([scan], ready).notices) == [Code.MEMORY_TIGHT]
+
+
+def refusal_of(scan: Volume, ready: pipeline.Model, monkeypatch: pytest.MonkeyPatch, available: int) -> MedDLError:
+    class Memory:
+        pass
+
+    Memory.available = available  # type: ignore[attr-defined]
+    monkeypatch.setattr(psutil, "virtual_memory", Memory)
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan], ready)
+    assert refusal.value.code is Code.NO_MEMORY
+    assert plan([scan], ready, timed=False).remedy == refusal.value.hint
+    return refusal.value
+
+
+def test_a_patch_that_is_too_large_for_the_machine_is_not_blamed_on_the_scan(
+    scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller region was advised, which makes no patch smaller."""
+    ready = model(threshold_network(THRESHOLD), spec(inference=Inference(patch=(512, 512, 512))))
+    hint = refusal_of(scan, ready, monkeypatch, 10**9).hint
+    assert "patch of 512x512x512" in hint
+    assert "--roi" not in hint
+
+
+def test_a_region_is_advised_only_where_it_makes_a_run_smaller(scan: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = plan([scan], model(threshold_network(THRESHOLD)), timed=False)
+    less = needed.memory - (needed.memory - needed.patch_memory) // 2
+    assert "--roi" in refusal_of(scan, model(threshold_network(THRESHOLD)), monkeypatch, less).hint
+    whole = model(threshold_network(THRESHOLD), spec(inference=Inference()))
+    assert "--roi does not help" in refusal_of(scan, whole, monkeypatch, 100_000).hint
+
+
+def test_a_scan_that_reaches_beyond_a_fixed_grid_is_cut_with_a_warning() -> None:
+    """The head below the 256 mm of a conformed grid stayed background, and nobody was told."""
+    tall = ball(Geometry.from_parts((30, 20, 20), (1, 1, 1), origin=(0, 0, -15)), (10, 10, 0), 6)
+    ready = model(threshold_network(THRESHOLD), spec(grid=Grid(orientation="LIA", shape=(20, 20, 20))))
+    warning = next(notice for notice in segment([tall], ready).notices if notice.code is Code.GRID_CUTS)
+    assert "5 mm at the inferior side" in warning.message
+    assert "5 mm at the superior side" in warning.message
+    assert "left" not in warning.message
+    fits = ball(Geometry.from_parts((20, 20, 20), (1, 1, 1)), (10, 10, 10), 6)
+    assert Code.GRID_CUTS not in codes(segment([fits], ready).notices)
+
+
+def test_a_plan_says_all_that_is_to_say_of_a_scan_in_one_call(scan: Volume) -> None:
+    volume = with_modality(scan, None).with_notices(Notice(Code.GEOM_TILT, "tilted by 5 degrees"))
+    ready = model(threshold_network(THRESHOLD))
+    foreseen = plan([volume], ready, timed=False)
+    assert foreseen.notices == pipeline.admit([volume], ready.spec)
+    assert {Code.GEOM_TILT, Code.MODALITY_UNKNOWN} <= set(codes(foreseen.notices))
+    assert segment([volume], ready).notices == foreseen.notices
+
+
+def test_a_plan_without_the_time_runs_nothing(scan: Volume) -> None:
+    class NeverRun(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = threshold_network(THRESHOLD)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.device.type == "meta"
+            return self.inner(x)
+
+    assert plan([scan], model(NeverRun()), timed=False).seconds is None
+
+
+def test_the_largest_component_is_that_of_the_region_of_interest(scan: Volume) -> None:
+    """On a turned scan the box of voxels around the region is larger than the region, and held a larger component."""
+    geometry = Geometry.from_parts((40, 40, 40), (1, 1, 1), turned(45), (0, 0, 0))
+    centre = geometry.corners().mean(axis=0)
+    small, large = centre, centre + np.array([9, -9, 0])
+    mask = ball_mask(geometry, small, 3) | ball_mask(geometry, large, 5)
+    volume = Volume(np.where(mask, 200, -800).astype(np.float32), geometry, "CT")
+    ready = model(threshold_network(THRESHOLD), spec(clean_up=CleanUp(keep_largest=(1,))))
+    box = Region(tuple(small - 4.5), tuple(small + 4.5))
+    found = segment([volume], ready, Options(region=box)).label_map
+    assert np.array_equal(found.array == 1, ball_mask(geometry, small, 3))
 
 
 def test_a_machine_that_refuses_memory_is_an_answer_and_not_a_crash(
@@ -168,10 +247,8 @@ def test_peak_memory_is_what_lives_at_one_time() -> None:
     """Input and first output, then first and second output: not the sum of all."""
     network = nn.Sequential(nn.Conv3d(1, 8, 1), nn.Conv3d(8, 8, 1), nn.Conv3d(8, 2, 1)).eval()
     voxels = 32**3 * 4
-    peak, operations = peak_memory(network, (1, 1, 32, 32, 32))
-    assert peak == (1 + 8 + 8) * voxels
-    assert operations == 2 * 32**3 * (8 + 64 + 16)
-    assert peak_memory(network, (1, 1, 32, 32, 32), reordered=True)[0] == (1 + 8 + 8 + 16 + 16) * voxels
+    plain = peak_memory(network, (1, 1, 32, 32, 32))
+    assert plain == ((1 + 8 + 8) * voxels, 2 * 32**3 * (8 + 64 + 16), 2)
     assert all(parameter.device.type == "cpu" for parameter in network.parameters())
 
 

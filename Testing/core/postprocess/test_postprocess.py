@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import tracemalloc
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +11,9 @@ import pytest
 
 from fixtures.balls import ball_mask, turned
 from MedDLCore.metrics import dice
-from MedDLCore.postprocess import clean_up, decide, only
+from MedDLCore.postprocess import clean_up, decide, deciding_memory, only
 from MedDLCore.resample import resample
-from MedDLCore.spec import CleanUp, Output
+from MedDLCore.spec import CleanUp, ModelSpec, Network, Output, Weights
 from MedDLCore.volume import Geometry, Label, LabelMap
 
 
@@ -148,6 +150,71 @@ def test_specks_are_measured_in_cubic_millimetres() -> None:
     large, speck = ball_mask(geometry, (5, 5, 5), 3), ball_mask(geometry, (12, 12, 12), 0.6)
     found = clean_up(a_map(geometry, large | speck), CleanUp(minimum_volume=5.0))
     assert np.array_equal(found.array == 1, large)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_the_largest_component_is_the_largest_within_the_region(activation: str) -> None:
+    """The larger one lay outside: the one inside was removed for it, and nothing was left."""
+    geometry = Geometry.from_parts((30, 30, 30), (1, 1, 1))
+    large, small = ball_mask(geometry, (9, 15, 15), 8), ball_mask(geometry, (24, 15, 15), 4)
+    channel = np.where(large | small, 5, -5).astype(np.float32)
+    logits = channel[None] if activation == "sigmoid" else np.stack([np.zeros_like(channel), channel])
+    within = np.indices(geometry.shape)[2] >= 15
+    settings = (Output(activation=activation), labels(1), CleanUp(keep_largest=(1,)))  # type: ignore[arg-type]
+    found = decide(in_slabs(logits), geometry, geometry, *settings, within=within)
+    assert np.array_equal(found.array == 1, small)
+    assert np.array_equal(decide(in_slabs(logits), geometry, geometry, *settings).array == 1, large)
+
+
+def test_the_bounding_box_of_a_structure_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("MedDLCore.postprocess.clean_up")
+    found: list[object] = []
+    original = module._box
+    monkeypatch.setattr(module, "_box", lambda mask: found.append(mask) or original(mask))
+    geometry = Geometry.from_parts((20, 20, 20), (1, 1, 1))
+    mask = ball_mask(geometry, (9, 9, 9), 5)
+    steps = CleanUp(keep_largest=(1,), fill_holes=(1,), minimum_volume=1)
+    assert np.array_equal(clean_up(a_map(geometry, mask), steps).array == 1, mask)
+    assert np.array_equal(module.clean_mask(mask, 1, steps, 1.0), mask)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("steps", [CleanUp(), CleanUp((1,)), CleanUp(fill_holes=(1,)), CleanUp(minimum_volume=9)])
+@pytest.mark.parametrize("spacing", [0.7, 1.0, 2.0])
+def test_deciding_never_takes_more_memory_than_planned(
+    interpolate: str, activation: str, steps: CleanUp, spacing: float
+) -> None:
+    """Counted by Python, that is without what ITK holds."""
+    network = Geometry.from_parts((40, 44, 42), (1, 1, 1))
+    scan = network.with_spacing([spacing] * 3)
+    output = Output(activation=activation, interpolate=interpolate)  # type: ignore[arg-type]
+    names = tuple(labels(1, 2, 3))
+    model = ModelSpec("m", Network("n"), (Weights("w"),), names, output=output, clean_up=steps)
+    logits = np.random.default_rng(0).normal(size=(4, *network.shape)).astype(np.float32)
+    decide([Slab(0, logits.copy())], network, scan, output, names, steps)  # what it imports does not count
+    tracemalloc.start()
+    try:
+        decide([Slab(0, logits)], network, scan, output, names, steps)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= deciding_memory(network, scan, model, len(names)) + 200_000
+
+
+def test_looking_up_labels_takes_no_eight_bytes_for_each_voxel() -> None:
+    geometry = Geometry.from_parts((60, 60, 60), (1, 1, 1))
+    halves = np.indices(geometry.shape)[0] < 30
+    label_map = a_map(geometry, halves, ~halves)
+    only(label_map, labels(1))  # what it imports does not count
+    tracemalloc.start()
+    try:
+        only(label_map, labels(1))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * halves.size
 
 
 def test_a_clean_up_of_nothing_is_nothing() -> None:

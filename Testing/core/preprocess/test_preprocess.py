@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,17 @@ import pytest
 
 from fixtures.balls import ball, centroid, turned
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.preprocess import Region, apply_intensity, cut_out, fit_intensity, inside, network_grid, prepare
+from MedDLCore.preprocess import (
+    Region,
+    apply_intensity,
+    cut_off,
+    cut_out,
+    fit_intensity,
+    inside,
+    network_grid,
+    prepare,
+    preparing_memory,
+)
 from MedDLCore.spec import (
     Channel,
     Clip,
@@ -190,6 +201,85 @@ def test_an_empty_region_is_refused() -> None:
     with pytest.raises(MedDLError) as refusal:
         Region((0, 0, 0), (1, 0, 1))
     assert refusal.value.code is Code.REGION_OUTSIDE
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_region_that_is_not_made_of_numbers_is_refused(bad: float) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        Region((0, bad, 0), (1, 2, 3))
+    assert refusal.value.code is Code.REGION_OUTSIDE
+    assert "numbers" in refusal.value.message
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("huge", [1e4, 1e12, 1e30, 1e300, 1.7e308])
+def test_a_huge_region_is_the_whole_scan(huge: float) -> None:
+    """Its indices overflowed, and it did not meet the scan."""
+    geometry = Geometry.from_parts((20, 30, 40), (1.0, 1.5, 2.0), turned(30, 2), (3, 4, 5))
+    volume = ball(geometry, (5, 5, 5), 3)
+    everything = Region((-huge,) * 3, (huge,) * 3)
+    part = cut_out([volume], everything)[0]
+    assert part.geometry.same_as(geometry, tolerance=0)
+    assert np.array_equal(part.array, volume.array)
+    assert inside(geometry, everything).all()
+    half = cut_out([volume], Region((-huge, -huge, 15), (huge, huge, huge)))[0]
+    assert half.array.shape[1:] == volume.array.shape[1:]
+    with pytest.raises(MedDLError) as refusal:
+        cut_out([volume], Region((huge / 2,) * 3, (huge,) * 3))
+    assert refusal.value.code is Code.REGION_OUTSIDE
+
+
+def test_what_a_grid_of_fixed_shape_cuts_off_is_said_by_side_in_millimetres() -> None:
+    scan = Geometry.from_parts((40, 60, 50), (2.0, 1.0, 1.0), np.diag([-1.0, 1.0, 1.0]), (7, 8, 9))
+    for orientation in ("LIA", "RAS", None):
+        grid = Grid(orientation=orientation, spacing=(1.0, 1.0, 1.0), shape=(50, 50, 50))
+        cut = cut_off(scan, network_grid(scan, grid))
+        assert cut == pytest.approx({"left": 25, "right": 25, "anterior": 5, "posterior": 5})
+    holds = Grid(orientation="RAS", spacing=(1.0, 1.0, 1.0), shape=(100, 60, 40))
+    assert cut_off(scan, network_grid(scan, holds)) == {}
+
+
+def test_the_corners_of_a_turned_scan_do_not_count_as_cut_off() -> None:
+    grid = Grid(orientation="LIA", spacing=(1.0, 1.0, 1.0), shape=(256, 256, 256), straight=True)
+    scan = Geometry.from_parts((176, 256, 256), (1, 1, 1), turned(10, 0))
+    assert cut_off(scan, network_grid(scan, grid)) == {}
+    long = Geometry.from_parts((300, 256, 256), (1, 1, 1), turned(10, 0))
+    assert set(cut_off(long, network_grid(long, grid))) == {"inferior", "superior"}
+
+
+def test_half_a_voxel_that_rounding_takes_is_not_cut_off() -> None:
+    scan = Geometry.from_parts((41, 41, 41), (1, 1, 1))
+    for orientation in ("LIA", "RAS"):
+        grid = Grid(orientation=orientation, shape=(40, 40, 40))
+        assert cut_off(scan, network_grid(scan, grid)) == {}
+        assert len(cut_off(scan, network_grid(scan, Grid(orientation=orientation, shape=(39, 40, 40))))) == 2
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+@pytest.mark.parametrize("statistics", ["scan", "grid"])
+@pytest.mark.parametrize("region", [None, Region((5, 5, 5), (40, 40, 40))], ids=["whole", "region"])
+@pytest.mark.parametrize("spacing", [None, (1.1, 1.1, 1.1), (2.0, 2.0, 2.0)], ids=["copied", "as fine", "coarser"])
+def test_preparing_never_takes_more_memory_than_planned(
+    dtype: str, interpolation: str, statistics: str, region: Region | None, spacing: Any
+) -> None:
+    """Counted by Python, that is without what ITK holds."""
+    volume = Volume(
+        np.random.default_rng(0).normal(size=(60, 64, 62)).astype(dtype), Geometry.from_parts((60, 64, 62), (1, 1, 1))
+    )
+    spec = a_spec(
+        intensity=(Clip(-1, 1), Percentiles(1, 99), ZScore()),
+        statistics=statistics,
+        grid=Grid(orientation="RAS", spacing=spacing, interpolation=interpolation),  # type: ignore[arg-type]
+    )
+    prepare([volume], spec, region)  # what it imports does not count
+    tracemalloc.start()
+    try:
+        prepare([volume], spec, region)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= preparing_memory([volume], spec, region) + 200_000
 
 
 def test_statistics_over_the_networks_grid_count_its_padding_and_not_the_region() -> None:

@@ -155,7 +155,7 @@ def test_the_files_of_a_slicer_database_are_read(shared_data: Path) -> None:
     with pytest.raises(MedDLError) as refusal:
         read(folder)
     assert refusal.value.code is Code.MANY_SERIES
-    [volume] = read(folder, ReadOptions(series="1"))
+    [volume] = read(folder, ReadOptions(series="2"))
     assert volume.array.shape == (3, 512, 512)
     assert volume.modality == "CT"
 

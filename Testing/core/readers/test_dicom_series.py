@@ -65,8 +65,8 @@ def test_a_series_that_is_not_there_is_refused_with_the_list(tmp_path: Path) -> 
     write(two_series(), tmp_path)
     with pytest.raises(MedDLError) as refusal:
         read(tmp_path, ReadOptions(series="3"))
-    assert refusal.value.code is Code.MANY_SERIES
-    assert "2: MR" in refusal.value.message
+    assert refusal.value.code is Code.SERIES_UNKNOWN
+    assert "--series 2: MR" in refusal.value.message
 
 
 def test_one_bad_series_does_not_take_the_others_with_it(tmp_path: Path) -> None:
@@ -75,7 +75,8 @@ def test_one_bad_series_does_not_take_the_others_with_it(tmp_path: Path) -> None
     write(series(planes()) + bad, tmp_path)
     volumes = read(tmp_path, ReadOptions(series="all"))
     assert [volume.modality for volume in volumes] == ["CT"]
-    assert Code.SERIES_INCONSISTENT in [notice.code for notice in volumes[0].notices]
+    [notice] = [notice for notice in volumes[0].notices if notice.code is Code.SERIES_LEFT_OUT]
+    assert "SERIES_INCONSISTENT" in notice.message
 
 
 def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from fixtures.dicom_phantoms import multi_frame, planes, series, with_tags, write
-from MedDLCore.errors import Code, MedDLError
-from MedDLCore.readers import read
+from fixtures.dicom_phantoms import ROOT, multi_frame, planes, series, with_tags, write
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.readers import ReadOptions, read
+from MedDLCore.volume import Volume
 
 DEPTHS = np.arange(5) * 3.0
 DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
@@ -122,14 +123,104 @@ def test_an_image_with_trailing_padding_loses_nothing(tmp_path: Path) -> None:
 
 def test_empty_and_foreign_files_are_listed_and_the_series_is_read(tmp_path: Path) -> None:
     write(small_series(), tmp_path)
-    (tmp_path / "empty.dcm").touch()
+    (tmp_path / "LOCKFILE").touch()
     (tmp_path / "notes.txt").write_text("scanned on a Tuesday")
-    (tmp_path / "IM_0007").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300))
+    (tmp_path / "picture").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300))
+    (tmp_path / "._slice001.dcm").write_bytes(b"\0\x05\x16\x07" + bytes(300))
     volume = read(tmp_path)[0]
     assert volume.array.shape == (5, 8, 8)
-    skipped = [notice.message for notice in volume.notices if notice.code is Code.FILE_SKIPPED]
-    assert [message.split()[0] for message in skipped] == ["IM_0007", "empty.dcm", "notes.txt"]
-    assert "empty" in skipped[1]
+    assert [str(notice) for notice in about_files(volume)] == [
+        "FILE_SKIPPED: LOCKFILE is empty; it was left out.",
+        "FILE_SKIPPED: 3 files were left out, each of them not a DICOM file: ._slice001.dcm, notes.txt, picture.",
+    ]
+
+
+def about_files(volume: Volume) -> list[Notice]:
+    return [notice for notice in volume.notices if notice.code.value.startswith("FILE_")]
+
+
+@pytest.mark.parametrize("content", [b"", bytes(2000), b"no longer DICOM"])
+@pytest.mark.parametrize("name", ["slice005.dcm", "slice006.dcm", "other.DCM", "IM17", "IM9"])
+def test_what_is_left_of_a_last_slice_is_a_warning_of_its_own(name: str, content: bytes, tmp_path: Path) -> None:
+    """A slice that is missing at an end leaves no gap; "skipped: not a DICOM file" did not say that."""
+    paths = write(small_series(), tmp_path)
+    if name.startswith("IM"):
+        paths = [path.rename(tmp_path / f"IM{n}") for n, path in enumerate(paths, 1)]
+    (tmp_path / name).write_bytes(content)
+    [volume] = read(tmp_path)
+    [notice] = about_files(volume)
+    assert notice.code is Code.FILE_DAMAGED
+    assert name in notice.message
+    assert "may end too early" in notice.message
+
+
+def test_a_slice_whose_mark_is_damaged_is_refused_by_name(tmp_path: Path) -> None:
+    """It was skipped as a foreign file, and the scan ended a slice earlier."""
+    path = write(small_series(), tmp_path)[-1].rename(tmp_path / "last")
+    data = path.read_bytes()
+    path.write_bytes(data[:130] + b"\0" + data[131:])
+    with pytest.raises(MedDLError) as refusal:
+        read(tmp_path)
+    assert refusal.value.code is Code.FILE_UNREADABLE
+    assert "last" in refusal.value.message
+
+
+def two_series_of_which_the_second_is_cut(folder: Path, share: float) -> Path:
+    """Returns the cut file."""
+    write(small_series(), folder, "a")
+    path = write(series(planes(DEPTHS, rows=8, columns=8), "MR", number=2), folder, "b")[-1]
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+@pytest.mark.parametrize("share", [0.75, 0.99])
+def test_a_cut_file_of_another_series_does_not_take_the_chosen_one_with_it(share: float, tmp_path: Path) -> None:
+    cut = two_series_of_which_the_second_is_cut(tmp_path, share)
+    [chosen] = read(tmp_path, ReadOptions(series="1"))
+    assert chosen.array.shape == (5, 8, 8)
+    [every] = read(tmp_path, ReadOptions(series="all"))
+    assert [notice.code for notice in about_files(every)] == [Code.FILE_TRUNCATED]
+    for options, code in (
+        (ReadOptions(series="2"), Code.FILE_TRUNCATED),
+        (ReadOptions(series=f"{ROOT}.2"), Code.FILE_TRUNCATED),
+        (ReadOptions(), Code.MANY_SERIES),
+    ):
+        with pytest.raises(MedDLError) as refusal:
+            read(tmp_path, options)
+        assert refusal.value.code is code
+        assert (cut.name in refusal.value.message) == (code is Code.FILE_TRUNCATED)
+    assert "--series 2: MR, 5 images, not readable (FILE_TRUNCATED)" in refusal.value.message
+
+
+@pytest.mark.parametrize("options", [ReadOptions(), ReadOptions(series="1"), ReadOptions(series="all")])
+def test_a_file_that_is_cut_before_its_series_is_told_refuses_every_series(
+    options: ReadOptions, tmp_path: Path
+) -> None:
+    cut = two_series_of_which_the_second_is_cut(tmp_path, 0.3)
+    with pytest.raises(MedDLError) as refusal:
+        read(tmp_path, options)
+    assert refusal.value.code is Code.FILE_TRUNCATED
+    assert cut.name in refusal.value.message
+
+
+def test_a_file_cut_at_any_byte_never_leaves_its_own_series_shorter(tmp_path: Path) -> None:
+    path = two_series_of_which_the_second_is_cut(tmp_path, 1)
+    whole = path.read_bytes()
+    read_one = 0
+    for length in range(1, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(MedDLError) as refusal:
+            read(tmp_path, ReadOptions(series="2"))
+        assert refusal.value.code is Code.FILE_TRUNCATED
+        try:
+            [volume] = read(tmp_path, ReadOptions(series="1"))
+        except MedDLError as error:
+            assert error.code is Code.FILE_TRUNCATED
+        else:
+            assert volume.modality == "CT"
+            assert len(volume.acquired) == 5
+            read_one += 1
+    assert read_one > 10
 
 
 def test_a_file_without_preamble_is_read(tmp_path: Path) -> None:

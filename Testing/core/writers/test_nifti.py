@@ -16,6 +16,7 @@ from core.writers.phantoms import LABELS, LIVER, TO_LPS, three_structures, turne
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.writers import write_nifti
+from MedDLCore.writers.nifti import check_nifti
 
 FLOAT32 = 1e-4
 """NIfTI-1 stores the affine as float32: some 1e-7 of coordinates of a few hundred mm."""
@@ -101,8 +102,12 @@ def test_overlapping_structures_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_an_axis_that_the_format_cannot_count_is_refused(tmp_path: Path) -> None:
+def test_an_axis_that_the_format_cannot_count_is_refused_before_the_run_too(tmp_path: Path) -> None:
     geometry = Geometry.from_parts((1, 1, 40_000), (1, 1, 1))
+    check_nifti(Geometry.from_parts((1, 1, 32_767), (1, 1, 1)))
+    with pytest.raises(MedDLError) as before:
+        check_nifti(geometry)
+    assert before.value.code is Code.OUTPUT_UNWRITABLE
     with pytest.raises(MedDLError) as refused:
         write_nifti(LabelMap(np.ones(geometry.shape, np.uint8), geometry, (LIVER,)), tmp_path / "result.nii.gz")
     assert refused.value.code is Code.OUTPUT_UNWRITABLE

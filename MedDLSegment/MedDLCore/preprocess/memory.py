@@ -1,0 +1,58 @@
+"""How much memory ``prepare`` needs, without running it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..spec import ModelSpec, Percentiles, ZScore
+from ..volume import Volume
+from .grid import network_grid
+from .prepare import split_channels
+from .region import Region, cut_out
+
+FLOAT32, FLOAT64 = 4, 8
+"""Bytes of a voxel."""
+
+
+def preparing_memory(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> int:
+    """Bytes that ``prepare`` holds at its peak beyond the volumes, its result included. Arguments as there."""
+    whole = split_channels(volumes, spec)
+    first = whole[0] if region is None else cut_out(whole[:1], region)[0]
+    grid = math.prod(network_grid(first.geometry, spec.grid).shape)
+    largest = max(
+        _of_channel(scan, math.prod((first if n == 0 else scan).geometry.shape), grid, spec, region is not None)
+        for n, scan in enumerate(whole)
+    )
+    return len(whole) * grid * FLOAT32 + largest
+
+
+def _of_channel(scan: Volume, part: int, grid: int, spec: ModelSpec, is_cut: bool) -> int:
+    """The largest of what lives at one time: while moving, while taking statistics, while mapping values."""
+    size = np.result_type(scan.array.dtype, np.float32).itemsize
+    moving = _moving(part, grid, size, spec.grid.interpolation, is_cut or size != scan.array.dtype.itemsize)
+    mapping = min(len(spec.intensity), 2) * FLOAT32 * grid
+    if not any(isinstance(step, (Percentiles, ZScore)) for step in spec.intensity):
+        return max(moving, size * grid + mapping)
+    if spec.statistics == "scan":
+        return max(moving, size * grid + max(mapping, _measuring(scan.array.size, scan.array.dtype.itemsize, spec)))
+    if not is_cut:
+        return max(moving, size * grid + max(mapping, _measuring(grid, size, spec)))
+    whole = math.prod(network_grid(scan.geometry, spec.grid).shape)  # the whole scan is moved too, to be measured there
+    measuring = size * whole + max(mapping, _measuring(whole, size, spec))
+    return size * grid + max(measuring, _moving(scan.array.size, whole, size, spec.grid.interpolation, True))
+
+
+def _measuring(voxels: int, size: int, spec: ModelSpec) -> int:
+    """Of ``fit_intensity``: a copy that is sorted for percentiles, and what earlier steps have made of the values."""
+    sorted_copy = max(size, FLOAT32) * voxels if any(isinstance(step, Percentiles) for step in spec.intensity) else 0
+    return sorted_copy + min(len(spec.intensity) - 1, 2) * FLOAT32 * voxels
+
+
+def _moving(voxels: int, grid: int, size: int, interpolation: str, copied: bool) -> int:
+    """Of ``resample``: ITK's image, its spline coefficients, the result as an image and as an array."""
+    image = size * voxels * (2 if copied else 1)
+    coefficients = FLOAT64 * voxels if interpolation == "cubic" else 0
+    return max(image + coefficients, size * voxels + coefficients + size * grid, size * voxels + 2 * size * grid)

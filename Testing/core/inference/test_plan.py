@@ -1,0 +1,160 @@
+"""What a plan foresees: the memory that a run takes, and the time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from MedDLCore.inference import Device, peak_memory, speed
+from MedDLCore.inference.host import free_memory
+from MedDLCore.inference.memory import Forward
+from MedDLCore.inference.running import running_memory
+from MedDLCore.spec import Inference
+
+CPU = Device("cpu", "CPU", 10**12)
+
+
+def test_a_convolution_of_few_channels_is_planned_with_the_blocks_that_it_works_on() -> None:
+    """Three classes of 300x300x250 voxels were planned with 0.9 GB and took 3."""
+    voxels = 32**3 * 4
+    network = nn.Sequential(nn.Conv3d(1, 5, 1), nn.Conv3d(5, 5, 1), nn.Conv3d(5, 3, 1)).eval()
+    assert peak_memory(network, (1, 1, 32, 32, 32)).memory == (1 + 5 + 5) * voxels
+    assert peak_memory(network, (1, 1, 32, 32, 32), reordered=True).memory == (1 + 5 + 16 + 16) * voxels
+    wide = nn.Sequential(nn.Conv3d(1, 16, 1), nn.Conv3d(16, 20, 1)).eval()
+    assert peak_memory(wide, (1, 1, 32, 32, 32), reordered=True).memory == (1 + 16 + 32 + 20) * voxels
+    up = nn.ConvTranspose3d(16, 8, 2, stride=2).eval()
+    assert peak_memory(up, (1, 16, 16, 16, 16), reordered=True).memory == 16 * voxels // 8 + 3 * 8 * voxels
+
+
+def test_the_sum_of_a_sliding_window_and_the_slabs_on_their_way_are_planned() -> None:
+    """A scan of 4 by 2 by 2 patches without overlap, 3 channels out: 12 bytes for each voxel."""
+    inference = Inference(patch=(8, 8, 8), overlap=0)
+    forward = Forward(memory=100_000, operations=1, outputs=3)
+    shape, patch = (32, 16, 16), 8**3 * 12
+    slab, logits = 4 * patch, 16 * patch
+    running = running_memory(forward, shape, shape, 1, 1, 1, inference)
+    assert running == (slab + 100_000, 0, 3 * slab + slab, logits, slab, 0)
+    assert running.on_host(work_too=True) == slab + 100_000 + 4 * slab
+    assert running.on_host(work_too=False) == logits + slab
+    twice = running_memory(forward._replace(memory=0), shape, shape, 1, 2, 1, inference)
+    assert twice.work == slab + 4 * patch
+    alone = running_memory(forward, (3, 8, 8), (8, 8, 8), 2, 1, 1, inference)
+    assert alone == (patch + 100_000, 2 * 8**3 * 4, 0, patch, 0, 0)
+
+
+def test_a_scan_in_one_piece_is_not_counted_twice() -> None:
+    """On the host the network's input is the prepared array, or its padded copy; on a device it is one more."""
+    voxels = 16**3 * 4
+    forward = Forward(memory=10 * voxels, operations=1, outputs=3)
+    running = running_memory(forward, (16, 16, 16), (16, 16, 16), 1, 1, 1, Inference())
+    assert running.work == 10 * voxels
+    assert running.on_host(work_too=True) == 9 * voxels
+    assert running.on_host(work_too=False) == 3 * voxels
+    padded = running_memory(forward, (16, 16, 15), (16, 16, 16), 1, 1, 1, Inference(divisor=8))
+    assert padded.on_host(work_too=True) == 10 * voxels
+    assert running_memory(forward, (16, 16, 16), (16, 16, 16), 1, 2, 1, Inference()).work == 13 * voxels
+
+
+def test_a_run_takes_the_memory_that_its_plan_said(tmp_path: Path) -> None:
+    """Of the whole run, in a process of its own; the other networks and scans are in the benchmark."""
+    pytest.importorskip("resource")
+    from benchmarks import plan_memory as benchmark
+
+    name = "MeshNet 3, small"
+    benchmark.write_model(benchmark.CASES[name], tmp_path / "model")
+    seen = benchmark.run_child(name, tmp_path / "model", "seen", threads=1)
+    assert 0.85 < seen["planned"] / seen["memory"] < 1.5
+
+
+class OnAClock(nn.Conv3d):
+    """A network whose time is known: its first pass pays for a set-up, and small scans take longer than their share."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, set_up: float, per_voxel: float, slow_below: int = 0) -> None:
+        super().__init__(1, 8, 3, padding=1)
+        self.now, self.set_up, self.per_voxel, self.slow_below = 0.0, set_up, per_voxel, slow_below
+        self.edges: list[int] = []
+        monkeypatch.setattr(speed.time, "perf_counter", lambda: self.now)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type == "meta":
+            return super().forward(x)
+        slow = 6 if x.shape[2] < self.slow_below else 1
+        self.now += (0 if self.edges else self.set_up) + x[0, 0].numel() * self.per_voxel * slow
+        self.edges.append(x.shape[2])
+        return x
+
+    def seconds(self, patch: tuple[int, int, int]) -> float:
+        operations = peak_memory(self, (1, 1, *patch)).operations
+        found = speed.seconds_per_pass(self, 1, patch, operations, CPU)
+        assert found is not None
+        return found
+
+
+def test_the_first_pass_of_all_does_not_count_in_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = OnAClock(monkeypatch, set_up=1.0, per_voxel=1e-7)
+    assert network.seconds((96, 96, 96)) == pytest.approx(96**3 * 1e-7)
+
+
+def test_the_time_is_not_taken_from_a_cube_that_is_slower_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cube of 64 voxels gave 49 seconds for a run of 11."""
+    network = OnAClock(monkeypatch, set_up=0.5, per_voxel=2e-7, slow_below=96)
+    assert network.seconds((300, 300, 250)) == pytest.approx(300 * 300 * 250 * 2e-7)
+    assert network.edges[0] > 64
+
+
+@pytest.mark.parametrize("per_voxel", [1e-9, 1e-7, 1e-6, 1e-5])
+def test_planning_takes_a_few_seconds_or_one_pass_over_the_first_cube(
+    monkeypatch: pytest.MonkeyPatch, per_voxel: float
+) -> None:
+    network = OnAClock(monkeypatch, set_up=0.5, per_voxel=per_voxel)
+    assert network.seconds((512, 512, 512)) == pytest.approx(512**3 * per_voxel, rel=0.15)
+    one_pass = 0.5 + network.edges[0] ** 3 * per_voxel
+    assert network.now <= max(6.0, one_pass)
+    assert len(network.edges) <= 12
+
+
+def test_a_cube_that_would_fill_the_memory_is_not_timed() -> None:
+    network = nn.Conv3d(1, 8, 3, padding=1)
+    operations = peak_memory(network, (1, 1, 64, 64, 64)).operations
+    small = Device("cpu", "CPU", 10_000_000)
+    assert speed.seconds_per_pass(network, 1, (64, 64, 64), operations, small) is None
+
+
+def files(folder: Path, **texts: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name.replace("__", ".")).write_text(text + "\n", encoding="utf-8")
+
+
+def test_a_container_s_limit_counts_and_not_the_memory_of_its_machine(tmp_path: Path) -> None:
+    """Version 2; the group above has the limit. What is cached of files is given back when memory is asked for."""
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/outer/inner\n", encoding="utf-8")
+    root = tmp_path / "fs"
+    files(root / "outer" / "inner", memory__max="max", memory__current="500")
+    statistics = "anon 1\ninactive_file 200\n"
+    files(root / "outer", memory__max="2000", memory__current="700", memory__stat=statistics)
+    assert free_memory(root, membership) == 2000 - 700 + 200
+    files(root / "outer" / "inner", memory__max="600")
+    assert free_memory(root, membership) == 600 - 500
+    files(root / "outer" / "inner", memory__current="900")
+    assert free_memory(root, membership) == 0
+
+
+def test_a_container_s_limit_of_the_first_version_counts_too(tmp_path: Path) -> None:
+    """Within a container the path of the group is often that of the machine, and only the root is there."""
+    membership = tmp_path / "cgroup"
+    membership.write_text("5:cpu,cpuacct:/\n4:memory:/docker/1234\n0::/\n", encoding="utf-8")
+    names = {"memory__limit_in_bytes": "3000", "memory__usage_in_bytes": "1000"}
+    files(tmp_path / "fs" / "memory", **names, memory__stat="inactive_file 5\ntotal_inactive_file 50")
+    assert free_memory(tmp_path / "fs", membership) == 2050
+
+
+def test_without_control_groups_the_machine_s_memory_counts(tmp_path: Path) -> None:
+    assert free_memory(tmp_path, tmp_path / "absent") > 2**20
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/\nnot a line\n", encoding="utf-8")
+    assert free_memory(tmp_path, membership) > 2**20
