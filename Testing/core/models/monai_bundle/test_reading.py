@@ -10,7 +10,6 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import nn
 
 from fixtures.monai_bundles import (
@@ -28,7 +27,7 @@ from fixtures.monai_bundles import (
     window,
     write_bundle,
 )
-from MedDLCore.cli import main
+from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelStore, load_networks, open_model, pack
 from MedDLCore.models.networks import build_network
@@ -172,28 +171,32 @@ def test_a_result_that_the_bundle_leaves_on_its_grid_is_brought_back_and_told(
     assert [notice.code for notice in package.notices] == [Code.MODEL_ADAPTED] * told
 
 
+IN_OUT = {"in_channels": 1, "out_channels": 4}
+IN_3D = {**IN_OUT, "spatial_dims": 3}
+EFFICIENT = {"backbone": "efficientnet-b0"}
+
+
 @pytest.mark.parametrize(
     ("written", "network"),
     [
         (
-            {"_target_": "SwinUNETR", "img_size": 96, "in_channels": 1, "out_channels": 4, "use_checkpoint": True},
-            Network("SwinUNETR", {"in_channels": 1, "out_channels": 4}),
+            {"_target_": "SwinUNETR", "img_size": 96, **IN_OUT, "use_checkpoint": True},
+            Network("SwinUNETR", IN_OUT),
         ),
         (
-            {"_target_": "monai.networks.nets.UNETR", "in_channels": 1, "out_channels": 4, "img_size": [32] * 3, "pos_embed": "conv"},
-            Network("UNETR", {"in_channels": 1, "out_channels": 4, "img_size": [32] * 3, "proj_type": "conv"}),
+            {"_target_": "monai.networks.nets.UNETR", **IN_OUT, "img_size": [32] * 3, "pos_embed": "conv"},
+            Network("UNETR", {**IN_OUT, "img_size": [32] * 3, "proj_type": "conv"}),
         ),
         (
             {"_target_": "BasicUnet", "dimensions": 3, "out_channels": 4},
             Network("BasicUNet", {"spatial_dims": 3, "out_channels": 4}),
         ),
         (
-            {"_target_": "monai.networks.nets.flexible_unet.FlexUNet", "in_channels": 1, "out_channels": 4, "spatial_dims": 3,
-             "backbone": "efficientnet-b0", "pretrained": True},
-            Network("FlexibleUNet", {"in_channels": 1, "out_channels": 4, "spatial_dims": 3, "backbone": "efficientnet-b0"}),
+            {"_target_": "monai.networks.nets.flexible_unet.FlexUNet", **IN_3D, **EFFICIENT, "pretrained": True},
+            Network("FlexibleUNet", {**IN_3D, **EFFICIENT}),
         ),
     ],
-)  # fmt: skip
+)
 def test_arguments_of_older_versions_of_monai_are_brought_up_to_date(
     written: dict[str, Any], network: Network, tmp_path: Path
 ) -> None:
@@ -269,7 +272,7 @@ def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 def test_a_bundle_is_added_shown_and_used_like_any_other_model(
-    zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEDDL_MODELS", str(tmp_path / "store"))
     source = write_bundle(tmp_path / "bundle", inference_json(), NETWORK)
@@ -278,18 +281,17 @@ def test_a_bundle_is_added_shown_and_used_like_any_other_model(
         pack(source, tmp_path / "bundle.zip")
         source = tmp_path / "bundle.zip"
     scan = phantom(tmp_path / "scan.nii.gz", np.eye(3))
-    runner = CliRunner()
 
-    def run(*arguments: object) -> str:
-        result = runner.invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.output
+    def meddl(*arguments: object) -> str:
+        assert run([str(argument) for argument in arguments]) == 0, capsys.readouterr()
+        return capsys.readouterr().out
 
-    run("models", "add", source)
+    meddl("models", "add", source)
     assert [model.name for model in ModelStore().list()] == ["random_phantom_network"]
-    assert "left kidney" in run("models", "info", "random_phantom_network")
-    assert "MIT" in run("models", "info", "random_phantom_network")
-    run("plan", scan, "--model", "random_phantom_network", "--device", "cpu")
-    run("segment", scan, tmp_path / "out", "--model", "random_phantom_network", "--device", "cpu", "--format", "nii.gz")
+    assert "left kidney" in meddl("models", "info", "random_phantom_network")
+    assert "MIT" in meddl("models", "info", "random_phantom_network")
+    meddl("plan", scan, "--model", "random_phantom_network", "--device", "cpu")
+    options = ("--device", "cpu", "--format", "nifti", "--no-picture", "--out", tmp_path / "out")
+    meddl("segment", scan, "--model", "random_phantom_network", *options)
     (result,) = (tmp_path / "out").rglob("*.nii.gz")
     assert set(np.unique(np.asarray(nibabel.load(result).dataobj))) == {0, 1, 2, 3}
