@@ -323,12 +323,10 @@ def _validate(spec: ModelSpec) -> None:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
     if spec.clean_up.grid == "network" and spec.output.interpolate != "labels":
         raise _invalid("model.clean_up.grid", "is the network's only where labels are interpolated back")
-    steps = {"steps_on_scan": spec.steps_on_scan}
-    if spec.foreground is not None:
-        steps["foreground.steps"] = spec.foreground.steps
-    for where, count in steps.items():
-        if not 0 <= count <= len(spec.intensity):
-            raise _invalid(f"model.{where}", "must lie between 0 and the number of intensity steps")
+    if not 0 <= spec.steps_on_scan <= len(spec.intensity):
+        raise _invalid("model.steps_on_scan", "must lie between 0 and the number of intensity steps")
+    if spec.foreground is not None and not spec.steps_on_scan <= spec.foreground.steps <= len(spec.intensity):
+        raise _invalid("model.foreground.steps", "must lie between the steps on the scan and all intensity steps")
     if not spec.clean_up.minimum_volume >= 0:
         raise _invalid("model.clean_up.minimum_volume", "must not be negative")
     _validate_ranges(spec)

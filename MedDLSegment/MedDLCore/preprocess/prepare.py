@@ -52,12 +52,14 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
-    inside = np.zeros(geometry.shape, dtype=np.bool_)
+    inside: NDArray[np.bool_] | None = None
     first, later = spec.intensity[: spec.steps_on_scan], spec.intensity[spec.steps_on_scan :]
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
         if first:
             lines = fit_intensity(first, scan.array)
-            scan, part = (replace(volume, array=apply_intensity(lines, volume.array)) for volume in (scan, part))
+            changed = replace(scan, array=apply_intensity(lines, scan.array))
+            part = changed if part is scan else replace(part, array=apply_intensity(lines, part.array))
+            scan = changed
         air = float(scan.array.min())
         on_edge = spec.grid.rule == "first_voxel" and part.geometry.same_as(parts[0].geometry)
         fill = None if on_edge else air
@@ -72,9 +74,10 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
         lines = fit_intensity(later, measured)
         array[channel] = apply_intensity(lines, moved)
         if spec.foreground is not None:
-            known = lines[: max(0, spec.foreground.steps - len(first))]
-            inside |= apply_intensity(known, moved) > spec.foreground.above
-    if spec.foreground is None:
+            known = lines[: spec.foreground.steps - len(first)]
+            above = apply_intensity(known, moved) > spec.foreground.above
+            inside = above if inside is None else inside | above
+    if spec.foreground is None or inside is None:
         return Prepared(array, geometry)
     cut = around(inside, spec.foreground.margin)
     a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
