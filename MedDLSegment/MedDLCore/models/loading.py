@@ -30,11 +30,11 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
         MedDLError: MODEL_CORRUPT for damaged weights; MODEL_UNSAFE for a file that may run code; MODEL_INVALID where
             the network is not known, the weights are not those of the network, or its outputs do not hold the labels.
     """
-    from .networks import check_outputs, network_from_weights
+    from .networks import check_outputs, for_volumes, network_from_weights
 
     spec = package.spec
     networks = [
-        network_from_weights(spec.network, read_state_dict(path), len(spec.channels))
+        for_volumes(network_from_weights(spec.network, read_state_dict(path), len(spec.channels)), spec.inference.patch)
         for path in verify_weights(package)
     ]
     check_outputs(networks[0], spec)  # the others are built alike

@@ -51,17 +51,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if is_safetensors(path):
         state: Any = _read_safetensors(path)
-    elif _begins_with(path, b"PK\x03\x04"):
-        state = _read_zip(path)
-    elif path.stat().st_size == 0:
-        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
     else:
-        raise MedDLError(
-            Code.MODEL_UNSAFE,
-            f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. "
-            "It was not opened.",
-            CONVERT,
-        )
+        state = read_checkpoint(path)
     return _checked(state, path.name)
 
 
@@ -87,14 +78,37 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {str(error)[:MOST_QUOTED]}.") from error
 
 
-def _read_zip(path: Path) -> Any:
+def read_checkpoint(path: Path, arrays: bool = False) -> Any:
+    """What a file of PyTorch's zip format holds, read through its restricted unpickler.
+
+    Args:
+        path: the file.
+        arrays: numpy's numbers and arrays of them are made too, beside tensors and Python's plain types.
+
+    Raises:
+        MedDLError: MODEL_UNSAFE for a file that may run code; MODEL_CORRUPT for a damaged one.
+    """
+    if _begins_with(path, b"PK\x03\x04"):
+        return _read_zip(path, arrays)
+    if path.stat().st_size == 0:
+        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
+    raise MedDLError(
+        Code.MODEL_UNSAFE,
+        f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. It was not opened.",
+        CONVERT,
+    )
+
+
+def _read_zip(path: Path, arrays: bool) -> Any:
     import pickle
 
     import torch
 
     _check_zip(path)
+    allowed = _array_types() if arrays else []
     try:
-        with path.open("rb") as file:  # not the path: torch.load takes the suffix for the content
+        # Not the path: torch.load takes the suffix for the content.
+        with path.open("rb") as file, torch.serialization.safe_globals(allowed):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         first_line = str(error).splitlines()[0][:MOST_QUOTED] if str(error) else "a forbidden instruction"
@@ -105,6 +119,15 @@ def _read_zip(path: Path) -> Any:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: PyTorch cannot read it.") from error
 
 
+def _array_types() -> list[Any]:
+    """What a pickled array of numbers is made of, under the names that numpy 1 and 2 give it."""
+    import numpy as np
+
+    made_by = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
+    makers = [(make, f"numpy.{core}.multiarray.{name}") for name, make in made_by.items() for core in ("core", "_core")]
+    return [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, *makers]
+
+
 def _check_zip(path: Path) -> None:
     """Refuses TorchScript, which is code, and compressed members, which PyTorch never writes and a bomb needs."""
     try:
@@ -113,7 +136,7 @@ def _check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {str(error)[:MOST_QUOTED]}.") from error
     parts = [member.filename.split("/") for member in members]
-    if any("code" in part[:-1] or part[-1] == "constants.pkl" for part in parts):
+    if any("code" in part[1:-1] or part[-1] == "constants.pkl" for part in parts):
         raise MedDLError(Code.MODEL_UNSAFE, f"{path.name} is TorchScript, which is code. It was not opened.", CONVERT)
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise MedDLError(

@@ -4,5 +4,6 @@ from .assemble import network_from_weights
 from .meshnet import MeshNet
 from .outputs import check_outputs
 from .registry import build_network, network_names
+from .slicewise import for_volumes
 
-__all__ = ["MeshNet", "build_network", "check_outputs", "network_from_weights", "network_names"]
+__all__ = ["MeshNet", "build_network", "check_outputs", "for_volumes", "network_from_weights", "network_names"]
