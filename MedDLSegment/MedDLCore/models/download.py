@@ -23,7 +23,7 @@ from ..atomic import named_errors
 from ..errors import Code, MedDLError
 from .bundle import write_description
 from .catalogue import Entry, RemoteFile
-from .package import path_inside
+from .inside import path_inside
 from .store import ModelStore, StoredModel
 
 Progress = Callable[[int, int], None]
