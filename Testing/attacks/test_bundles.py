@@ -33,6 +33,8 @@ from fixtures.published_bundle import inference, write_bundle
 from fixtures.watched import Opened, open_watched
 
 REFUSALS = {"MODEL_INVALID", "MODEL_UNSAFE", "MODEL_CORRUPT", "MODEL_UNTRUSTED"}
+"""Codes of refusals. LOADED is none, and CRASHED is an error that nobody foresaw."""
+
 Fill = Callable[[Path, Path], object]
 """Writes a bundle into a folder; the second path is the canary that must not appear."""
 
@@ -147,7 +149,12 @@ def test_a_hostile_bundle_is_refused_in_words_and_nothing_in_it_runs(opened: dic
 @pytest.mark.parametrize("attack", HARMLESS)
 def test_what_nobody_needs_to_look_at_never_runs(opened: dict[str, Opened], attack: str) -> None:
     assert opened[attack].events == ()
-    assert opened[attack].code == opened["nothing"].code
+    assert opened[attack].code == "LOADED", opened[attack]
+
+
+def test_a_refusal_lists_the_places(opened: dict[str, Opened]) -> None:
+    message = opened["network argument: import and shell"].message
+    assert "inference.json: network_def::out_channels" in message and "os" in message
 
 
 def test_the_watch_sees_what_it_should(tmp_path: Path) -> None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
-from typing import IO, Any
+from typing import Any
 
 
 def _main() -> None:
     protocol = os.fdopen(os.dup(1), "w", encoding="ascii", buffering=1)
     os.dup2(2, 1)
-    line = sys.stdin.buffer.readline()
-    threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer,), daemon=True).start()
+    line = _first_line()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if not line:
         return
 
@@ -31,18 +30,28 @@ def _main() -> None:
         run(json.loads(line), lambda done, of: say("progress", done=done, of=of))
     except MemoryError as error:
         say("error", kind="memory", message=str(error))
-    except Exception as error:  # noqa: BLE001  a stranger's code may raise anything; it ends here, in words
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a stranger's code may raise anything; it ends here, in words
         import traceback
 
         traceback.print_exc()
         memory = any(words in str(error) for words in ("out of memory", "DefaultCPUAllocator"))
         say("error", kind="memory" if memory else "", message=f"{type(error).__name__}: {error}"[:2000])
     else:
-        say("result", pid=os.getpid())
+        say("result")
+    os._exit(0)  # a stranger's threads and exit handlers have nothing more to do
 
 
-def _end_with_parent(stream: IO[bytes]) -> None:
-    stream.read()
+def _first_line() -> bytes:
+    """Read byte by byte, so that nothing of the channel is held in a buffer."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
