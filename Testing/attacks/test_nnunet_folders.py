@@ -17,6 +17,7 @@ from fixtures.hostile_nnunet import (
     DATASETS,
     NAMED,
     SIZES,
+    UNUSED,
     checkpoint,
     dataset,
     pickled_checkpoints,
@@ -48,15 +49,28 @@ def _hostile() -> dict[str, Write]:
         found[f"dataset: {what}"] = lambda folder, canary, place=place, value=value: write_nnunet(  # type: ignore[misc]
             folder, dataset_json=with_value(dataset(), place, value)
         )
-    found["a trainer of its own"] = lambda folder, canary: write_nnunet(folder, saved=checkpoint(trainer_name="Evil"))
-    found["pickled postprocessing"] = lambda folder, canary: write_nnunet(
-        folder, more={"postprocessing.pkl": pickled_checkpoints(canary)["bare"]}
-    )
     found["pickled plans"] = lambda folder, canary: write_nnunet(
         folder, plans_json="[]", more={"plans.pkl": pickled_checkpoints(canary)["bare"]}
     )
     for what, text in {"empty": "", "deep": "[" * 100_000 + "]" * 100_000, "twice": '{"a": 1, "a": 2}'}.items():
         found[f"plans: {what}"] = lambda folder, canary, text=text: write_nnunet(folder, text)  # type: ignore[misc]
+    return found
+
+
+def _beside() -> dict[str, Write]:
+    """Attacks at places that prediction does not need: such a folder may open, but nothing of them runs."""
+    found: dict[str, Write] = {"nothing": lambda folder, canary: write_nnunet(folder)}
+    for what, (place, value) in UNUSED.items():
+        found[what] = lambda folder, canary, place=place, value=value: write_nnunet(  # type: ignore[misc]
+            folder, with_value(plans(), place, value), more={"evil.py": evil_module(canary).encode()}
+        )
+    found["a reader of the data set"] = lambda folder, canary: write_nnunet(
+        folder, dataset_json={**dataset(), "overwrite_image_reader_writer": "evil.Evil"}
+    )
+    found["a trainer of its own"] = lambda folder, canary: write_nnunet(folder, saved=checkpoint(trainer_name="Evil"))
+    found["pickled postprocessing"] = lambda folder, canary: write_nnunet(
+        folder, more={"postprocessing.pkl": pickled_checkpoints(canary)["bare"]}
+    )
     found["a fold elsewhere"] = _fold_elsewhere
     return found
 
@@ -70,7 +84,7 @@ def _fold_elsewhere(folder: Path, canary: Path) -> Path:
     return trained
 
 
-HOSTILE = _hostile()
+HOSTILE, BESIDE = _hostile(), _beside()
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +92,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Opened]:
     """Every folder of this file, opened in one watched process."""
     root = tmp_path_factory.mktemp("nnunet")
     folders = {}
-    for number, (name, write) in enumerate(HOSTILE.items()):
+    for number, (name, write) in enumerate({**HOSTILE, **BESIDE}.items()):
         (root / str(number)).mkdir()
         folders[name] = write(root / str(number) / "results", root / str(number) / "canary")
     assert not list(root.rglob("canary*")), "an attack ran while it was made"
@@ -89,9 +103,20 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Opened]:
 
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_a_hostile_folder_is_refused_in_words_and_nothing_in_it_runs(opened: dict[str, Opened], attack: str) -> None:
-    """Even where the attack alone would be no reason to refuse, the weights here fit no network."""
     assert opened[attack].events == ()
     assert opened[attack].code in REFUSALS, opened[attack]
+
+
+@pytest.mark.parametrize("attack", BESIDE)
+def test_what_prediction_does_not_need_never_runs(opened: dict[str, Opened], attack: str) -> None:
+    assert opened[attack].events == ()
+    assert opened[attack].code in {*REFUSALS, "LOADED"}, opened[attack]
+
+
+def test_the_folder_without_an_attack_loads(opened: dict[str, Opened]) -> None:
+    """Else every refusal above could have another reason."""
+    pytest.importorskip("MedDLCore.models.nnunet", reason="this MedDL does not read nnU-Net's folders")
+    assert opened["nothing"].code == "LOADED", opened["nothing"]
 
 
 @pytest.mark.parametrize("attack", pickled_checkpoints(Path("canary")))
