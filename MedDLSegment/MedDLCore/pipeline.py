@@ -19,7 +19,7 @@ import psutil
 import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
-from .models import ModelPackage, load_networks
+from .models import ModelPackage, load_networks, run_trusted
 from .postprocess import decide, only
 from .preprocess import Region, inside, network_grid, prepare
 from .preprocess.prepare import split_channels
@@ -113,7 +113,7 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
 
     chosen = choose_device(device, threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
-    return Model(package, load_networks(package), chosen)
+    return Model(package, () if package.trusted else load_networks(package), chosen)
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
@@ -123,6 +123,12 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
         MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``.
     """
     admit(volumes, model.spec, options)
+    if model.package.trusted:
+        raise MedDLError(
+            Code.MODEL_TRUSTED,
+            f"What a run of {model.spec.name} needs, only its own code knows.",
+            "Run it with meddl segment; it ends with a message where the memory does not suffice.",
+        )
     return _plan(volumes, model, options, timed)
 
 
@@ -150,6 +156,8 @@ def segment(
     scan = volumes[0].geometry
     labels = chosen_labels(spec, options.structures)
     notices = admit(volumes, spec, options)
+    if model.package.trusted:
+        return _by_its_own_code(volumes, model, options, clock, notices)
     foreseen = _plan(volumes, model, options, timed=False)
     notices += _check_memory(foreseen, options)
 
@@ -170,6 +178,26 @@ def segment(
             label_map = _pasted(label_map, scan, options.region)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
+
+
+def _by_its_own_code(
+    volumes: Sequence[Volume], model: Model, options: Options, clock: _Clock, notices: tuple[Notice, ...]
+) -> Segmentation:
+    """A trusted bundle segments the whole scan in a process of its own; the region is cut out of its result."""
+    from .inference import Plan
+
+    scan, device = volumes[0].geometry, model.device
+    with clock.stage("network"):
+        tell = clock.progress("network")
+        label_map = run_trusted(model.package, volumes, device.name, tell)
+    with clock.stage("finish"):
+        label_map = only(label_map, chosen_labels(model.spec, options.structures))
+        if options.region is not None:
+            label_map = _pasted(label_map, scan, options.region)
+    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    k, j, i = scan.shape
+    unknown = Plan((i, j, k), 1, 1, 0, 0, int(psutil.virtual_memory().available), 0, 0, None, device.description)
+    return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, unknown)
 
 
 def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:

@@ -23,11 +23,11 @@ from fixtures.balls import ball, turned
 from fixtures.own_code import own_code_bundle
 from fixtures.published_bundle import inference, write_bundle
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models.trusted import run_trusted
+from MedDLCore.models.trusted import Consents, file_set, open_trusted, run_trusted
 from MedDLCore.models.trusted.parent import checked
+from MedDLCore.pipeline import Options, load, segment
+from MedDLCore.preprocess import Region, inside
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
-
-SPLEEN = (Label(1, "spleen", (1, 2, 3)),)
 
 
 def scan() -> Volume:
@@ -39,8 +39,12 @@ def scan() -> Volume:
     return Volume((volume.array / 8 + noise).astype(np.float32), geometry, "CT")
 
 
-def run(bundle: Path, tell: Callable[[str, int, int], None] = lambda *_: None) -> LabelMap:
-    return run_trusted(bundle, [scan()], SPLEEN, "cpu", 1, tell)
+def run(bundle: Path, tell: Callable[[int, int], None] = lambda *_: None) -> LabelMap:
+    store = bundle.parent / "store"
+    Consents(store).grant(bundle, file_set(bundle))
+    package = open_trusted(bundle, store)
+    assert package is not None and package.spec.labels[0].name == "spleen"
+    return run_trusted(package, [scan()], "cpu", tell)
 
 
 def refused(bundle: Path) -> MedDLError:
@@ -168,6 +172,20 @@ def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
     assert all(_gone(int(pid)) for pid in facts.read_text().split())
+
+
+def test_a_region_is_cut_out_of_the_whole_result(tmp_path: Path) -> None:
+    bundle, volume = own_code_bundle(tmp_path / "bundle"), scan()
+    Consents(tmp_path / "store").grant(bundle, file_set(bundle))
+    package = open_trusted(bundle, tmp_path / "store")
+    assert package is not None
+    centre = volume.geometry.index_to_ras((9, 10, 7))
+    region = Region(tuple(centre - 6), tuple(centre + 6))
+    model = load(package, "cpu", 1)
+    whole, part = segment([volume], model), segment([volume], model, Options(region=region))
+    within = inside(volume.geometry, region)
+    assert np.array_equal(part.label_map.array, whole.label_map.array * within)
+    assert 0 < part.label_map.array.sum() < whole.label_map.array.sum()
 
 
 GEOMETRY = Geometry.from_parts((2, 3, 4), (1, 1, 1))

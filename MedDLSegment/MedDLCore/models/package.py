@@ -38,12 +38,14 @@ class ModelPackage:
         folder: where it lies.
         sha256: over the description and, through it, the weights: identifies the model.
         notices: what a person should know about the package.
+        trusted: the person lets it run its own code (see ``trusted``); its spec says nothing of the stations.
     """
 
     spec: ModelSpec
     folder: Path
     sha256: str
     notices: tuple[Notice, ...] = ()
+    trusted: bool = False
 
 
 def open_folder(folder: Path) -> ModelPackage:

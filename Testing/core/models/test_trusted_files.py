@@ -52,11 +52,11 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_whatever_changes_voids_the_consent(bundle: Path, tmp_path: Path, change: str) -> None:
     consents = Consents(tmp_path / "store")
-    assert consents.since(bundle) is None
+    assert consents.since(bundle, file_set(bundle)) is None
     consents.grant(bundle, file_set(bundle))
-    assert consents.since(bundle) is not None
+    assert consents.since(bundle, file_set(bundle)) is not None
     CHANGES[change](bundle)
-    assert consents.since(bundle) is None
+    assert consents.since(bundle, file_set(bundle)) is None
     assert consents.is_known(bundle)
 
 
@@ -64,9 +64,9 @@ def test_a_bundle_that_moves_is_not_trusted_there(bundle: Path, tmp_path: Path) 
     consents = Consents(tmp_path / "store")
     consents.grant(bundle, file_set(bundle))
     bundle.rename(tmp_path / "elsewhere")
-    assert consents.since(tmp_path / "elsewhere") is None
+    assert consents.since(tmp_path / "elsewhere", file_set(tmp_path / "elsewhere")) is None
     (tmp_path / "elsewhere").rename(bundle)
-    assert consents.since(bundle) is not None
+    assert consents.since(bundle, file_set(bundle)) is not None
 
 
 def test_what_changes_between_showing_and_agreeing_is_not_agreed_to(bundle: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_what_changes_between_showing_and_agreeing_is_not_agreed_to(bundle: Path
     _one_byte(bundle)
     consents = Consents(tmp_path / "store")
     consents.grant(bundle, shown)
-    assert consents.since(bundle) is None
+    assert consents.since(bundle, file_set(bundle)) is None
 
 
 def test_a_consent_is_taken_back_alone(bundle: Path, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_consent_is_taken_back_alone(bundle: Path, tmp_path: Path) -> None:
     for folder in (bundle, tmp_path / "other"):
         consents.grant(folder, file_set(folder))
     assert consents.revoke(bundle) and not consents.revoke(bundle)
-    assert consents.since(bundle) is None and not consents.is_known(bundle)
-    assert consents.since(tmp_path / "other") is not None
+    assert consents.since(bundle, file_set(bundle)) is None and not consents.is_known(bundle)
+    assert consents.since(tmp_path / "other", file_set(tmp_path / "other")) is not None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"folders": 5}', '{"folders": {"x": 5}}', "\0", "[" * 100_000])
@@ -93,9 +93,9 @@ def test_a_damaged_list_of_consents_trusts_nothing(bundle: Path, tmp_path: Path,
     consents = Consents(tmp_path / "store")
     consents.grant(bundle, file_set(bundle))
     consents.path.write_text(text)
-    assert consents.since(bundle) is None
+    assert consents.since(bundle, file_set(bundle)) is None
     consents.grant(bundle, file_set(bundle))
-    assert consents.since(bundle) is not None
+    assert consents.since(bundle, file_set(bundle)) is not None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

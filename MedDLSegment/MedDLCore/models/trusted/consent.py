@@ -14,7 +14,7 @@ from pathlib import Path
 from ...atomic import atomic_path, named_errors
 from ...errors import MedDLError
 from ..description import read_json
-from .file_set import FileSet, file_set
+from .file_set import FileSet
 
 FILE = "trusted.json"
 """Its name in the folder of models. Deleting it takes every consent back."""
@@ -31,12 +31,15 @@ class Consents:
         """Takes the folder of models."""
         self.path = store / FILE
 
-    def since(self, folder: Path) -> str | None:
-        """The day since which the files of a folder are trusted as they are now; None: they are not."""
-        entry = self._entries().get(_key(folder))
-        if entry is None or entry.get("sha256") != file_set(folder).sha256:
-            return None
-        return entry.get("since", "")
+    def since(self, folder: Path, files: FileSet) -> str | None:
+        """The day since which a folder with these files is trusted; None: it is not.
+
+        Args:
+            folder: where the bundle lies.
+            files: what is there now.
+        """
+        entry = self._entries().get(_key(folder), {})
+        return str(entry.get("since", "")) if entry.get("sha256") == files.sha256 else None
 
     def is_known(self, folder: Path) -> bool:
         """Whether a folder was trusted, as it is or as it was."""

@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 
 from ...errors import Code, MedDLError
 from ...volume import Geometry, Label, LabelMap, Volume
+from ..package import ModelPackage
+from .file_set import file_set
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with (stage, done, of), and now and then without news. What it raises ends the child."""
+OnProgress = Callable[[int, int], None]
+"""Called with (done, of), and now and then without news. What it raises ends the child."""
 
 LOOK_SECONDS = 0.1
 """How often the caller is asked whether the run goes on."""
@@ -38,30 +40,30 @@ LONGEST_LINE = 65536
 
 
 def run_trusted(
-    folder: Path,
+    package: ModelPackage,
     volumes: Sequence[Volume],
-    labels: Sequence[Label],
     device: str,
-    threads: int,
     on_progress: OnProgress,
 ) -> LabelMap:
     """Lets a bundle segment a scan with its own preprocessing, network, inferer and postprocessing.
 
     Args:
-        folder: the bundle. The caller has made sure that it is trusted.
+        package: of ``open_trusted``. Its files are compared once more before they run.
         volumes: one for each channel, all on one grid; or one with several channels.
-        labels: the structures that the bundle may find.
         device: torch's name of the device.
-        threads: CPU threads.
         on_progress: told of progress; what it raises ends the run.
 
     Returns:
         On the grid of ``volumes[0]``. Of a bundle whose structures overlap, each has a layer of its own.
 
     Raises:
-        MedDLError: MODEL_INVALID where the bundle's code fails or its result is no segmentation of this scan;
-            NO_MEMORY where the child ran out of it.
+        MedDLError: MODEL_UNTRUSTED where a file has changed; MODEL_INVALID where the bundle's code fails or its result
+            is no segmentation of this scan; NO_MEMORY where the child ran out of it.
     """
+    import torch
+
+    if file_set(package.folder).sha256 != package.sha256:
+        raise MedDLError(Code.MODEL_UNTRUSTED, f"A file of {package.spec.name} has just changed. Nothing of it ran.")
     geometry = volumes[0].geometry
     with _private_folder() as scratch:
         channels = [channel for volume in volumes for channel in volume.array.reshape(-1, *geometry.shape)]
@@ -70,15 +72,15 @@ def run_trusted(
             files.append(f"channel_{n}.npy")
             np.save(scratch / files[-1], np.ascontiguousarray(channel.T), allow_pickle=False)
         request = {
-            "bundle": str(folder.resolve()),
+            "bundle": str(package.folder.resolve()),
             "channels": files,
             "affine": geometry.ijk_to_ras.tolist(),
             "device": device,
-            "threads": threads,
+            "threads": torch.get_num_threads(),
         }
         for event in _events(request, scratch, on_progress):
             if event.get("event") == "result":
-                return checked(_load(scratch / "result.npy"), geometry, labels)
+                return checked(_load(scratch / "result.npy"), geometry, package.spec.labels)
             if event.get("event") == "error":
                 message = str(event.get("message", ""))[:LONGEST_MESSAGE]
                 if event.get("kind") == "memory":
@@ -158,7 +160,7 @@ def _events(request: dict[str, Any], scratch: Path, on_progress: OnProgress) -> 
         with suppress(BrokenPipeError):
             asks.write(json.dumps(request).encode() + b"\n")
             asks.flush()
-        stage = ("network", 0, 1)
+        stage = (0, 1)
         while True:
             on_progress(*stage)
             try:
@@ -170,7 +172,7 @@ def _events(request: dict[str, Any], scratch: Path, on_progress: OnProgress) -> 
                 return
             event = _parsed(line)
             if event.get("event") == "progress":
-                stage = ("network", int(event["done"]), int(event["of"]))
+                stage = (int(event["done"]), int(event["of"]))
             elif event.get("event") in ("result", "error"):
                 yield event
                 return
