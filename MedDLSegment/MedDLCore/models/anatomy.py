@@ -71,6 +71,18 @@ def coded(labels: Iterable[Label]) -> tuple[Label, ...]:
     return tuple(label if label.terminology else _with_code(label) for label in labels)
 
 
+def colored(labels: Iterable[Label]) -> tuple[Label, ...]:
+    """The labels of a model that says no colours, in Slicer's own where it has one that no label before has."""
+    found: list[Label] = []
+    taken: set[Color] = set()
+    for label in labels:
+        structure = structure_named(label.name)
+        color = structure.color if structure and structure.color not in taken else None
+        found.append(replace(label, color=color or label.color))
+        taken.add(found[-1].color)
+    return tuple(found)
+
+
 def structure_named(name: str) -> Structure | None:
     """What the table knows of a structure by this name; None for a name that it does not hold."""
     words = normalised(name)

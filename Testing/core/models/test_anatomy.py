@@ -11,7 +11,7 @@ from pydicom.sr._concepts_dict import concepts
 
 from fixtures.packages import threshold_package
 from MedDLCore.models import catalogue, open_model, write_package
-from MedDLCore.models.anatomy import FILE, LEFT, RIGHT, coded, normalised, structure_named, table
+from MedDLCore.models.anatomy import FILE, LEFT, RIGHT, coded, colored, normalised, structure_named, table
 from MedDLCore.terminology import terminology_of
 from MedDLCore.volume import GENERIC_TERMINOLOGY, Concept, Label, Terminology
 
@@ -118,6 +118,19 @@ def test_left_and_right_are_never_swapped() -> None:
         by_meaning = {s for s in (LEFT, RIGHT) if s.meaning.casefold() in said.type.meaning.casefold().split()}
         side = side or {"lv": LEFT, "rv": RIGHT}.get(words.split()[0])
         assert sides | by_meaning == ({side} if side else set()), words
+
+
+def test_a_model_without_colours_gets_slicers_each_once() -> None:
+    names = ("liver", "left kidney", "right kidney", "thing", "Spleen")
+    labels = [Label(n, name, (n, n, n)) for n, name in enumerate(names, 1)]
+    assert [label.color for label in colored(labels)] == [
+        (221, 130, 101),
+        (185, 102, 83),
+        (3, 3, 3),
+        (4, 4, 4),
+        (157, 108, 162),
+    ]
+    assert [(label.value, label.name) for label in colored(labels)] == list(enumerate(names, 1))
 
 
 def test_slicer_knows_the_colours() -> None:
