@@ -18,6 +18,7 @@ import psutil
 import pytest
 import torch
 from monai.bundle import ConfigParser
+from monai.transforms import EnsureChannelFirstd, LoadImaged
 
 from fixtures.balls import ball, turned
 from fixtures.own_code import own_code_bundle
@@ -25,6 +26,7 @@ from fixtures.published_bundle import inference, write_bundle
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models.trusted import Consents, file_set, open_trusted, run_trusted
 from MedDLCore.models.trusted.parent import checked
+from MedDLCore.models.trusted.scan_reader import scan_reader
 from MedDLCore.pipeline import Options, load, segment
 from MedDLCore.preprocess import Region, inside
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
@@ -83,11 +85,27 @@ def test_the_result_is_that_of_monais_own_transforms_and_inferer(tmp_path: Path)
     assert (result.array == wanted).mean() >= 0.9999
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_loading_transform_is_given_the_scan_in_its_place(tmp_path: Path, channels: int) -> None:
+    volume = scan()
+    files = []
+    for n in range(channels):
+        files.append(str(tmp_path / f"{n}.npy"))
+        np.save(files[-1], volume.array.T + n)
+    load_image = LoadImaged(keys="image", reader=scan_reader(volume.geometry.ijk_to_ras))
+    image = EnsureChannelFirstd(keys="image")(load_image({"image": files if channels > 1 else files[0]}))["image"]
+    assert np.array_equal(image.numpy(), np.stack([volume.array.T + n for n in range(channels)]))
+    assert np.array_equal(image.affine.numpy(), volume.geometry.ijk_to_ras)
+
+
 def test_the_code_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
     act = f"json.dump([os.getpid(), os.getpgid(0), os.getcwd(), os.path.abspath(__file__)], open({str(facts)!r}, 'w'))"
     bundle = own_code_bundle(tmp_path / "bundle", act)
+    canary = tmp_path / "canary"
+    (bundle / "configs/logging.conf").write_text(f"[handler_h]\nargs=(open({str(canary)!r}, 'w'),)\n")
     result = run(bundle)
+    assert not canary.exists(), "logging.conf is code, and never read"
     pid, group, folder, file = json.loads(facts.read_text())
     assert pid != os.getpid() and group == pid != os.getpgid(0)
     assert file == str(bundle / "scripts/own.py")

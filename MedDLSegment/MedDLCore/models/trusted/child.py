@@ -16,10 +16,12 @@ import numpy as np
 from ..weights import read_state_dict
 from .scan_reader import scan_reader
 
-PREPROCESSING = ("preprocessing", "pre_transforms", "preprocess")
-POSTPROCESSING = ("postprocessing", "post_transforms", "postprocess")
-NETWORKS = ("network", "network_def", "net", "model")
-INFERERS = ("inferer",)
+PREPROCESSING = ("dataset::transform", "preprocessing")
+NETWORKS = ("evaluator::network", "network", "network_def")
+INFERERS = ("evaluator::inferer", "inferer")
+POSTPROCESSING = ("evaluator::postprocessing", "postprocessing")
+"""Where a configuration keeps its parts: what its evaluator is given, else the usual name."""
+
 CONFIGURATIONS = ("inference.json", "inference.yaml", "inference.yml")
 
 CHECKPOINT = "meddl_checkpoint"
@@ -114,11 +116,18 @@ def _checkpoint(raw: Any, bundle: Path) -> Any:
     return next((loader["load_path"] for loader in loaders), str(bundle / "models" / "model.pt"))
 
 
-def _id(raw: Mapping[str, Any], names: tuple[str, ...], needed: bool = True) -> str:
-    found = next((name for name in names if name in raw), "")
+def _id(raw: Any, ids: tuple[str, ...], needed: bool = True) -> str:
+    """The first of the ids that the configuration has; empty where it has none and none is needed."""
+    found = next((id for id in ids if _holds(raw, id.split("::"))), "")
     if needed and not found:
-        raise KeyError(f"the configuration has none of {', '.join(names)}")
+        raise KeyError(f"the configuration has none of {', '.join(ids)}")
     return found
+
+
+def _holds(raw: Any, keys: list[str]) -> bool:
+    for key in keys:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw is not None
 
 
 def _on_the_scans_grid(result: Any, request: Mapping[str, Any], file: str) -> np.ndarray[Any, Any]:
