@@ -78,6 +78,7 @@ class Code(str, Enum):
     MODEL_INVALID = "MODEL_INVALID"
     MODEL_UNSAFE = "MODEL_UNSAFE"
     MODEL_UNTRUSTED = "MODEL_UNTRUSTED"
+    MODEL_TRUSTED = "MODEL_TRUSTED"
     MODEL_CORRUPT = "MODEL_CORRUPT"
     MODEL_EXISTS = "MODEL_EXISTS"
     MODEL_LABELS = "MODEL_LABELS"
@@ -294,7 +295,12 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.MODEL_UNTRUSTED: _model(
             "The model needs code of its own, or something else that MedDL does not read as data. Nothing of it ran.",
-            "The message lists the places. Use another model, or the program that it was made for.",
+            "The message lists the places. Use another model; or, if you trust it: meddl models trust FOLDER.",
+        ),
+        Code.MODEL_TRUSTED: _model(
+            "The model runs code of its own, in a process of its own, because you have agreed to its very files. "
+            "A plan of its run cannot be made.",
+            "To take that back: meddl models trust FOLDER --revoke.",
         ),
         Code.MODEL_CORRUPT: _model(
             "The model's weights are damaged or were changed (wrong SHA-256).", "Remove the model and get it again."
@@ -351,7 +357,8 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.LABEL_UNKNOWN: _model("The model has no structure of this name.", "See: meddl models info NAME."),
         Code.LABEL_UNCODED: _warning(
-            "The model gives no anatomical code for a structure; a generic code was written.",
+            "The model gives no anatomical code for a structure, and MedDL's table does not know its name; a generic "
+            "code was written.",
             "Set the code in Slicer if you need it.",
         ),
         Code.LABELS_OVERLAP: _output(

@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
-from .models import ModelPackage, load_networks
+from .models import ModelPackage, load_networks, run_trusted
 from .postprocess import decide, deciding_memory, only
 from .preprocess import Region, cut_off, inside, network_grid, prepare, preparing_memory
 from .preprocess.prepare import split_channels
@@ -88,14 +88,14 @@ class Segmentation:
         notices: everything that the person should know, readers' warnings included.
         seconds: wall time of each stage.
         device: what the network ended on.
-        plan: what was foreseen.
+        plan: what was foreseen; None where only the model's own code knows.
     """
 
     label_map: LabelMap
     notices: tuple[Notice, ...]
     seconds: dict[str, float]
     device: str
-    plan: Plan
+    plan: Plan | None
 
 
 def load(package: ModelPackage, device: str = "auto", threads: int | None = None) -> Model:
@@ -114,7 +114,7 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
 
     chosen = choose_device(device, threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
-    return Model(package, load_networks(package), chosen)
+    return Model(package, () if package.trusted else load_networks(package), chosen)
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
@@ -127,6 +127,12 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
 
     spec = model.spec
     notices = admit(volumes, spec, options)
+    if model.package.trusted:
+        raise MedDLError(
+            Code.MODEL_TRUSTED,
+            f"What a run of {spec.name} needs, only its own code knows.",
+            "Run it with meddl segment; it ends with a message where the memory does not suffice.",
+        )
     region = _seen(options.region, volumes[0], spec)
     grid = network_grid(_part(volumes[0], region), spec.grid)
     scan, decided = volumes[0].geometry, _part(volumes[0], options.region)
@@ -170,6 +176,8 @@ def segment(
     clock = _Clock(on_progress)
     scan = volumes[0].geometry
     labels = chosen_labels(spec, options.structures)
+    if model.package.trusted:
+        return _by_its_own_code(volumes, model, options, clock, admit(volumes, spec, options))
     foreseen = plan(volumes, model, options, timed=False)
     notices = foreseen.notices + _check_memory(foreseen, options)
 
@@ -193,6 +201,22 @@ def segment(
             label_map = _pasted(label_map, scan)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
+
+
+def _by_its_own_code(
+    volumes: Sequence[Volume], model: Model, options: Options, clock: _Clock, notices: tuple[Notice, ...]
+) -> Segmentation:
+    """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
+    scan, device = volumes[0].geometry, model.device
+    with clock.stage("network"):
+        tell = clock.progress("network")
+        label_map = run_trusted(model.package, volumes, device.name, tell)
+    with clock.stage("finish"):
+        label_map = only(label_map, chosen_labels(model.spec, options.structures))
+        if options.region is not None:
+            label_map = replace(label_map, array=label_map.array * inside(scan, options.region))
+    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, None)
 
 
 def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:

@@ -16,8 +16,10 @@ from rich.table import Table
 
 from ..errors import Code, MedDLError
 from ..models import ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
+from ..models.trusted import OWN_CODE
 from ..spec import ModelSpec
 from ..text import printable
+from .trust import trust
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -25,6 +27,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.group()
 def models() -> None:
     """The models on this machine, and those that can be had."""
+
+
+models.add_command(trust)
 
 
 @models.command("list")
@@ -63,7 +68,8 @@ def info(name: str, as_json: bool) -> None:
     lines += [f"input:      {channel.name} ({channel.modality or 'any modality'})" for channel in spec.channels]
     spacing = "the scan's" if spec.grid.spacing is None else " x ".join(f"{mm:g}" for mm in spec.grid.spacing) + " mm"
     patch = "the whole scan at once" if spec.inference.patch is None else "x".join(map(str, spec.inference.patch))
-    lines += [f"spacing:    {spacing}", f"patch:      {patch}", f"network:    {spec.network.name}"]
+    lines += [] if spec.network.name == OWN_CODE else [f"spacing:    {spacing}", f"patch:      {patch}"]
+    lines += [f"network:    {spec.network.name}"]
     lines += [f"structures: {', '.join(label.name for label in spec.labels)}"]
     lines += [f"measured:   {key}: {value}" for key, value in spec.measured.items()]
     lines += [f"licence:    {licence}", f"citation:   {spec.citation or 'none given'}", f"source:     {spec.source}"]

@@ -6,20 +6,26 @@ from .catalogue import Entry, catalogue, entry
 from .download import get
 from .loading import load_networks
 from .opening import open_model, shipped_models
-from .package import ModelPackage
+from .package import ModelPackage, open_folder
 from .store import ModelStore, StoredModel
+from .trusted import Consents, FileSet, file_set, run_trusted
 
 __all__ = [
+    "Consents",
     "Entry",
+    "FileSet",
     "ModelPackage",
     "ModelStore",
     "StoredModel",
     "catalogue",
     "entry",
+    "file_set",
     "get",
     "load_networks",
+    "open_folder",
     "open_model",
     "pack",
+    "run_trusted",
     "shipped_models",
     "write_package",
 ]

@@ -10,6 +10,7 @@ from ..errors import Code, MedDLError
 from .catalogue import catalogue
 from .package import ModelPackage, holds_package, open_folder
 from .store import ModelStore
+from .trusted import open_trusted
 
 SHIPPED = Path(__file__).with_name("shipped")
 """The models that come with MedDL, one folder each."""
@@ -30,9 +31,9 @@ def open_model(name_or_path: str | Path, store: ModelStore | None = None) -> Mod
     store = store or ModelStore()
     named = store.find(name) or next((folder for folder in shipped_models() if folder.name == name), None)
     if os.path.isdir(path) and name and (holds_package(path) or named is None):  # results may lie in a folder named so
-        return open_folder(path)
+        return open_or_trusted(path, store)
     if named is not None:
-        return open_folder(named)
+        return open_or_trusted(named, store)
     if os.path.isfile(path):
         raise MedDLError(
             Code.MODEL_INVALID,
@@ -40,6 +41,22 @@ def open_model(name_or_path: str | Path, store: ModelStore | None = None) -> Mod
             "Add a zip first: meddl models add FILE. Of weights, give the folder that also holds their description.",
         )
     raise _not_found(name, store)
+
+
+def open_or_trusted(folder: Path, store: ModelStore) -> ModelPackage:
+    """Opens a folder as data, or, where that is not enough and the person has agreed to its files, to run its own code.
+
+    Raises:
+        MedDLError: as ``open_folder``; MODEL_UNTRUSTED where files have changed since the person agreed.
+    """
+    try:
+        return open_folder(folder)
+    except MedDLError as error:
+        if error.code is not Code.MODEL_UNTRUSTED:
+            raise
+        if (package := open_trusted(folder, store.path)) is None:
+            raise
+        return package
 
 
 def shipped_models() -> list[Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
 from ..text import shown
+from .anatomy import coded
 from .description import identity_of, read_json, spec_from_description
 from .inside import path_inside
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
@@ -38,12 +39,14 @@ class ModelPackage:
         folder: where it lies.
         sha256: over the description and, through it, the weights: identifies the model.
         notices: what a person should know about the package.
+        trusted: the person lets it run its own code (see ``trusted``); its spec says nothing of the stations.
     """
 
     spec: ModelSpec
     folder: Path
     sha256: str
     notices: tuple[Notice, ...] = ()
+    trusted: bool = False
 
 
 def open_folder(folder: Path) -> ModelPackage:
@@ -56,7 +59,7 @@ def open_folder(folder: Path) -> ModelPackage:
         if (folder / file).is_file():
             spec, notices = read(folder)
             spec = _with_hashes(spec, folder)
-            return ModelPackage(spec, folder, identity_of(spec), notices)
+            return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name or folder.resolve().name or folder} holds no model that MedDL reads.",

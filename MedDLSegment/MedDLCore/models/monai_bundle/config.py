@@ -140,6 +140,8 @@ class Config:
             raise OutsideError(self._place(where), raw["_mode_"], "is a _mode_ that MedDL does not read")
         if raw.get("_requires_"):
             raise OutsideError(self._place(where), raw["_requires_"], "would run before this part is made")
+        if self._disabled(raw, where):
+            raise OutsideError(self._place(where), raw["_disabled_"], "takes out a part that is needed")
         arguments = {key: item for key, item in raw.items() if not (key[:1] == "_" == key[-1:])}
         kept = {key: item for key, item in arguments.items() if not self._disabled(item, f"{where}::{key}")}
         return Component(where, target, kept, self)

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import Code, Notice
 from ...spec import LONGEST_NAME, Channel
 from ...volume import Label
+from ..anatomy import colored
 
 MODALITIES = {"CT": "CT", "MR": "MR", "MRI": "MR", "PET": "PT", "PT": "PT"}
 """A bundle's words for modalities, and DICOM's."""
@@ -111,9 +112,9 @@ def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tu
             unnamed.append(value)
         found.append(Label(value, name or f"class {value}", _colour(len(found))))
     if not unnamed:
-        return tuple(found), ()
+        return colored(found), ()
     notice = Notice(Code.MODEL_LABELS, f"metadata.json does not name {len(unnamed)} of {len(found)} structures.")
-    return tuple(found), (notice,)
+    return colored(found), (notice,)
 
 
 def _first(metadata: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
