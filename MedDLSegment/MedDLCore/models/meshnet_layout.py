@@ -17,7 +17,7 @@ from typing import Any
 from ..errors import Code, MedDLError, Notice
 from ..spec import Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
 from ..volume import Label
-from .catalogue import entry_of_weights
+from .catalogue import spec_of_weights
 from .description import read_json
 from .weights import sha256_of
 
@@ -54,9 +54,9 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON} is there, but none of {', '.join(WEIGHTS)}.")
     digest = sha256_of(folder / file)
     weights = (Weights(file, digest),)
-    entry = entry_of_weights(digest)
-    if entry is not None and entry.spec.network == network:
-        return replace(entry.spec, weights=weights), ()
+    known = spec_of_weights(digest)
+    if known is not None and known.network == network:
+        return replace(known, weights=weights), ()
     labels, notices = _labels(folder, network.arguments["layers"][-1]["out_channels"])
     spec = ModelSpec(
         name=re.sub(r"[^A-Za-z0-9._-]+", "_", folder.resolve().name).lstrip("._") or "meshnet",
