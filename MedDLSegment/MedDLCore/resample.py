@@ -15,11 +15,14 @@ Interpolation = Literal["nearest", "linear", "cubic"]
 WHOLE_INDEX = 1e-4
 """An index this near a whole number, in voxels, over the whole extent, counts as whole: no interpolation then."""
 
+WITHIN_FACE = 0.5 - 1e-3
+"""Up to this part of a voxel beyond the outer centres an interpolator surely repeats the edge by itself."""
+
 _INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline3}
 
 
 def resample(
-    array: NDArray[Any], source: Geometry, target: Geometry, interpolation: Interpolation, fill: float = 0.0
+    array: NDArray[Any], source: Geometry, target: Geometry, interpolation: Interpolation, fill: float | None = 0.0
 ) -> NDArray[Any]:
     """Brings an array onto another grid.
 
@@ -31,17 +34,42 @@ def resample(
         source: its grid; any affine.
         target: the wanted grid; any affine.
         interpolation: ``cubic`` is a cubic B-spline. ``nearest`` keeps the dtype and invents no value.
-        fill: value outside the source's outer faces.
+        fill: value outside the source's outer faces; None repeats the source's edge, for targets that reach little
+            beyond it.
 
     Returns:
         ``target.shape``; the array's dtype for ``nearest`` and for copies, otherwise float32 (float64 for values that
         float32 cannot tell apart: float64 and integers of 32 and 64 bits).
     """
+    if fill is None:
+        array, source = _with_edge(array, source, target)
+        fill = 0.0
     target_to_source = np.linalg.inv(source.ijk_to_ras) @ target.ijk_to_ras
     copied = _copy(array, target_to_source, target.shape, fill)
     if copied is not None:
         return copied
     return _interpolate(array, target_to_source, target.shape, interpolation, fill)
+
+
+def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
+    """``(3, 2)``: how many voxels of ``source`` the target's centres reach beyond its outer centres (K, J, I; low, high).
+
+    Negative where they stay inside. Half a voxel beyond the centre lies the source's outer face.
+    """
+    last = np.array(target.shape[::-1]) - 1.0
+    corners = np.array(np.meshgrid(*[(0.0, n) for n in last])).reshape(3, -1).T
+    indices = source.ras_to_index(target.index_to_ras(corners))[:, ::-1]
+    return np.stack([-indices.min(axis=0), indices.max(axis=0) - (np.array(source.shape) - 1)], axis=1)
+
+
+def _with_edge(array: NDArray[Any], source: Geometry, target: Geometry) -> tuple[NDArray[Any], Geometry]:
+    """The array with its edge repeated so far that every centre of the target lies within its outer centres."""
+    beyond = reach_beyond(source, target)
+    widths = np.ceil(np.where(beyond > WITHIN_FACE, beyond, 0)).astype(int)
+    if not widths.any():
+        return array, source
+    padded = np.pad(array, [(int(low), int(high)) for low, high in widths], mode="edge")
+    return padded, source.cropped(-widths[:, 0], widths[:, 1] + source.shape)
 
 
 def _copy(

@@ -37,6 +37,9 @@ class Grid:
         orientation: directions of network axes 0, 1, 2 (``RAS``: axis 0 runs to the right, as MONAI's Orientationd
             on (channel, x, y, z) arrays). None: axes 0, 1, 2 are the input's K, J, I as they are stored.
         spacing: mm along axes 0, 1, 2; None keeps the input's.
+        rule: what stays where the spacing changes. ``centred``: the scan's centre. ``first_voxel``: the centre of the
+            first voxel, as MONAI's Spacing does it (see ``Geometry.with_spacing_from_first_voxel``); beyond the scan,
+            its edge is repeated.
         shape: a fixed number of voxels, centred on the input's centre; None takes what the input's extent gives.
         straight: axes parallel to the patient's (an oblique scan is turned), not merely the nearest ones.
         interpolation: how the image is brought onto the grid.
@@ -47,6 +50,7 @@ class Grid:
     shape: Triple | None = None
     straight: bool = False
     interpolation: Literal["linear", "cubic"] = "linear"
+    rule: Literal["centred", "first_voxel"] = "centred"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ SINGULAR_DETERMINANT = 1e-6
 SAME_PLACE_MM = 1e-3
 """Two geometries are the same when no corner of the volume moves further than this between them."""
 
+SAME_SPACING_MM = 1e-3
+"""A spacing this near to the wanted one is it (the tolerance of MONAI's ``Spacing``)."""
+
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -170,6 +173,20 @@ class Geometry:
         size = np.array(self.shape[::-1], dtype=np.float64)
         new_size = np.maximum(1, np.round(size * self.spacing / target)).astype(int)
         return self._centred(new_size, target)
+
+    def with_spacing_from_first_voxel(self, spacing: ArrayLike) -> Geometry:
+        """A grid with this orientation and ``spacing`` (``(3,)`` mm along i, j, k) that keeps the first voxel's centre.
+
+        As MONAI's ``Spacing`` does it: the last centre falls within half a new voxel of the old one, with
+        ``round((n - 1) * old / new + 1)`` voxels, halves rounded to even. Along an axis whose spacing is within
+        ``SAME_SPACING_MM`` of the wanted one nothing changes.
+        """
+        wanted = np.asarray(spacing, dtype=np.float64)
+        target = np.where(np.abs(wanted - self.spacing) <= SAME_SPACING_MM, self.spacing, wanted)
+        size = np.round((np.array(self.shape[::-1]) - 1) * self.spacing / target + 1).astype(int)
+        matrix = self.ijk_to_ras.copy()
+        matrix[:3, :3] = self.direction * target
+        return Geometry((int(size[2]), int(size[1]), int(size[0])), matrix)
 
     def with_shape(self, shape: Sequence[int]) -> Geometry:
         """A grid of ``shape`` (K, J, I) with this spacing and orientation, with the same centre (crops or extends)."""

@@ -13,7 +13,7 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
 
     The network's axes 0, 1, 2 take the places of K, J, I of the returned geometry. Steps, in this order: orientation
     (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), spacing, shape. The centre of
-    the scan stays the centre.
+    the scan stays the centre, but for ``grid.rule``.
 
     Args:
         scan: geometry of the scan.
@@ -26,7 +26,8 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     else:
         geometry = scan.reoriented(grid.orientation[::-1])
     if grid.spacing is not None:
-        geometry = geometry.with_spacing(grid.spacing[::-1])
+        change = geometry.with_spacing_from_first_voxel if grid.rule == "first_voxel" else geometry.with_spacing
+        geometry = change(grid.spacing[::-1])
     if grid.shape is not None:
         geometry = geometry.with_shape(grid.shape)
     return geometry

@@ -51,14 +51,16 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
         air = float(scan.array.min())
-        moved = resample(part.array, part.geometry, geometry, spec.grid.interpolation, fill=air)
+        on_edge = spec.grid.rule == "first_voxel" and part.geometry.same_as(parts[0].geometry)
+        fill = None if on_edge else air
+        moved = resample(part.array, part.geometry, geometry, spec.grid.interpolation, fill)
         if spec.statistics == "scan":
             measured = scan.array
         elif region is None:
             measured = moved
         else:
             whole_grid = network_grid(whole[0].geometry, spec.grid)
-            measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill=air)
+            measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill)
         array[channel] = apply_intensity(fit_intensity(spec.intensity, measured), moved)
     return Prepared(array, geometry)
 
