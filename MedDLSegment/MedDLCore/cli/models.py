@@ -17,6 +17,9 @@ from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..spec import Channel, ModelSpec
 
+LEAST_WIDTH = 120
+"""Characters of a line of the list; a narrower terminal wraps it."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -38,15 +41,15 @@ def list_models(as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("name", "modality", "structures", "size", "where", "licence", "title"):
-        table.add_column(
-            column, no_wrap=column != "title", justify="right" if column in ("structures", "size") else "left"
-        )
+        table.add_column(column, no_wrap=True, justify="right" if column in ("structures", "size") else "left")
     for row in rows:
-        terms = row["licence"] + (" (not commercial)" if row["non_commercial"] else "")
+        terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
         size = _size(row["bytes"])
         cells = (row["name"], row["modality"], row["structures"], size, row["where"], terms, row["title"])
         table.add_row(*(escape(str(cell)) for cell in cells))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, LEAST_WIDTH)  # a name that is cut off is of no use
+    console.print(table)
     click.echo(f"\nInstalled models lie in {store.path} (MEDDL_MODELS names another folder).")
 
 
@@ -107,7 +110,7 @@ def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | N
     item = entry(name)
     if not accept_licence:
         origin = "".join(f"\n  {file.url}" for file in item.files)
-        click.echo(f"{item.title}\n{_size(item.size)} from{origin}\n\nLicence: {item.licence}\n")
+        click.echo(f"{item.title}\nSize: {_size(item.size)}, from{origin}\n\nLicence: {item.licence}\n")
         try:
             accept_licence = click.confirm("Do you accept this licence?")
         except click.Abort:  # nobody is there to answer
@@ -230,7 +233,7 @@ def _row_of_entry(item: Entry, store: ModelStore) -> dict[str, Any]:
         "modality": _modality(item.channels),
         "structures": len(item.structures),
         "bytes": item.size,
-        "where": f"{_size(unfinished)} came so far" if unfinished else "meddl models get",
+        "where": f"{_size(unfinished)} came so far" if unfinished else "to download",
         "licence": item.licence.name,
         "non_commercial": item.licence.non_commercial,
         "title": item.title,
@@ -252,7 +255,8 @@ def _row(name: str, spec: ModelSpec, size: int, where: str) -> dict[str, Any]:
 
 
 def _modality(channels: Iterable[Channel]) -> str:
-    return "+".join(channel.modality or "any" for channel in channels)
+    names = [channel.modality or "any" for channel in channels]
+    return f"{len(names)} {names[0]}" if len(names) > 1 and len(set(names)) == 1 else "+".join(names)
 
 
 def _structures(package: ModelPackage | None) -> int:
@@ -261,5 +265,5 @@ def _structures(package: ModelPackage | None) -> int:
 
 def _size(count: int | None) -> str:
     if count is None:
-        return "size not stated"
+        return "not stated"
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
