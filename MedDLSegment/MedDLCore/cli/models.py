@@ -9,16 +9,11 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..spec import Channel, ModelSpec
-
-LEAST_WIDTH = 120
-"""Characters of a line of the list; a narrower terminal wraps it."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -39,17 +34,11 @@ def list_models(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(store.path), "models": rows}))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "modality", "structures", "size", "where", "licence", "title"):
-        table.add_column(column, no_wrap=True, justify="right" if column in ("structures", "size") else "left")
-    for row in rows:
-        terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
-        size = _size(row["bytes"])
-        cells = (row["name"], row["modality"], row["structures"], size, row["where"], terms, row["title"])
-        table.add_row(*(escape(str(cell)) for cell in cells))
-    console = Console()
-    console.width = max(console.width, LEAST_WIDTH)  # a name that is cut off is of no use
-    console.print(table)
+    columns = ("name", "modality", "structures", "size", "where", "licence", "title")
+    table = [columns, *(tuple(_cells(row)[column] for column in columns) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     click.echo(f"\nInstalled models lie in {store.path} (MEDDL_MODELS names another folder).")
 
 
@@ -257,6 +246,13 @@ def _row(name: str, spec: ModelSpec, size: int, where: str) -> dict[str, Any]:
 def _modality(channels: Iterable[Channel]) -> str:
     names = [channel.modality or "any" for channel in channels]
     return f"{len(names)} {names[0]}" if len(names) > 1 and len(set(names)) == 1 else "+".join(names)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """A row of the list for people. A stranger's title holds no control characters then."""
+    terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
+    texts = {**row, "size": _size(row["bytes"]), "licence": terms}
+    return {key: "".join(c if c.isprintable() else "?" for c in str(text)) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:
