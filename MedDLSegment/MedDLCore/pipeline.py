@@ -164,7 +164,7 @@ def segment(
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
         decided = spec.labels if spec.output.activation == "softmax" else labels
         told = clock.progress("finish")
-        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told)
+        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told, prepared.cut)
         label_map = only(label_map, labels)
         if options.region is not None:
             label_map = _pasted(label_map, scan, options.region)

@@ -52,9 +52,11 @@ def resample(
 
 
 def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
-    """``(3, 2)``: how many voxels of ``source`` the target's centres reach beyond its outer centres (K, J, I; low, high).
+    """How far the target's centres reach beyond the source's outer centres.
 
-    Negative where they stay inside. Half a voxel beyond the centre lies the source's outer face.
+    Returns:
+        ``(3, 2)``: voxels of the source, along K, J, I, at the low and the high end. Negative where they stay inside;
+        half a voxel is the source's outer face.
     """
     last = np.array(target.shape[::-1]) - 1.0
     corners = np.array(np.meshgrid(*[(0.0, n) for n in last])).reshape(3, -1).T
@@ -65,11 +67,12 @@ def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
 def _with_edge(array: NDArray[Any], source: Geometry, target: Geometry) -> tuple[NDArray[Any], Geometry]:
     """The array with its edge repeated so far that every centre of the target lies within its outer centres."""
     beyond = reach_beyond(source, target)
-    widths = np.ceil(np.where(beyond > WITHIN_FACE, beyond, 0)).astype(int)
-    if not widths.any():
+    widths = np.ceil(np.where(beyond > WITHIN_FACE, beyond, 0)).astype(int).tolist()
+    if not np.any(widths):
         return array, source
-    padded = np.pad(array, [(int(low), int(high)) for low, high in widths], mode="edge")
-    return padded, source.cropped(-widths[:, 0], widths[:, 1] + source.shape)
+    padded = np.pad(array, widths, mode="edge")
+    start, stop = [-low for low, _ in widths], [n + high for n, (_, high) in zip(source.shape, widths, strict=True)]
+    return padded, source.cropped(start, stop)
 
 
 def _copy(

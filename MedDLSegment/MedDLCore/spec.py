@@ -36,6 +36,7 @@ class Grid:
     Attributes:
         orientation: directions of network axes 0, 1, 2 (``RAS``: axis 0 runs to the right, as MONAI's Orientationd
             on (channel, x, y, z) arrays). None: axes 0, 1, 2 are the input's K, J, I as they are stored.
+        transpose: for axes 0, 1, 2 the one of the three oriented axes that takes its place.
         spacing: mm along axes 0, 1, 2; None keeps the input's.
         rule: what stays where the spacing changes. ``centred``: the scan's centre. ``first_voxel``: the centre of the
             first voxel, as MONAI's Spacing does it (see ``Geometry.with_spacing_from_first_voxel``); beyond the scan,
@@ -46,6 +47,7 @@ class Grid:
     """
 
     orientation: str | None = "RAS"
+    transpose: Triple = (0, 1, 2)
     spacing: FloatTriple | None = None
     shape: Triple | None = None
     straight: bool = False
@@ -117,13 +119,33 @@ IntensityStep = Clip | Window | Percentiles | ZScore | FixedZScore | Scale
 
 
 @dataclass(frozen=True)
+class Foreground:
+    """The network sees only the smallest box that holds every voxel above a value, in any channel of its grid.
+
+    Outside the box the probability of every class counts as 0, so that it is background. Nothing is cut where no voxel
+    is above the value.
+
+    Attributes:
+        above: the value, after the first ``steps`` intensity steps.
+        steps: how many intensity steps come before the cut.
+        margin: voxels of the network's grid that are added on each side, as far as the grid goes.
+    """
+
+    above: float = 0.0
+    steps: int = 0
+    margin: int = 0
+
+
+@dataclass(frozen=True)
 class Inference:
     """How the network is moved over the grid.
 
     Attributes:
         patch: voxels along axes 0, 1, 2; None: the whole volume at once.
         overlap: fraction of a patch shared with its neighbour, 0 <= overlap < 1.
-        weighting: how overlapping predictions are averaged.
+        windows: where patches lie along an axis. ``even``: evenly spread (nnU-Net). ``stepped``: one after the other,
+            ``int(patch * (1 - overlap))`` voxels apart, the last one moved back to the end (MONAI).
+        weighting: how overlapping predictions are averaged. ``monai``: a Gaussian in which no weight is below 1/1000.
         sigma: standard deviation of the Gaussian as a fraction of the patch (nnU-Net and MONAI use 1/8).
         padding: how a volume smaller than the patch, or not divisible, is extended.
         padding_value: the value for ``constant``, after the intensity steps.
@@ -134,7 +156,8 @@ class Inference:
 
     patch: Triple | None = None
     overlap: float = 0.5
-    weighting: Literal["gaussian", "constant"] = "gaussian"
+    windows: Literal["even", "stepped"] = "even"
+    weighting: Literal["gaussian", "constant", "monai"] = "gaussian"
     sigma: float = 0.125
     padding: Literal["constant", "edge", "reflect"] = "constant"
     padding_value: float = 0.0
@@ -168,11 +191,13 @@ class CleanUp:
         keep_largest: label values of which only the largest connected component (26 neighbours) stays.
         fill_holes: label values whose enclosed background is filled.
         minimum_volume: components smaller than this many mm^3 are removed, for every label.
+        grid: on which grid: the ``scan``'s, or the ``network``'s before the labels are interpolated back.
     """
 
     keep_largest: tuple[int, ...] = ()
     fill_holes: tuple[int, ...] = ()
     minimum_volume: float = 0.0
+    grid: Literal["scan", "network"] = "scan"
 
 
 @dataclass(frozen=True)
@@ -206,6 +231,9 @@ class ModelSpec:
             channel on its own.
         statistics: over which voxels the intensity steps take percentiles, means and deviations: the ``scan``'s own, or
             those of the network's ``grid``, padding included. Neither depends on a region of interest.
+        steps_on_scan: how many of the intensity steps are applied to the scan on its own grid, before it is brought
+            onto the network's. Their statistics are the scan's.
+        foreground: the part of the grid that the network sees; None: all of it.
         minimum_shape: fewest voxels the input must have along K, J, I.
         measured: figures from the model's author, free form (e.g. ``{"seconds": 40, "memory_bytes": 3e9}``).
     """
@@ -227,6 +255,8 @@ class ModelSpec:
     output: Output = Output()
     clean_up: CleanUp = CleanUp()
     statistics: Literal["scan", "grid"] = "scan"
+    steps_on_scan: int = 0
+    foreground: Foreground | None = None
     minimum_shape: Triple = (1, 1, 1)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
@@ -275,6 +305,8 @@ def _validate(spec: ModelSpec) -> None:
         parse_orientation(spec.grid.orientation)
     elif spec.grid.straight:
         raise _invalid("model.grid.straight", "needs an orientation")
+    if sorted(spec.grid.transpose) != [0, 1, 2]:
+        raise _invalid("model.grid.transpose", "names each of the axes 0, 1, 2 once")
     inference = spec.inference
     if not 0 <= inference.overlap < 1:
         raise _invalid("model.inference.overlap", "must lie in [0, 1)")
@@ -289,6 +321,14 @@ def _validate(spec: ModelSpec) -> None:
     known = {label.value for label in spec.labels}
     if not set(spec.clean_up.keep_largest) | set(spec.clean_up.fill_holes) <= known:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
+    if spec.clean_up.grid == "network" and spec.output.interpolate != "labels":
+        raise _invalid("model.clean_up.grid", "is the network's only where labels are interpolated back")
+    steps = {"steps_on_scan": spec.steps_on_scan}
+    if spec.foreground is not None:
+        steps["foreground.steps"] = spec.foreground.steps
+    for where, count in steps.items():
+        if not 0 <= count <= len(spec.intensity):
+            raise _invalid(f"model.{where}", "must lie between 0 and the number of intensity steps")
     if not spec.clean_up.minimum_volume >= 0:
         raise _invalid("model.clean_up.minimum_volume", "must not be negative")
     _validate_ranges(spec)
@@ -313,6 +353,8 @@ def _validate_ranges(spec: ModelSpec) -> None:
             raise _invalid("model.labels", f"{label.name!r} is not a name")
         if any(not 0 <= part <= 255 for part in label.color):
             raise _invalid("model.labels", f"the colour of {label.name!r} does not lie between 0 and 255")
+    if spec.foreground is not None and not 0 <= spec.foreground.margin <= LARGEST_EDGE:
+        raise _invalid("model.foreground.margin", f"must lie between 0 and {LARGEST_EDGE}")
     sizes = {
         "grid.shape": spec.grid.shape,
         "inference.patch": spec.inference.patch,

@@ -164,6 +164,13 @@ class Geometry:
                 matrix[:3, 3] += column * (size[old_axis] - 1)
         return Geometry((new_size[2], new_size[1], new_size[0]), matrix)
 
+    def permuted(self, axes: Sequence[int]) -> Geometry:
+        """The same voxels with K, J, I (0, 1, 2) in another order: the grid of ``array.transpose(axes)``."""
+        matrix = self.ijk_to_ras.copy()
+        matrix[:, :3] = self.ijk_to_ras[:, [2 - axes[2 - column] for column in range(3)]]
+        k, j, i = (self.shape[axis] for axis in axes)
+        return Geometry((k, j, i), matrix)
+
     def with_spacing(self, spacing: ArrayLike) -> Geometry:
         """A grid with this orientation and exactly ``spacing`` (``(3,)`` mm along i, j, k), centred on this volume.
 

@@ -87,7 +87,9 @@ def make_plan(
     inference = spec.inference
     shape = padded_shape(network_shape, inference)
     patch = inference.patch or shape
-    patches = math.prod(len(window_starts(n, p, inference.overlap)) for n, p in zip(shape, patch, strict=True))
+    patches = math.prod(
+        len(window_starts(n, p, inference.overlap, inference.windows)) for n, p in zip(shape, patch, strict=True)
+    )
     batch = min(inference.batch, patches)
     channels = len(spec.channels)
     on_cpu = device.name == "cpu"

@@ -21,7 +21,7 @@ from ..errors import Code, Notice
 from ..spec import Inference
 from .devices import is_out_of_memory, release
 from .predictor import Predictor
-from .windows import gaussian, window_starts
+from .windows import gaussian, smallest_weight_of_monai, window_starts
 
 ON_HOST = frozenset({"cpu"})
 """Kinds of devices whose memory is the machine's own: nothing to step down to."""
@@ -119,7 +119,9 @@ def _sliding(
     patch: tuple[int, int, int],
     on_progress: OnProgress | None,
 ) -> Iterator[Slab]:
-    depth, *in_plane = (window_starts(n, p, inference.overlap) for n, p in zip(padded.shape[1:], patch, strict=True))
+    depth, *in_plane = (
+        window_starts(n, p, inference.overlap, inference.windows) for n, p in zip(padded.shape[1:], patch, strict=True)
+    )
     places = list(itertools.product(*in_plane))
     total = len(depth) * len(places) * predictor.passes
     done = itertools.count(1)
@@ -130,8 +132,7 @@ def _sliding(
         if on_progress is not None:
             on_progress(min(n, total), total)
 
-    weights = gaussian(patch, inference.sigma) if inference.weighting == "gaussian" else np.ones(patch, np.float32)
-    window = _Window(patch, padded.shape[2:], torch.from_numpy(weights), predictor)
+    window = _Window(patch, padded.shape[2:], torch.from_numpy(_weights(patch, inference)), predictor)
     for start, following in itertools.zip_longest(depth, depth[1:]):
         for n in range(0, len(places), inference.batch):
             group = places[n : n + inference.batch]
@@ -141,6 +142,14 @@ def _sliding(
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
         yield Slab(start, window.finish(final))
+
+
+def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
+    if inference.weighting == "constant":
+        return np.ones(patch, np.float32)
+    if inference.weighting == "monai":
+        return gaussian(patch, inference.sigma, smallest_weight_of_monai(patch, inference.sigma))
+    return gaussian(patch, inference.sigma)
 
 
 class _Window:

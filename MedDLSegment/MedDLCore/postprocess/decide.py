@@ -7,19 +7,25 @@ with the best so far.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..resample import resample
+from ..resample import Interpolation, reach_beyond, resample
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
 
 FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
+
+
+FACE = 0.5 + 1e-3
+"""A scan that reaches no further than this many voxels beyond the network's outer centres is covered by its grid."""
+
+NOTHING_CUT = ((0, 0), (0, 0), (0, 0))
 
 
 class FinishedSlab(Protocol):
@@ -39,21 +45,26 @@ def decide(
     labels: Sequence[Label],
     steps: CleanUp = CleanUp(),
     on_progress: Callable[[int, int], None] | None = None,
+    cut: Sequence[tuple[int, int]] = NOTHING_CUT,
 ) -> LabelMap:
     """Decides the label of every voxel of the scan, and cleans up.
 
     Voxels of the scan outside the network's grid are background.
 
     Args:
-        slabs: in order and without gaps, together the network's whole grid.
+        slabs: in order and without gaps, together the network's whole grid without what was cut off.
         network: the network's grid.
         scan: the scan's grid.
         output: what the channels mean, and what is interpolated.
         labels: structures to keep; the other classes still compete for their voxels.
         steps: clean-up of exclusive classes together, of overlapping structures each on its own.
         on_progress: called with (done, of) after each class.
+        cut: voxels of the network's grid that the slabs lack at the low and the high end of each axis; the scores of
+            all classes are 0 there.
     """
-    logits = _gathered(slabs, network.shape)
+    inner = tuple(n - low - high for n, (low, high) in zip(network.shape, cut, strict=True))
+    logits = _gathered(slabs, inner)
+    way = _WayBack(network, scan, [(low, high) for low, high in cut])
     channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
 
     def progress(done: int) -> None:
@@ -61,13 +72,30 @@ def decide(
             on_progress(done, len(channels))
 
     if output.activation == "softmax":
-        winners = _winners(logits, network, scan, output, progress)
-        decided = LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
+        if output.interpolate == "labels":
+            return _nearest(logits, way, labels, steps)
+        decided = _exclusive(_winners(logits, way, output, progress), scan, labels)
         return clean_up(decided, steps)
-    return _overlapping(logits, network, scan, output, labels, steps, progress)
+    return _overlapping(logits, way, output, labels, steps, progress)
 
 
-def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _WayBack:
+    """From the part of the network's grid that the network saw to the scan's grid."""
+
+    network: Geometry
+    scan: Geometry
+    cut: Sequence[tuple[int, int]]
+
+    def __call__(self, score: NDArray[Any], interpolation: Interpolation, outside: float) -> NDArray[Any]:
+        """``scan.shape``. Outside the network's grid, by more than rounding: ``outside``."""
+        if np.any(self.cut):
+            score = np.pad(score, self.cut)
+        covered = reach_beyond(self.network, self.scan).max() <= FACE
+        return resample(score, self.network, self.scan, interpolation, fill=None if covered else outside)
+
+
+def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, ...]) -> NDArray[np.float32]:
     logits: NDArray[np.float32] | None = None
     for slab in slabs:
         if slab.logits.shape[1:] == shape:
@@ -80,20 +108,37 @@ def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDA
     return logits
 
 
+def _nearest(logits: NDArray[np.float32], way: _WayBack, labels: Sequence[Label], steps: CleanUp) -> LabelMap:
+    """Labels are decided on the network's grid; the nearest ones are taken."""
+    winners = logits.argmax(axis=0).astype(_dtype(len(logits)))
+    if steps.grid == "scan":
+        return clean_up(_exclusive(way(winners, "nearest", 0), way.scan, labels), steps)
+    start, stop = ([end[n] for end in way.cut] for n in (0, 1))
+    seen = way.network.cropped(start, [n - high for n, high in zip(way.network.shape, stop, strict=True)])
+    cleaned = clean_up(_exclusive(winners, seen, labels), steps)
+    return replace(cleaned, array=way(cleaned.array, "nearest", 0), geometry=way.scan)
+
+
+def _exclusive(winners: NDArray[Any], geometry: Geometry, labels: Sequence[Label]) -> LabelMap:
+    return LabelMap(_kept(winners, labels), geometry, tuple(replace(label, layer=0) for label in labels))
+
+
+def _dtype(classes: int) -> type[np.uint8 | np.uint16]:
+    return np.uint8 if classes <= 256 else np.uint16
+
+
 def _winners(
-    logits: NDArray[np.float32], network: Geometry, scan: Geometry, output: Output, progress: Callable[[int], None]
+    logits: NDArray[np.float32], way: _WayBack, output: Output, progress: Callable[[int], None]
 ) -> NDArray[Any]:
     """``scan.shape``: the class with the largest score; classes before others on a tie."""
-    dtype = np.uint8 if len(logits) <= 256 else np.uint16
-    if output.interpolate == "labels":
-        return resample(logits.argmax(axis=0).astype(dtype), network, scan, "nearest", fill=0)
+    dtype = _dtype(len(logits))
     if output.interpolate == "probabilities":
         _softmax(logits)
-    best = resample(logits[0], network, scan, "linear", fill=FAR)
-    winners = np.zeros(scan.shape, dtype=dtype)
+    best = way(logits[0], "linear", FAR)
+    winners = np.zeros(best.shape, dtype=dtype)
     progress(1)
     for channel in range(1, len(logits)):
-        score = resample(logits[channel], network, scan, "linear", fill=-FAR)
+        score = way(logits[channel], "linear", -FAR)
         np.putmask(winners, score > best, dtype(channel))
         np.maximum(best, score, out=best)
         progress(channel + 1)
@@ -128,8 +173,7 @@ def _kept(winners: NDArray[Any], labels: Sequence[Label]) -> NDArray[Any]:
 
 def _overlapping(
     logits: NDArray[np.float32],
-    network: Geometry,
-    scan: Geometry,
+    way: _WayBack,
     output: Output,
     labels: Sequence[Label],
     steps: CleanUp,
@@ -143,17 +187,22 @@ def _overlapping(
     for done, label in enumerate(labels, start=1):
         score = logits[label.value - 1]
         if output.interpolate == "labels":
-            mask = resample(score > border, network, scan, "nearest", fill=0)
+            mask = way(_cleaned_on_network(score >= border, label, way, steps), "nearest", 0)
         elif output.interpolate == "probabilities":
             probability = 0.5 + 0.5 * np.tanh(0.5 * score)  # the sigmoid, without its overflow
-            mask = resample(probability, network, scan, "linear", fill=0) > output.threshold
+            mask = way(probability, "linear", 0) >= output.threshold
         else:
-            mask = resample(score, network, scan, "linear", fill=-FAR) > border
-        mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
+            mask = way(score, "linear", -FAR) >= border
+        if steps.grid == "scan":
+            mask = clean_mask(mask, label.value, steps, way.scan.voxel_volume)
         n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))
         if n == len(layers):
-            layers.append(np.zeros(scan.shape, dtype=dtype))
+            layers.append(np.zeros(mask.shape, dtype=dtype))
         layers[n][mask] = label.value
         placed.append(replace(label, layer=n))
         progress(done)
-    return LabelMap(layers[0] if len(layers) == 1 else np.stack(layers), scan, tuple(placed))
+    return LabelMap(layers[0] if len(layers) == 1 else np.stack(layers), way.scan, tuple(placed))
+
+
+def _cleaned_on_network(mask: NDArray[np.bool_], label: Label, way: _WayBack, steps: CleanUp) -> NDArray[np.bool_]:
+    return mask if steps.grid == "scan" else clean_mask(mask, label.value, steps, way.network.voxel_volume)

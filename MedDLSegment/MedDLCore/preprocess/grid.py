@@ -12,8 +12,8 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
 
     The network's axes 0, 1, 2 take the places of K, J, I of the returned geometry. Steps, in this order: orientation
-    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), spacing, shape. The centre of
-    the scan stays the centre, but for ``grid.rule``.
+    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), transpose, spacing,
+    shape. The centre of the scan stays the centre, but for ``grid.rule``.
 
     Args:
         scan: geometry of the scan.
@@ -25,6 +25,7 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
         geometry = _straightened(scan, grid.orientation[::-1])
     else:
         geometry = scan.reoriented(grid.orientation[::-1])
+    geometry = geometry.permuted(grid.transpose)
     if grid.spacing is not None:
         change = geometry.with_spacing_from_first_voxel if grid.rule == "first_voxel" else geometry.with_spacing
         geometry = change(grid.spacing[::-1])

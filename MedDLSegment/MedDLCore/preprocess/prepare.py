@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from ..errors import Code, MedDLError
 from ..resample import resample
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
+from .foreground import NOTHING_CUT, Cut, around
 from .grid import network_grid
 from .intensity import apply_intensity, fit_intensity
 from .region import Region, cut_out
@@ -25,12 +26,14 @@ class Prepared:
     """What the network sees.
 
     Attributes:
-        array: ``(C, axis 0, axis 1, axis 2)`` float32, contiguous.
-        geometry: the grid; its K, J, I are the network's axes 0, 1, 2.
+        array: ``(C, axis 0, axis 1, axis 2)`` float32.
+        geometry: the whole grid; its K, J, I are the network's axes 0, 1, 2.
+        cut: voxels of the grid that the array lacks at the low and the high end of each axis.
     """
 
     array: NDArray[np.float32]
     geometry: Geometry
+    cut: Cut = NOTHING_CUT
 
 
 def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Prepared:
@@ -49,7 +52,12 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
+    inside = np.zeros(geometry.shape, dtype=np.bool_)
+    first, later = spec.intensity[: spec.steps_on_scan], spec.intensity[spec.steps_on_scan :]
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
+        if first:
+            lines = fit_intensity(first, scan.array)
+            scan, part = (replace(volume, array=apply_intensity(lines, volume.array)) for volume in (scan, part))
         air = float(scan.array.min())
         on_edge = spec.grid.rule == "first_voxel" and part.geometry.same_as(parts[0].geometry)
         fill = None if on_edge else air
@@ -61,8 +69,16 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
         else:
             whole_grid = network_grid(whole[0].geometry, spec.grid)
             measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill)
-        array[channel] = apply_intensity(fit_intensity(spec.intensity, measured), moved)
-    return Prepared(array, geometry)
+        lines = fit_intensity(later, measured)
+        array[channel] = apply_intensity(lines, moved)
+        if spec.foreground is not None:
+            known = lines[: max(0, spec.foreground.steps - len(first))]
+            inside |= apply_intensity(known, moved) > spec.foreground.above
+    if spec.foreground is None:
+        return Prepared(array, geometry)
+    cut = around(inside, spec.foreground.margin)
+    a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
+    return Prepared(array[:, a, b, c], geometry, cut)
 
 
 def split_channels(volumes: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:

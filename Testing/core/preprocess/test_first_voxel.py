@@ -55,5 +55,7 @@ def test_the_first_voxel_rule_is_that_of_monai_s_spacing(name: str, spacing: tup
 def test_the_centred_rule_stays_the_default() -> None:
     scan = a_scan("plain").geometry
     default = network_grid(scan, Grid(orientation="RAS", spacing=(2.0, 2.0, 2.0)))
-    assert default.same_as(network_grid(scan, Grid("RAS", (2.0, 2.0, 2.0), rule="centred")), tolerance=0)
-    assert not default.same_as(network_grid(scan, Grid("RAS", (2.0, 2.0, 2.0), rule="first_voxel")))
+    assert default.same_as(
+        network_grid(scan, Grid(orientation="RAS", spacing=(2.0, 2.0, 2.0), rule="centred")), tolerance=0
+    )
+    assert not default.same_as(network_grid(scan, Grid(orientation="RAS", spacing=(2.0, 2.0, 2.0), rule="first_voxel")))
