@@ -159,14 +159,16 @@ def segment(
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
+        of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         seen = scan if options.region is None else cut_out(volumes[:1], options.region)[0].geometry
+        seen = prepared.part if of_scan else seen
         slabs = clock.time_of("network", slabs)
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
-        decided = spec.labels if spec.output.activation == "softmax" else labels
+        decided = labels if spec.output.activation == "sigmoid" else spec.labels
         told = clock.progress("finish")
         label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told, prepared.cut)
         label_map = only(label_map, labels)
-        if options.region is not None:
+        if options.region is not None or of_scan:
             label_map = _pasted(label_map, scan, options.region)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
@@ -264,12 +266,13 @@ def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | No
     return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
 
 
-def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:
-    """Clears what lies outside the region and brings the rest onto the whole scan's grid."""
-    within = inside(label_map.geometry, region)
-    layers = [
-        resample(label_map.layer(n) * within, label_map.geometry, scan, "nearest") for n in range(label_map.layers)
-    ]
+def _pasted(label_map: LabelMap, scan: Geometry, region: Region | None) -> LabelMap:
+    """Clears what lies outside the region, if any, and brings the rest onto the whole scan's grid."""
+    layers = [label_map.layer(n) for n in range(label_map.layers)]
+    if region is not None:
+        within = inside(label_map.geometry, region)
+        layers = [layer * within for layer in layers]
+    layers = [resample(layer, label_map.geometry, scan, "nearest") for layer in layers]
     array = layers[0] if label_map.array.ndim == 3 else np.stack(layers)
     return LabelMap(array, scan, label_map.labels)
 

@@ -6,7 +6,7 @@ with the best so far.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -65,16 +65,17 @@ def decide(
     inner = tuple(n - low - high for n, (low, high) in zip(network.shape, cut, strict=True))
     logits = _gathered(slabs, inner)
     way = _WayBack(network, scan, [(low, high) for low, high in cut])
-    channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
+    channels = [label.value - 1 for label in labels] if output.activation == "sigmoid" else range(len(logits))
 
     def progress(done: int) -> None:
         if on_progress is not None:
             on_progress(done, len(channels))
 
-    if output.activation == "softmax":
+    if output.activation != "sigmoid":
         if output.interpolate == "labels":
-            return _nearest(logits, way, labels, steps)
-        decided = _exclusive(_winners(logits, way, output, progress), scan, labels)
+            return _nearest(logits, way, output, labels, steps)
+        score = _painted if output.activation == "regions" else _winners
+        decided = _exclusive(score(logits, way, output, progress), scan, labels)
         return clean_up(decided, steps)
     return _overlapping(logits, way, output, labels, steps, progress)
 
@@ -108,9 +109,14 @@ def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, ...]) -> NDArray[
     return logits
 
 
-def _nearest(logits: NDArray[np.float32], way: _WayBack, labels: Sequence[Label], steps: CleanUp) -> LabelMap:
+def _nearest(
+    logits: NDArray[np.float32], way: _WayBack, output: Output, labels: Sequence[Label], steps: CleanUp
+) -> LabelMap:
     """Labels are decided on the network's grid; the nearest ones are taken."""
-    winners = logits.argmax(axis=0).astype(_dtype(len(logits)))
+    if output.activation == "regions":
+        winners = _paint(logits, output, _border(output))
+    else:
+        winners = logits.argmax(axis=0).astype(_dtype(len(logits)))
     if steps.grid == "scan":
         return clean_up(_exclusive(way(winners, "nearest", 0), way.scan, labels), steps)
     start, stop = ([end[n] for end in way.cut] for n in (0, 1))
@@ -143,6 +149,44 @@ def _winners(
         np.maximum(best, score, out=best)
         progress(channel + 1)
     return winners
+
+
+def _painted(
+    logits: NDArray[np.float32], way: _WayBack, output: Output, progress: Callable[[int], None]
+) -> NDArray[Any]:
+    """``scan.shape``: the value of the last region that a voxel lies in."""
+
+    def scores() -> Iterator[NDArray[Any]]:
+        for channel, score in enumerate(logits):
+            if output.interpolate == "probabilities":
+                yield way(_logistic(score), "linear", 0)
+            else:
+                yield way(score, "linear", -FAR)
+            progress(channel + 1)
+
+    return _paint(scores(), output, output.threshold if output.interpolate == "probabilities" else _border(output))
+
+
+def _paint(scores: Iterable[NDArray[Any]], output: Output, border: float) -> NDArray[Any]:
+    painted: NDArray[Any] | None = None
+    for value, score in zip(output.paint, scores, strict=False):  # a network may have more channels than are used
+        if painted is None:
+            painted = np.zeros(score.shape, dtype=_dtype(max(output.paint) + 1))
+        painted[score >= border] = value
+    if painted is None:
+        raise ValueError("no regions")
+    return painted
+
+
+def _border(output: Output) -> float:
+    """The logit of the threshold."""
+    return float(np.log(output.threshold / (1 - output.threshold)))
+
+
+def _logistic(score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sigmoid, without its overflow."""
+    result: NDArray[np.float32] = 0.5 + 0.5 * np.tanh(0.5 * score)
+    return result
 
 
 def _softmax(logits: NDArray[np.float32]) -> None:
@@ -180,7 +224,7 @@ def _overlapping(
     progress: Callable[[int], None],
 ) -> LabelMap:
     """Each label on its own; labels that do not overlap share a layer."""
-    border = float(np.log(output.threshold / (1 - output.threshold)))
+    border = _border(output)
     dtype = np.uint8 if max(label.value for label in labels) < 256 else np.uint16
     layers: list[NDArray[Any]] = []
     placed: list[Label] = []
@@ -189,8 +233,7 @@ def _overlapping(
         if output.interpolate == "labels":
             mask = way(_cleaned_on_network(score >= border, label, way, steps), "nearest", 0)
         elif output.interpolate == "probabilities":
-            probability = 0.5 + 0.5 * np.tanh(0.5 * score)  # the sigmoid, without its overflow
-            mask = way(probability, "linear", 0) >= output.threshold
+            mask = way(_logistic(score), "linear", 0) >= output.threshold
         else:
             mask = way(score, "linear", -FAR) >= border
         if steps.grid == "scan":

@@ -7,6 +7,9 @@ import numpy as np
 from ..spec import Grid
 from ..volume import Geometry, parse_orientation
 
+SAME_SPACING_MM = 1e-3
+"""Spacings no further apart are the same to MONAI (its ``AFFINE_TOL``)."""
+
 
 def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
@@ -28,10 +31,17 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     geometry = geometry.permuted(grid.transpose)
     if grid.spacing is not None:
         change = geometry.with_spacing_from_first_voxel if grid.rule == "first_voxel" else geometry.with_spacing
-        geometry = change(grid.spacing[::-1])
+        geometry = change(_wanted_spacing(geometry, grid))
     if grid.shape is not None:
         geometry = geometry.with_shape(grid.shape)
     return geometry
+
+
+def _wanted_spacing(scan: Geometry, grid: Grid) -> list[float]:
+    """Spacing, mm along I, J, K, as the model asks for them, or the scan's own where it is near enough."""
+    same = SAME_SPACING_MM if grid.rule == "first_voxel" else 0.0
+    pairs = zip(scan.spacing.tolist(), (grid.spacing or ())[::-1], strict=True)
+    return [own if abs(own - mm) <= grid.tolerance * mm + same else mm for own, mm in pairs]
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:
