@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
+from .anatomy import coded
 from .description import identity_of, read_json, spec_from_description
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
 from .weights import sha256_of
@@ -53,7 +54,7 @@ def open_folder(folder: Path) -> ModelPackage:
         if (folder / file).is_file():
             spec, notices = read(folder)
             spec = _with_hashes(spec, folder)
-            return ModelPackage(spec, folder, identity_of(spec), notices)
+            return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name} holds no model that MedDL reads.",

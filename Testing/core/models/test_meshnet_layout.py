@@ -15,6 +15,7 @@ from torch.nn import functional
 from fixtures.packages import layer
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, open_model
+from MedDLCore.models.anatomy import coded
 from MedDLCore.models.catalogue import catalogue
 from MedDLCore.spec import Grid, Percentiles
 
@@ -129,7 +130,7 @@ def test_the_published_networks_are_known_by_their_weights(
     shared_models: Path, name: str, entry: str, classes: int
 ) -> None:
     package = open_model(shared_models / name)
-    assert package.spec.labels == catalogue()[entry].spec.labels
+    assert package.spec.labels == coded(catalogue()[entry].spec.labels)
     assert package.spec.intensity == catalogue()[entry].spec.intensity
     assert package.notices == ()
     image = torch.rand(1, 1, 32, 32, 32)
