@@ -155,6 +155,7 @@ def segment(
 
     with clock.stage("prepare"):
         prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
+    notices += prepared.notices
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))

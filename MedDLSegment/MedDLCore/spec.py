@@ -153,6 +153,9 @@ class Foreground:
         channel: of this input; None: of any.
         grid: whose voxels: the ``network``'s, or the first ``scan``'s, which then is cut before the network's grid is
             laid over it.
+        axes: for a cut of the scan: ``turned``: the box is the foreground's. ``stored``: its bounds along I, J, K are
+            taken for bounds along the network's axes 0, 1, 2, which is another box where the scan is turned in between
+            (MONAIAuto3DSeg). A warning tells what of the foreground is lost.
     """
 
     above: float = 0.0
@@ -160,6 +163,7 @@ class Foreground:
     margin: int = 0
     channel: int | None = None
     grid: Literal["scan", "network"] = "network"
+    axes: Literal["turned", "stored"] = "turned"
 
 
 @dataclass(frozen=True)

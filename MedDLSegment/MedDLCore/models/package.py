@@ -13,6 +13,7 @@ from pathlib import Path, PureWindowsPath
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
 from .anatomy import coded
+from .auto3dseg import LABELS, read_auto3dseg_folder
 from .description import identity_of, read_json, spec_from_description
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
 from .weights import sha256_of
@@ -144,5 +145,6 @@ _LAYOUTS: dict[Path, Layout] = {
     METADATA: _read_own,
     Path(PLAIN_DESCRIPTION): _read_plain,
     Path(MODEL_JSON): read_meshnet_folder,
+    Path(LABELS): read_auto3dseg_folder,
 }
 """The file that shows a layout, and what reads it. The first one counts."""

@@ -88,6 +88,11 @@ def apply_intensity(lines: Sequence[Fitted], values: NDArray[Any]) -> NDArray[np
     return result
 
 
+def toned(steps: Sequence[IntensityStep], values: NDArray[Any]) -> NDArray[Any]:
+    """The values after the steps, fitted to themselves; as they are where there are none."""
+    return apply_intensity(fit_intensity(steps, values), values) if steps else values
+
+
 def _fit(step: IntensityStep, values: NDArray[Any]) -> Fitted:
     if isinstance(step, Clip):
         return Line(step.low, step.high)

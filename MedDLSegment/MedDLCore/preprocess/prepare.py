@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Code, MedDLError
+from ..errors import Code, MedDLError, Notice
 from ..resample import resample
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
-from .foreground import NOTHING_CUT, Cut, around, cut_to_foreground
+from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
 from .grid import network_grid
-from .intensity import apply_intensity, fit_intensity
+from .intensity import apply_intensity, fit_intensity, toned
 from .region import Region, cut_out
 
 LEAST_COMMON_PART = 0.5
@@ -30,12 +30,14 @@ class Prepared:
         geometry: the whole grid; its K, J, I are the network's axes 0, 1, 2.
         part: of the first scan, over which the grid was laid.
         cut: voxels of the grid that the array lacks at the low and the high end of each axis.
+        notices: what the person should know.
     """
 
     array: NDArray[np.float32]
     geometry: Geometry
     part: Geometry
     cut: Cut = NOTHING_CUT
+    notices: tuple[Notice, ...] = ()
 
 
 def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Prepared:
@@ -50,7 +52,9 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     Raises:
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
     """
-    whole = cut_to_foreground(_toned(split_channels(volumes, spec), spec), spec.foreground)
+    channels = split_channels(volumes, spec)
+    seen, notices = foreground_of_scan(channels, spec)
+    whole = cut_to(_toned(channels, spec), seen)
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
@@ -73,7 +77,7 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
             known = lines[: max(0, spec.foreground.steps - spec.steps_on_scan)]
             inside |= apply_intensity(known, moved) > spec.foreground.above
     if spec.foreground is None or spec.foreground.grid == "scan":
-        return Prepared(array, geometry, parts[0].geometry)
+        return Prepared(array, geometry, parts[0].geometry, notices=notices)
     cut = around(inside, spec.foreground.margin)
     a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
     return Prepared(array[:, a, b, c], geometry, parts[0].geometry, cut)
@@ -81,12 +85,10 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
 
 def _toned(channels: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:
     """The channels with the steps that come before the network's grid."""
-    toned = []
-    for n, channel in enumerate(channels):
-        steps = spec.intensity_of(n)[: spec.steps_on_scan]
-        values = apply_intensity(fit_intensity(steps, channel.array), channel.array) if steps else channel.array
-        toned.append(replace(channel, array=values))
-    return tuple(toned)
+    before = [spec.intensity_of(n)[: spec.steps_on_scan] for n in range(len(channels))]
+    return tuple(
+        replace(channel, array=toned(steps, channel.array)) for channel, steps in zip(channels, before, strict=True)
+    )
 
 
 def split_channels(volumes: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:
