@@ -56,7 +56,7 @@ def foreground_of_scan(channels: Sequence[Volume], spec: ModelSpec) -> tuple[Geo
     whole, bounds = first, _bounds(around(inside, foreground.margin), first.shape)
     if foreground.axes == "stored":
         whole, bounds = network_grid(first, Grid(spec.grid.orientation, spec.grid.transpose)), bounds[::-1]
-    part = whole.cropped([start for start, _ in bounds], [stop for _, stop in bounds])
+    part = _in_axes_of(first, whole.cropped([start for start, _ in bounds], [stop for _, stop in bounds]))
     present, kept = (int(np.count_nonzero(mask)) for mask in (inside, resample(inside, first, part, "nearest")))
     if kept == present:
         return part, ()
@@ -73,6 +73,13 @@ def cut_to(channels: Sequence[Volume], part: Geometry) -> tuple[Volume, ...]:
         else channel
         for channel in channels
     )
+
+
+def _in_axes_of(scan: Geometry, box: Geometry) -> Geometry:
+    """A box of the scan's voxels, whatever its axes, with the scan's axes."""
+    ends = box.index_to_ras([(0, 0, 0), np.array(box.shape[::-1]) - 1])
+    indices = np.round(scan.ras_to_index(ends)).astype(int)[:, ::-1]
+    return scan.cropped(indices.min(axis=0).tolist(), (indices.max(axis=0) + 1).tolist())
 
 
 def _bounds(cut: Cut, shape: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,8 @@
-"""The same labels as MONAIAuto3DSeg's procedure gives, put together here from MONAI's own transforms and inferer."""
+"""The same labels as MONAIAuto3DSeg's procedure gives, put together here from MONAI's own transforms and inferer.
+
+The spacings are such that no voxel lies exactly between two of the network's, and none of the network's, along an axis
+that keeps its spacing, exactly on one beside a field of zeros: rounding decides there, in both programs.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +145,7 @@ def scan(geometry: Geometry, seed: int, modality: str = "CT") -> Volume:
         field += generator.uniform(-300, 500) * np.exp(-distance / width**2)
     field += generator.normal(0, 20, geometry.shape)
     radius = k[:, None, None] ** 2 + (j[:, None] + 0.15) ** 2 + (i + 0.2) ** 2
-    field[radius > 0.55] = 0
+    field[radius > 0.4] = 0
     return Volume(np.round(field).astype(np.int16), geometry, modality)
 
 
@@ -166,7 +170,7 @@ def test_every_mode_gives_the_same_labels_wherever_the_scan_lies(tmp_path: Path,
         {"orientation_ras": False},
         {"crop_foreground": False},
         {"resample_resolution": None},
-        {"resample_resolution": [3.0, 3.0, 3.0]},
+        {"resample_resolution": [3.07, 3.13, 3.19]},
         {"orientation_ras": False, "crop_foreground": False, "resample_resolution": None, "normalize_mode": "meanstd"},
         {"roi_size": [48, 16, 32]},
     ],
@@ -192,6 +196,7 @@ def test_inputs_with_modes_of_their_own_give_the_same_labels(
 def test_regions_that_overlap_are_painted_as_for_brats(tmp_path: Path, place: str, mode: str) -> None:
     regions = [[1, 2, 3], [1, 3], [3]]
     settings = config(4, 3, modality="mri", sigmoid=True, class_index=regions, normalize_mode=mode)
+    settings["resample_resolution"] = [1.93, 1.87, 1.71]
     folder = write_model(tmp_path / "model", settings, ["necrosis", "edema", "tumour"])
     assert_same(folder, [scan(GEOMETRIES[place], seed, "MR") for seed in (5, 6, 7, 8)])
 
