@@ -72,9 +72,11 @@ class Code(str, Enum):
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     MODEL_INVALID = "MODEL_INVALID"
     MODEL_UNSAFE = "MODEL_UNSAFE"
+    MODEL_UNTRUSTED = "MODEL_UNTRUSTED"
     MODEL_CORRUPT = "MODEL_CORRUPT"
     MODEL_EXISTS = "MODEL_EXISTS"
     MODEL_LABELS = "MODEL_LABELS"
+    MODEL_ADAPTED = "MODEL_ADAPTED"
     ARCHIVE_UNSAFE = "ARCHIVE_UNSAFE"
     DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
     DOWNLOAD_TAMPERED = "DOWNLOAD_TAMPERED"
@@ -250,7 +252,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.FOREGROUND_CUT: _warning(
             "The box that this model cuts out of a scan, as its own program does, left out some of the foreground.",
-            "Look whether what you need lies at the edge: a scan whose axes are stored in another order is cut elsewhere.",
+            "Look whether what you need is at the edge. A scan whose axes are stored in another order is cut elsewhere.",
         ),
         Code.VALUES_INVERTED: _warning(
             "The image was stored as a photographic negative (MONOCHROME1); its values were turned round.",
@@ -272,6 +274,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The model file would run code when opened. It was not opened.",
             "Ask for the weights as safetensors, or convert them where you trust the file.",
         ),
+        Code.MODEL_UNTRUSTED: _model(
+            "The model needs code of its own, or something else that MedDL does not read as data. Nothing of it ran.",
+            "The message lists the places. Use another model, or the program that it was made for.",
+        ),
         Code.MODEL_CORRUPT: _model(
             "The model's weights are damaged or were changed (wrong SHA-256).", "Remove the model and get it again."
         ),
@@ -280,6 +286,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.MODEL_LABELS: _warning(
             "The model does not name all of its classes.", "The segments are named by their number; rename them."
+        ),
+        Code.MODEL_ADAPTED: _warning(
+            "MedDL does a step of the model in another way than the program that it was made for.",
+            "The message says which step and how. Compare results where that step matters.",
         ),
         Code.ARCHIVE_UNSAFE: _model(
             "The archive could write outside its folder, hide files or fill the disk. Nothing of it was used.",

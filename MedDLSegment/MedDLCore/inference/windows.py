@@ -26,8 +26,8 @@ def window_starts(
         size: voxels along the axis, at least ``patch``.
         patch: voxels of the patch.
         overlap: fraction shared with the neighbour, 0 <= overlap < 1.
-        windows: ``even``: evenly spread. ``stepped``: ``int(patch * (1 - overlap))`` voxels apart, and the last patch is
-            moved back to the end (MONAI's ``dense_patch_slices``).
+        windows: ``even``: evenly spread. ``stepped``: ``int(patch * (1 - overlap))`` voxels apart, the last one moved
+            back to the end (MONAI's ``dense_patch_slices``).
     """
     if windows == "stepped":
         interval = max(1, int(patch * (1 - overlap)))

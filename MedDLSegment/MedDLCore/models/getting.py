@@ -12,7 +12,7 @@ from .archive import unpack
 from .bundle import LICENCE_FILE, write_description
 from .catalogue import Entry, RemoteFile
 from .download import compare, digest_of, download
-from .package import path_inside
+from .inside import path_inside
 from .pins import check_pin, pin, pins_of
 from .staging import scratch_folder
 from .store import ModelStore, StoredModel

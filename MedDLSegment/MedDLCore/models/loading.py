@@ -28,9 +28,9 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
         MedDLError: MODEL_CORRUPT for damaged weights; MODEL_UNSAFE for a file that may run code; MODEL_INVALID where
             the network is not known, or the weights are not those of the network.
     """
-    from .networks import network_from_weights
+    from .networks import for_volumes, network_from_weights
 
-    return [
-        network_from_weights(package.spec.network, read_state_dict(path), len(package.spec.channels)).to(device)
-        for path in verify_weights(package)
-    ]
+    spec, inputs = package.spec, len(package.spec.channels)
+    states = (read_state_dict(path) for path in verify_weights(package))
+    networks = (network_from_weights(spec.network, state, inputs) for state in states)
+    return [for_volumes(network, spec.inference.patch).to(device) for network in networks]

@@ -1,21 +1,23 @@
 """Model packages: a folder that holds a description and weights, and nothing that runs.
 
 Our own layout is that of a MONAI bundle: ``configs/metadata.json`` (with our description under the key ``meddl``),
-``models/model.safetensors``, ``LICENSE``, ``docs/README.md``.
+``models/model.safetensors``, ``LICENSE``, ``docs/README.md``. Without that key it is another program's bundle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
 from .anatomy import coded
 from .auto3dseg import LABELS, read_auto3dseg_folder
 from .description import identity_of, read_json, spec_from_description
+from .inside import path_inside
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
+from .monai_bundle import read_bundle_folder
 from .weights import sha256_of
 
 METADATA = Path("configs", "metadata.json")
@@ -68,20 +70,6 @@ def holds_package(folder: Path) -> bool:
     return any((folder / file).is_file() for file in _LAYOUTS)
 
 
-def path_inside(folder: Path, file: str) -> Path:
-    """A file that a description names, which must lie within the package's folder.
-
-    Raises:
-        MedDLError: MODEL_INVALID for a path out of the folder, through a link too.
-    """
-    parts = PureWindowsPath(file)  # knows both kinds of separators, and drives
-    path = folder.joinpath(*parts.parts)
-    outside = parts.anchor or not parts.parts or ".." in parts.parts or not file.isprintable()
-    if outside or not path.resolve().is_relative_to(folder.resolve()):
-        raise MedDLError(Code.MODEL_INVALID, f"The file {file!r} lies outside the model's folder.")
-    return path
-
-
 def weights_path(folder: Path, weights: Weights) -> Path:
     """The weights file.
 
@@ -114,15 +102,13 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _read_own(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+def _read_bundle(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     metadata = read_json(folder / METADATA)
     description = metadata.get(DESCRIPTION_KEY)
+    if description is None:
+        return read_bundle_folder(folder)
     if not isinstance(description, dict):
-        raise MedDLError(
-            Code.MODEL_INVALID,
-            f"{METADATA.as_posix()} has no description for MedDL (key {DESCRIPTION_KEY!r}).",
-            "Bundles that other programs made are not read yet.",
-        )
+        raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: {DESCRIPTION_KEY!r} is not a description.")
     spec = spec_from_description(description, METADATA.name)
     if any(weights.sha256 is None for weights in spec.weights):
         raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: the weights have no SHA-256.")
@@ -142,7 +128,7 @@ def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
 
 
 _LAYOUTS: dict[Path, Layout] = {
-    METADATA: _read_own,
+    METADATA: _read_bundle,
     Path(PLAIN_DESCRIPTION): _read_plain,
     Path(MODEL_JSON): read_meshnet_folder,
     Path(LABELS): read_auto3dseg_folder,

@@ -59,7 +59,7 @@ def read_checkpoint(path: Path) -> Any:
         MedDLError: MODEL_UNSAFE, MODEL_CORRUPT, as ``read_state_dict``.
     """
     if _begins_with(path, b"PK\x03\x04"):
-        return _read_zip(path)
+        return read_zip(path)
     if path.stat().st_size == 0:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
     raise MedDLError(
@@ -91,14 +91,25 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {error}.") from error
 
 
-def _read_zip(path: Path) -> Any:
+def read_zip(path: Path, arrays: bool = False) -> Any:
+    """Reads PyTorch's zip format through its restricted unpickler.
+
+    Args:
+        path: the file.
+        arrays: numpy's arrays of numbers are made too, beside tensors and Python's plain types.
+
+    Raises:
+        MedDLError: MODEL_UNSAFE for a file that may run code; MODEL_CORRUPT for a damaged one.
+    """
     import pickle
 
     import torch
 
     _check_zip(path)
+    allowed = _array_types() if arrays else []
     try:
-        with path.open("rb") as file:  # not the path: torch.load takes the suffix for the content
+        # Not the path: torch.load takes the suffix for the content.
+        with path.open("rb") as file, torch.serialization.safe_globals(allowed):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         first_line = str(error).splitlines()[0] if str(error) else "a forbidden instruction"
@@ -107,6 +118,16 @@ def _read_zip(path: Path) -> Any:
         ) from error
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: PyTorch cannot read it.") from error
+
+
+def _array_types() -> list[Any]:
+    """What a pickled array of numbers is made of, under the names that numpy 1 and 2 give it."""
+    import numpy as np
+
+    rebuild = np.empty(0).__reduce__()[0]
+    names = [f"numpy.{module}.multiarray._reconstruct" for module in ("core", "_core")]
+    kinds = sorted({type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, key=str)
+    return [np.ndarray, np.dtype, *kinds, *((rebuild, name) for name in names)]
 
 
 def _check_zip(path: Path) -> None:

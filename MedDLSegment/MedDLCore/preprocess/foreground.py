@@ -77,7 +77,7 @@ def cut_to(channels: Sequence[Volume], part: Geometry) -> tuple[Volume, ...]:
 
 def _in_axes_of(scan: Geometry, box: Geometry) -> Geometry:
     """A box of the scan's voxels, whatever its axes, with the scan's axes."""
-    ends = box.index_to_ras([(0, 0, 0), np.array(box.shape[::-1]) - 1])
+    ends = box.index_to_ras(np.array([(0, 0, 0), [n - 1 for n in box.shape[::-1]]]))
     indices = np.round(scan.ras_to_index(ends)).astype(int)[:, ::-1]
     return scan.cropped(indices.min(axis=0).tolist(), (indices.max(axis=0) + 1).tolist())
 

@@ -3,5 +3,6 @@
 from .assemble import network_from_weights
 from .meshnet import MeshNet
 from .registry import build_network, network_names
+from .slicewise import for_volumes
 
-__all__ = ["MeshNet", "build_network", "network_from_weights", "network_names"]
+__all__ = ["MeshNet", "build_network", "for_volumes", "network_from_weights", "network_names"]

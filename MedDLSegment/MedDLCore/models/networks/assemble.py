@@ -44,7 +44,7 @@ def network_from_weights(network: Network, state: Mapping[str, Tensor], channels
     if any(tensor.is_meta for tensor in itertools.chain(module.parameters(), module.buffers())):
         module = build_network(network, "cpu", 2 * elements + SLACK)  # it makes a table that the weights do not hold
         module.load_state_dict(floats, strict=True)
-    _check_channels(module, channels)
+    _check_channels(network, module, channels)
     return module.eval().requires_grad_(False)
 
 
@@ -78,13 +78,9 @@ def _compare(name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor
         raise MedDLError(Code.MODEL_INVALID, f"The weights are not those of this {name}: {'; '.join(problems)}.")
 
 
-def _check_channels(module: nn.Module, channels: int) -> None:
-    """The first convolution takes as many channels as the model has input volumes."""
-    for part in module.modules():
-        if isinstance(part, torch.nn.modules.conv._ConvNd):
-            if part.in_channels != channels:
-                raise MedDLError(
-                    Code.MODEL_INVALID,
-                    f"The network takes {part.in_channels} channel(s); the description lists {channels}.",
-                )
-            return
+def _check_channels(network: Network, module: nn.Module, channels: int) -> None:
+    """The network takes as many channels as the model has input volumes: as it says, or as its first convolution does."""
+    convolutions = (part for part in module.modules() if isinstance(part, torch.nn.modules.conv._ConvNd))
+    takes = network.arguments.get("in_channels", next((part.in_channels for part in convolutions), channels))
+    if takes != channels:
+        raise MedDLError(Code.MODEL_INVALID, f"The network takes {takes} channel(s); the description lists {channels}.")

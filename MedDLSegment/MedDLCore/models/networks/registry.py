@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import Code, MedDLError
 from ...spec import Network
+from .dints import dints
 from .meshnet import MeshNet
 
 MONAI_NETWORKS = (
@@ -35,6 +36,8 @@ MONAI_NETWORKS = (
     "VNet",
 )
 """Classes of ``monai.networks.nets`` that map an image to one tensor of logits of its size."""
+
+_BUILT_HERE: Mapping[str, Callable[..., nn.Module]] = {"DiNTS": dints, "MeshNet": MeshNet}
 
 NOT_FROM_A_DESCRIPTION: Mapping[str, Mapping[str, Any]] = {
     "FlexibleUNet": {"pretrained": False},  # would download
@@ -62,7 +65,7 @@ _CONSTRUCTOR_ERRORS = (
 
 def network_names() -> tuple[str, ...]:
     """The names that ``build_network`` knows."""
-    return tuple(sorted(("MeshNet", *MONAI_NETWORKS)))
+    return tuple(sorted((*_BUILT_HERE, *MONAI_NETWORKS)))
 
 
 def build_network(network: Network, device: str = "cpu", most_parameters: int = MOST_PARAMETERS) -> nn.Module:
@@ -86,8 +89,8 @@ def build_network(network: Network, device: str = "cpu", most_parameters: int = 
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
-    if name == "MeshNet":
-        return MeshNet
+    if name in _BUILT_HERE:
+        return _BUILT_HERE[name]
     if name not in MONAI_NETWORKS:
         raise MedDLError(
             Code.MODEL_INVALID,
@@ -110,8 +113,8 @@ def _checked_arguments(network: Network, construct: Callable[..., nn.Module]) ->
     for name, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and name not in network.arguments:
             raise _invalid(f"network.arguments.{name}: {network.name} needs it")
-    if "spatial_dims" in known and network.arguments.get("spatial_dims", known["spatial_dims"].default) != 3:
-        raise _invalid(f"network.arguments.spatial_dims: {network.name} must work in three dimensions")
+    if "spatial_dims" in known and network.arguments.get("spatial_dims", known["spatial_dims"].default) not in (2, 3):
+        raise _invalid(f"network.arguments.spatial_dims: {network.name} must work in three dimensions, or on slices")
     return {**network.arguments, **ours}
 
 

@@ -1,0 +1,142 @@
+"""``metadata.json`` and ``LICENSE``: what a bundle says about itself, which decides nothing about the computation."""
+
+from __future__ import annotations
+
+import colorsys
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import Code, Notice
+from ...spec import LONGEST_NAME, Channel
+from ...volume import Label
+
+MODALITIES = {"CT": "CT", "MR": "MR", "MRI": "MR", "PET": "PT", "PT": "PT"}
+"""A bundle's words for modalities, and DICOM's."""
+
+BACKGROUND = "background"
+
+LICENCES = {
+    "Apache License": "Apache-2.0",
+    "MIT License": "MIT",
+    "BSD 3-Clause": "BSD-3-Clause",
+    "Attribution-NonCommercial-ShareAlike 4.0": "CC-BY-NC-SA-4.0",
+    "Attribution-NonCommercial 4.0": "CC-BY-NC-4.0",
+    "Attribution-ShareAlike 4.0": "CC-BY-SA-4.0",
+    "Attribution 4.0": "CC-BY-4.0",
+}
+"""How a licence's text begins, and its SPDX name."""
+
+GOLDEN = 0.618033988749895
+"""Hues this far apart on the circle differ from each other however many there are."""
+
+
+def text(metadata: Mapping[str, Any], key: str) -> str:
+    """A text of the metadata; empty where there is none."""
+    value = metadata.get(key)
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def identifier(title: str) -> str:
+    """A model's name from its title: letters, digits and ``_``."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", title).strip("_").lower()
+    return name[:LONGEST_NAME].strip("_") or "monai_bundle"
+
+
+def citation(metadata: Mapping[str, Any]) -> str:
+    """The references."""
+    references = metadata.get("references")
+    return " ".join(r for r in references if isinstance(r, str)) if isinstance(references, list) else ""
+
+
+def licence(metadata: Mapping[str, Any], folder: Path) -> str:
+    """SPDX name of the licence in ``LICENSE`` where it is known, else its first line, else what the metadata say."""
+    path = folder / "LICENSE"
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(2000).decode("utf-8", "replace")
+        for beginning, name in LICENCES.items():
+            if beginning.casefold() in start.casefold():
+                return name
+        lines = [line.strip() for line in start.splitlines() if line.strip()]
+        if lines:
+            return lines[0][:200]
+    return text(metadata, "license") or text(metadata, "licence")
+
+
+def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The author's measurements."""
+    measured = metadata.get("eval_metrics")
+    if not isinstance(measured, Mapping):
+        return {}
+    return {str(key): value for key, value in measured.items() if isinstance(value, (int, float, str))}
+
+
+def channels(metadata: Mapping[str, Any], count: int) -> tuple[Channel, ...]:
+    """The input volumes, with the names that the metadata have for them."""
+    image = _first(metadata, "inputs")
+    names = _numbered(image.get("channel_def"))
+    word = image.get("modality")
+    modality = MODALITIES.get(word.strip().upper()) if isinstance(word, str) else None
+    if modality is None and image.get("format") == "hounsfield":
+        modality = "CT"
+    single = "image" if count == 1 else "image {}"
+    return tuple(Channel(names.get(n, single.format(n + 1)), modality) for n in range(count))
+
+
+def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tuple[Label, ...], tuple[Notice, ...]]:
+    """The structures, with the names that the metadata have for them.
+
+    Args:
+        metadata: the bundle's.
+        count: channels of the network's output.
+        exclusive: channel 0 is the background; otherwise each channel is a structure, its value the channel plus one.
+
+    Returns:
+        The labels, and MODEL_LABELS where names are missing.
+    """
+    prediction = _first(metadata, "outputs")
+    names = _numbered(prediction.get("channel_def")) or _numbered(prediction.get("label_def"))
+    if count == 1 and len(names) > 1:  # one channel, described by its values
+        names = {0: names.get(1, "")}
+    found: list[Label] = []
+    unnamed: list[int] = []
+    for channel in range(1 if exclusive else 0, count):
+        value = channel if exclusive else channel + 1
+        name = names.get(channel, "")
+        if not exclusive and name.casefold() == BACKGROUND:
+            continue
+        if not name:
+            unnamed.append(value)
+        found.append(Label(value, name or f"class {value}", _colour(len(found))))
+    if not unnamed:
+        return tuple(found), ()
+    notice = Notice(Code.MODEL_LABELS, f"metadata.json does not name {len(unnamed)} of {len(found)} structures.")
+    return tuple(found), (notice,)
+
+
+def _first(metadata: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The first input or output of ``network_data_format``; empty where there is none."""
+    value: Any = metadata.get("network_data_format")
+    value = value.get(kind) if isinstance(value, Mapping) else None
+    items = [item for item in value.values() if isinstance(item, Mapping)] if isinstance(value, Mapping) else []
+    named = value.get("pred" if kind == "outputs" else "image") if isinstance(value, Mapping) else None
+    if isinstance(named, Mapping):
+        return named
+    return items[0] if items else {}
+
+
+def _numbered(names: object) -> dict[int, str]:
+    if not isinstance(names, Mapping):
+        return {}
+    return {
+        int(key): "".join(c for c in name if c.isprintable()).strip()
+        for key, name in names.items()
+        if str(key).isdecimal() and len(str(key)) < 6 and isinstance(name, str)
+    }
+
+
+def _colour(n: int) -> tuple[int, int, int]:
+    red, green, blue = colorsys.hsv_to_rgb((n * GOLDEN) % 1, 0.55 + 0.15 * (n % 3), 0.9 - 0.12 * (n // 3 % 3))
+    return round(255 * red), round(255 * green), round(255 * blue)
