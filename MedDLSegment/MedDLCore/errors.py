@@ -252,7 +252,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.FOREGROUND_CUT: _warning(
             "The box that this model cuts out of a scan, as its own program does, left out some of the foreground.",
-            "Look whether what you need is at the edge. A scan whose axes are stored in another order is cut elsewhere.",
+            "Look whether what you need is at the edge. A scan with its axes in another order is cut elsewhere.",
         ),
         Code.VALUES_INVERTED: _warning(
             "The image was stored as a photographic negative (MONOCHROME1); its values were turned round.",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..atomic import named_errors
 from ..errors import Code, MedDLError
+from .about import write_about
 from .archive import unpack
-from .bundle import LICENCE_FILE, write_description
+from .bundle import write_description
 from .catalogue import Entry, RemoteFile
 from .download import compare, digest_of, download
 from .inside import path_inside
@@ -58,8 +59,8 @@ def get(
         _fill(folder, files)
         if entry.spec is not None:
             write_description(entry.spec, folder, str(entry.licence))
-        elif not (folder / LICENCE_FILE).exists():
-            (folder / LICENCE_FILE).write_text(f"{entry.licence}\n", encoding="utf-8")
+        else:
+            write_about(entry, folder)
     pin(final, files.pins)
     store.forget_unfinished(entry.name)
     return store.stored(entry.name)

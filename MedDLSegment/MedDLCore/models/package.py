@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
+from .about import with_about
 from .anatomy import coded
 from .auto3dseg import LABELS, read_auto3dseg_folder
 from .description import identity_of, read_json, spec_from_description
@@ -56,7 +57,7 @@ def open_folder(folder: Path) -> ModelPackage:
     for file, read in _LAYOUTS.items():
         if (folder / file).is_file():
             spec, notices = read(folder)
-            spec = _with_hashes(spec, folder)
+            spec = with_about(_with_hashes(spec, folder), folder)
             return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
     raise MedDLError(
         Code.MODEL_INVALID,

@@ -89,6 +89,15 @@ def test_a_publishers_zip_is_compared_with_its_digest_whatever_the_algorithm(
     assert got.package is not None and load_networks(open_model("threshold", store))
 
 
+def test_what_the_catalogue_says_stays_with_the_model(server: Server, store: ModelStore, archive: bytes) -> None:
+    spec = get(packed(RemoteFile(server.serves("/model.zip", archive))), store, True).package.spec  # type: ignore[union-attr]
+    assert spec.licence == "CC BY 4.0 (https://example.org/licence)" and spec.citation == "Someone 2026."
+    about = store.path / "threshold/meddl-about.json"
+    for content in ('{"title": 1}', '{"network": "x"}', '{"inputs": "x"}', "[]"):
+        about.write_text(content)
+        assert store.stored("threshold").error is not None
+
+
 def test_a_file_that_the_zip_already_holds_is_not_downloaded_again(
     server: Server, store: ModelStore, archive: bytes, tmp_path: Path
 ) -> None:
