@@ -44,8 +44,8 @@ class Grid:
         spacing: mm along axes 0, 1, 2; None keeps the input's.
         tolerance: an axis whose spacing differs from the wanted one by no more than this part of it keeps its own.
         rule: what stays where the spacing changes. ``centred``: the scan's centre. ``first_voxel``: the centre of the
-            first voxel, as MONAI's Spacing does it (see ``Geometry.with_spacing_from_first_voxel``); beyond the scan,
-            its edge is repeated.
+            first voxel, as MONAI's Spacing does it (``Geometry.with_spacing_from_first_voxel``); beyond the scan, its
+            edge is repeated.
         shape: a fixed number of voxels, centred on the input's centre; None takes what the input's extent gives.
         straight: axes parallel to the patient's (an oblique scan is turned), not merely the nearest ones.
         interpolation: how the image is brought onto the grid.

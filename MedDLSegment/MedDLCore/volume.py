@@ -27,6 +27,9 @@ SAME_PLACE_MM = 1e-3
 SAME_SPACING_MM = 1e-3
 """A spacing this near to the wanted one is it (the tolerance of MONAI's ``Spacing``)."""
 
+SAME_CORNER = 1e-8
+"""Part of a voxel by which a corner may miss being the first along every axis (numpy's ``allclose``, in MONAI)."""
+
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
@@ -184,16 +187,26 @@ class Geometry:
     def with_spacing_from_first_voxel(self, spacing: ArrayLike) -> Geometry:
         """A grid with this orientation and ``spacing`` (``(3,)`` mm along i, j, k) that keeps the first voxel's centre.
 
-        As MONAI's ``Spacing`` does it: the last centre falls within half a new voxel of the old one, with
-        ``round((n - 1) * old / new + 1)`` voxels, halves rounded to even. Along an axis whose spacing is within
-        ``SAME_SPACING_MM`` of the wanted one nothing changes.
+        As MONAI's ``Spacing`` does it (``compute_shape_offset``): along an axis there are ``round((n - 1) * old / new +
+        1)`` voxels, halves rounded to even, so that the last centre falls within half a new voxel of the old one. Along
+        an axis whose spacing is within ``SAME_SPACING_MM`` of the wanted one nothing changes. The new axes are
+        perpendicular, k first. Where the old ones are not, to within ``SAME_CORNER`` voxels (the rounding of a tilted
+        NIfTI header suffices), it is not the first voxel but the middle that stays.
         """
         wanted = np.asarray(spacing, dtype=np.float64)
         target = np.where(np.abs(wanted - self.spacing) <= SAME_SPACING_MM, self.spacing, wanted)
-        size = np.round((np.array(self.shape[::-1]) - 1) * self.spacing / target + 1).astype(int)
-        matrix = self.ijk_to_ras.copy()
-        matrix[:3, :3] = self.direction * target
-        return Geometry((int(size[2]), int(size[1]), int(size[0])), matrix)
+        old, new = self.ijk_to_ras[:, [2, 1, 0, 3]], np.eye(4)  # MONAI's axis 0 is k
+        new[:3, :3] = _perpendicular(old[:3, :3]) * target[::-1]
+        last = np.array(self.shape) - 1
+        corners = np.concatenate([_CUBE * last, np.ones((8, 1))], axis=1).T
+        indices = (np.linalg.solve(new, old) @ corners)[:3]
+        size = np.round(np.ptp(indices, axis=1) + 1).astype(int)
+        lowest = (indices.min(axis=1, keepdims=True) >= indices - SAME_CORNER).all(axis=0)
+        if lowest.any():
+            new[:3, 3] = (old @ corners)[:3, int(np.argmax(lowest))]
+        else:
+            new[:3, 3] = old[:3, :3] @ ((last + 1) / 2) + old[:3, 3] - new[:3, :3] @ (size / 2)
+        return Geometry((int(size[0]), int(size[1]), int(size[2])), new[:, [2, 1, 0, 3]])
 
     def with_shape(self, shape: Sequence[int]) -> Geometry:
         """A grid of ``shape`` (K, J, I) with this spacing and orientation, with the same centre (crops or extends)."""
@@ -213,6 +226,13 @@ class Geometry:
         matrix[:3, 3] = self.index_to_ras(first[::-1])
         k, j, i = (int(n) for n in last - first)
         return Geometry((k, j, i), matrix)
+
+
+def _perpendicular(axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(3, 3)``: unit columns, the first along the first axis, the others perpendicular to those before (MONAI's)."""
+    upper = np.linalg.cholesky(axes.T @ axes).T
+    perpendicular: NDArray[np.float64] = axes @ np.linalg.inv(upper)
+    return perpendicular
 
 
 _CUBE = np.array(list(itertools.product((0.0, 1.0), repeat=3)))

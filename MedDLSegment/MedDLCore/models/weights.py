@@ -91,16 +91,28 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {error}.") from error
 
 
-def read_zip(path: Path, arrays: bool = False) -> Any:
-    """Reads PyTorch's zip format through its restricted unpickler.
+def read_checkpoint(path: Path, arrays: bool = False) -> Any:
+    """What a file of PyTorch's zip format holds, read through its restricted unpickler.
 
     Args:
         path: the file.
-        arrays: numpy's arrays of numbers are made too, beside tensors and Python's plain types.
+        arrays: numpy's numbers and arrays of them are made too, beside tensors and Python's plain types.
 
     Raises:
         MedDLError: MODEL_UNSAFE for a file that may run code; MODEL_CORRUPT for a damaged one.
     """
+    if _begins_with(path, b"PK\x03\x04"):
+        return _read_zip(path, arrays)
+    if path.stat().st_size == 0:
+        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
+    raise MedDLError(
+        Code.MODEL_UNSAFE,
+        f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. It was not opened.",
+        CONVERT,
+    )
+
+
+def _read_zip(path: Path, arrays: bool) -> Any:
     import pickle
 
     import torch
@@ -124,10 +136,9 @@ def _array_types() -> list[Any]:
     """What a pickled array of numbers is made of, under the names that numpy 1 and 2 give it."""
     import numpy as np
 
-    rebuild = np.empty(0).__reduce__()[0]
-    names = [f"numpy.{module}.multiarray._reconstruct" for module in ("core", "_core")]
-    kinds = sorted({type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, key=str)
-    return [np.ndarray, np.dtype, *kinds, *((rebuild, name) for name in names)]
+    made_by = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
+    makers = [(make, f"numpy.{core}.multiarray.{name}") for name, make in made_by.items() for core in ("core", "_core")]
+    return [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, *makers]
 
 
 def _check_zip(path: Path) -> None:

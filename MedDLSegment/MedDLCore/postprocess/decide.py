@@ -22,9 +22,6 @@ FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
 
 
-FACE = 0.5 + 1e-3
-"""A scan that reaches no further than this many voxels beyond the network's outer centres is covered by its grid."""
-
 NOTHING_CUT = ((0, 0), (0, 0), (0, 0))
 
 
@@ -89,11 +86,16 @@ class _WayBack:
     cut: Sequence[tuple[int, int]]
 
     def __call__(self, score: NDArray[Any], interpolation: Interpolation, outside: float) -> NDArray[Any]:
-        """``scan.shape``. Outside the network's grid, by more than rounding: ``outside``."""
+        """``scan.shape``. What lies clearly outside the network's grid is ``outside``."""
         if np.any(self.cut):
             score = np.pad(score, self.cut)
-        covered = reach_beyond(self.network, self.scan).max() <= FACE
-        return resample(score, self.network, self.scan, interpolation, fill=None if covered else outside)
+        return resample(score, self.network, self.scan, interpolation, fill=None if self._covered else outside)
+
+    @property
+    def _covered(self) -> bool:
+        """The scan reaches no further beyond the network's outer centres than the largest voxel of both grids."""
+        reach = reach_beyond(self.network, self.scan) * self.network.spacing[::-1, None]
+        return bool(reach.max() <= max(self.network.spacing.max(), self.scan.spacing.max()))
 
 
 def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ class Result:
             raise ValueError("takes the largest of interpolated sigmoid probabilities")
         if not exclusive and self.activation == "softmax":
             raise ValueError("takes a threshold of softmax probabilities")
-        # Deciding commutes with nearest neighbour; without a way back, SaveImaged takes the nearest labels.
+        # Deciding commutes with nearest neighbour; without a way back, the nearest labels are taken.
         interpolate: Stage = "labels" if self.nearest or self.back is None else self.back
         if exclusive:
             return Output("softmax", interpolate)
@@ -223,7 +223,7 @@ def _save(arguments: Arguments, result: Result) -> None:
     if arguments.value("scale") is not None:
         raise arguments.outside("scale", arguments.value("scale"), "changes the values")
     arguments.ignore(arguments.component.raw)  # where and how files are written is ours
-    if result.regridded and result.back is None and not arguments.flag("resample", True):
+    if result.regridded and result.back is None and not arguments.flag("resample"):
         result.notices += (
             Notice(
                 Code.MODEL_ADAPTED,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import Code, MedDLError
 from ..inside import path_inside
-from ..weights import read_zip
+from ..weights import read_checkpoint
 
 MOST_VALUES = 10_000
 """Numbers of an array that a description can hold."""
@@ -43,7 +43,7 @@ class StoredArrays(Mapping[str, Any]):
     def _content(self) -> Mapping[str, Any]:
         if not self._path.is_file():
             raise MedDLError(Code.MODEL_INVALID, f"The file {self._path.name!r} is missing.")
-        content = read_zip(self._path, arrays=True)
+        content = read_checkpoint(self._path, arrays=True)
         if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
             raise MedDLError(Code.MODEL_INVALID, f"{self._path.name} does not hold named values.")
         return content

@@ -79,7 +79,7 @@ def _compare(name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor
 
 
 def _check_channels(network: Network, module: nn.Module, channels: int) -> None:
-    """The network takes as many channels as the model has input volumes: as it says, or as its first convolution does."""
+    """It takes as many channels as the model has input volumes: as it says itself, or as its first convolution does."""
     convolutions = (part for part in module.modules() if isinstance(part, torch.nn.modules.conv._ConvNd))
     takes = network.arguments.get("in_channels", next((part.in_channels for part in convolutions), channels))
     if takes != channels:
