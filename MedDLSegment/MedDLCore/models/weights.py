@@ -52,23 +52,6 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _checked(state, path.name)
 
 
-def read_checkpoint(path: Path) -> Any:
-    """What a file of PyTorch's zip format holds, plain values and tensors.
-
-    Raises:
-        MedDLError: MODEL_UNSAFE, MODEL_CORRUPT, as ``read_state_dict``.
-    """
-    if _begins_with(path, b"PK\x03\x04"):
-        return read_zip(path)
-    if path.stat().st_size == 0:
-        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
-    raise MedDLError(
-        Code.MODEL_UNSAFE,
-        f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. It was not opened.",
-        CONVERT,
-    )
-
-
 def is_safetensors(path: Path) -> bool:
     """The content, whatever the name: a 64-bit length that lies within the file, then a JSON object."""
     with path.open("rb") as file:

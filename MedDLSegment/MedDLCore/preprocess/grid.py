@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec import Grid
-from ..volume import Geometry, parse_orientation
-
-SAME_SPACING_MM = 1e-3
-"""Spacings no further apart are the same to MONAI (its ``AFFINE_TOL``)."""
+from ..volume import SAME_SPACING_MM, Geometry, parse_orientation
 
 
 def network_grid(scan: Geometry, grid: Grid) -> Geometry:
@@ -39,9 +36,10 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
 
 def _wanted_spacing(scan: Geometry, grid: Grid) -> list[float]:
     """Spacing, mm along I, J, K, as the model asks for them, or the scan's own where it is near enough."""
-    same = SAME_SPACING_MM if grid.rule == "first_voxel" else 0.0
     pairs = zip(scan.spacing.tolist(), (grid.spacing or ())[::-1], strict=True)
-    return [own if abs(own - mm) <= grid.tolerance * mm + same else mm for own, mm in pairs]
+    if grid.tolerance == 0:
+        return [mm for _, mm in pairs]
+    return [own if abs(own - mm) <= grid.tolerance * mm + SAME_SPACING_MM else mm for own, mm in pairs]
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:
