@@ -17,6 +17,7 @@ from ..resample import Interpolation, reach_beyond, resample
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
+from .nearest import nearest
 
 FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
@@ -89,7 +90,10 @@ class _WayBack:
         """``scan.shape``. What lies clearly outside the network's grid is ``outside``."""
         if np.any(self.cut):
             score = np.pad(score, self.cut)
-        return resample(score, self.network, self.scan, interpolation, fill=None if self._covered else outside)
+        fill = None if self._covered else outside
+        if interpolation == "nearest":
+            return nearest(score, self.network, self.scan, fill)
+        return resample(score, self.network, self.scan, interpolation, fill)
 
     @property
     def _covered(self) -> bool:
