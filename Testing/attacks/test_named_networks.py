@@ -38,7 +38,7 @@ def test_a_name_that_is_not_on_the_list_is_refused(name: str) -> None:
     [
         ("UNet", {**UNET, "command": "touch x"}, "arguments.command"),
         ("UNet", {**UNET, "__class__": "x"}, "arguments.__class__"),
-        ("UNet", {**UNET, "spatial_dims": 2}, "three dimensions"),
+        ("UNet", {**UNET, "spatial_dims": 1}, "three dimensions"),
         ("UNet", {k: v for k, v in UNET.items() if k != "channels"}, "arguments.channels: UNet needs it"),
         ("UNet", {**UNET, "channels": "many"}, "does not take"),
         ("UNet", {**UNET, "channels": []}, "does not take"),

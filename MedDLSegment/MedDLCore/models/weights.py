@@ -132,7 +132,7 @@ def _check_zip(path: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: {error}.") from error
     parts = [member.filename.split("/") for member in members]
-    if any("code" in part[:-1] or part[-1] == "constants.pkl" for part in parts):
+    if any("code" in part[1:-1] or part[-1] == "constants.pkl" for part in parts):
         raise MedDLError(Code.MODEL_UNSAFE, f"{path.name} is TorchScript, which is code. It was not opened.", CONVERT)
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise MedDLError(

@@ -20,7 +20,7 @@ def a_coarse_model() -> ModelSpec:
     return replace(
         SPEC,
         network=Network("UNet", arguments),
-        grid=Grid("RAS", (12.0, 12.0, 12.0), straight=True),
+        grid=Grid(orientation="RAS", spacing=(12.0, 12.0, 12.0), straight=True),
         inference=Inference(patch=(24, 24, 16), padding_value=-1.0),
     )
 

@@ -77,7 +77,9 @@ def test_a_model_is_read_and_computes_what_its_description_says(tmp_path: Path, 
         (1, "one", (255, 250, 245)),
         (2, "two", (205, 62, 78)),
     ]
-    assert package.spec.grid == Grid("LIA", (1.0, 1.0, 1.0), (256, 256, 256), straight=True, interpolation="cubic")
+    assert package.spec.grid == Grid(
+        orientation="LIA", spacing=(1.0, 1.0, 1.0), shape=(256, 256, 256), straight=True, interpolation="cubic"
+    )
     assert package.spec.intensity == (Percentiles(0.0, 100.0),)
     assert package.spec.inference.patch is None
     image = torch.rand(1, 1, 12, 13, 14)

@@ -15,7 +15,7 @@ from fixtures.packages import layer, threshold_spec, threshold_weights
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, write_package
 from MedDLCore.models.networks import build_network, meshnet, network_from_weights, network_names, registry
-from MedDLCore.spec import Network
+from MedDLCore.spec import Inference, Network
 
 IN_OUT = {"in_channels": 1, "out_channels": 2}
 IN_3D = {**IN_OUT, "spatial_dims": 3}
@@ -27,6 +27,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "activation": "elu",
         "bnorm": True,
         "dropout_p": 0.1,
+    },
+    "DiNTS": {
+        "in_channels": 1,
+        "num_classes": 2,
+        "arch_code": [[[1, 1, 1, 1], [1, 1, 1, 1]], [[0, 1, 2, 3], [4, 0, 1, 0]]],
+        "node_a": [[1, 1], [1, 1], [1, 1]],
+        "channel_mul": 0.25,
+        "num_blocks": 2,
+        "num_depths": 2,
+        "norm_name": ["instance", {"affine": True}],
     },
     "AttentionUnet": {**IN_3D, "channels": [4, 8, 8], "strides": [2, 2]},
     "BasicUNet": {**IN_3D, "features": [4, 4, 8, 8, 8, 4]},
@@ -165,3 +175,40 @@ def test_a_convolution_too_large_for_one_call_is_done_in_slabs(thickness: int, m
         monkeypatch.setattr(meshnet, "LARGEST_OUTPUT", 4 * 5 * 9 * 8 * thickness)
         found = network(image)
     assert torch.allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_network_for_slices_is_given_the_slices_of_a_volume(axis: int, tmp_path: Path) -> None:
+    network = Network("UNet", {**EXAMPLES["UNet"], "spatial_dims": 2})
+    original = trained(build_network(network))
+    patch = tuple(1 if n == axis else 16 for n in range(3))
+    spec = threshold_spec(network=network, inference=Inference(patch=patch))
+    (loaded,) = load_networks(write_package(spec, original.state_dict(), tmp_path / "m"))
+    patches = torch.rand(2, 1, *patch)
+    with torch.inference_mode():
+        expected = original(patches.squeeze(axis + 2)).unsqueeze(axis + 2)
+        assert torch.allclose(loaded(patches), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("patch", [None, (16, 16, 16), (1, 1, 16)])
+def test_a_network_for_slices_without_an_axis_of_slices_is_refused(patch: Any, tmp_path: Path) -> None:
+    network = Network("UNet", {**EXAMPLES["UNet"], "spatial_dims": 2})
+    spec = threshold_spec(network=network, inference=Inference(patch=patch))
+    package = write_package(spec, build_network(network).state_dict(), tmp_path / "m")
+    with pytest.raises(MedDLError, match="for slices"):
+        load_networks(package)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arch_code": [[[1, 1], [1, 1]], [[0, 0], [0, 0]]]},
+        {"arch_code": [[[1, 1, 1, 1]] * 2]},
+        {"arch_code": [[[1, 1, 2, 1]] * 2, [[0, 0, 0, 0]] * 2]},
+        {"node_a": [[1, 0.5], [1, 1], [1, 1]]},
+        {"num_blocks": 10**6},
+        {"num_depths": 60},
+    ],
+)
+def test_a_searched_topology_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
+    assert "topology" in refused(Code.MODEL_INVALID, Network("DiNTS", {**EXAMPLES["DiNTS"], **change}))

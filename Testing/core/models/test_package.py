@@ -178,7 +178,7 @@ def test_a_bundle_without_our_description_and_an_empty_folder_are_refused_with_w
     assert "meddl.json" in refused(Code.MODEL_INVALID, open_model, tmp_path).hint
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs/metadata.json").write_text('{"version": "1"}')
-    assert "meddl" in refused(Code.MODEL_INVALID, open_model, tmp_path).message
+    assert "inference.json" in refused(Code.MODEL_INVALID, open_model, tmp_path).hint
 
 
 def test_a_model_is_found_by_folder_then_in_the_store(tmp_path: Path) -> None:

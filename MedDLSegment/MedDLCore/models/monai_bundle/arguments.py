@@ -100,5 +100,7 @@ class Arguments:
     def outside(self, name: str, what: Any, why: str) -> OutsideError:
         """The error for an argument."""
         written = self.component.raw.get(name)
-        shown = written if isinstance(written, str) and written[:1] == "$" else what
-        return OutsideError(self.component.place(name), f"{name}: {shown!r}", why)
+        if isinstance(written, str) and written[:1] in "$@":
+            what = written
+        shown = what.target if isinstance(what, Component) else repr(what)
+        return OutsideError(self.component.place(name), f"{name}: {shown}", why)

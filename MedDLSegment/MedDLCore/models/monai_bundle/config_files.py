@@ -61,7 +61,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise MedDLError(Code.MODEL_INVALID, f"{path.name} is larger than {MOST_BYTES >> 20} MiB.")
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader)  # noqa: S506  a safe loader
+        return Loader(path.read_text(encoding="utf-8-sig")).get_single_data()
     except OSError as error:
         raise MedDLError(Code.MODEL_INVALID, f"{path.name} cannot be read ({error.strerror}).") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

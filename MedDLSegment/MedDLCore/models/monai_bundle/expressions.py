@@ -132,7 +132,7 @@ class _Evaluation:
             return self._call(node)
         if isinstance(node, (ast.Name, ast.Attribute)):
             return self._named(node)
-        raise self._outside(f"{_source(node)!r} is not in the grammar that MedDL reads")
+        raise self._outside(f"{self._shown(_source(node))} is not in the grammar that MedDL reads")
 
     def _literal(self, value: Any) -> Any:
         if value is not None and not isinstance(value, (bool, int, float, str)):
