@@ -1,8 +1,8 @@
 """The nearest labels, of voxels in the middle between two of the network's too.
 
 Half of all voxels lie in such a middle where a scan is twice as fine as the network's grid, and rounding decides which
-of the two counts. So that results are MONAI's, it is the rounding of PyTorch's ``grid_sample``, on coordinates normalised
-to -1..1 in float32, as MONAI's ``SpatialResample`` calls it.
+of the two counts. So that results are MONAI's, it is the rounding of PyTorch's ``grid_sample``, on coordinates in
+-1..1 and float32, as MONAI's ``SpatialResample`` calls it.
 """
 
 from __future__ import annotations
