@@ -70,6 +70,7 @@ class Code(str, Enum):
     # What its values are
     NONFINITE = "NONFINITE"
     UNITS_DUBIOUS = "UNITS_DUBIOUS"
+    FOREGROUND_CUT = "FOREGROUND_CUT"
     VALUES_INVERTED = "VALUES_INVERTED"
     TOO_THIN = "TOO_THIN"
     TOO_LARGE = "TOO_LARGE"
@@ -272,6 +273,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.UNITS_DUBIOUS: _warning(
             "The values of this CT do not look like Hounsfield units.",
             "Check the rescale slope and intercept of the export; the result may be wrong.",
+        ),
+        Code.FOREGROUND_CUT: _warning(
+            "The box that this model cuts out of a scan, as its own program does, left out some of the foreground.",
+            "Look whether what you need is at the edge. A scan with its axes in another order is cut elsewhere.",
         ),
         Code.VALUES_INVERTED: _warning(
             "The image was stored as a photographic negative (MONOCHROME1); its values were turned round.",

@@ -183,21 +183,23 @@ def segment(
 
     with clock.stage("prepare"):
         prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
+    notices += prepared.notices
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
-        seen = _part(volumes[0], options.region)
+        of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
+        seen = prepared.part if of_scan else _part(volumes[0], options.region)
         within = None if options.region is None else inside(seen, options.region)
         slabs = clock.time_of("network", slabs)
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
-        decided = spec.labels if spec.output.activation == "softmax" else labels
+        decided = labels if spec.output.activation == "sigmoid" else spec.labels
         told = clock.progress("finish")
         label_map = decide(
             slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told, within, prepared.cut
         )
         label_map = only(label_map, labels)
-        if options.region is not None:
+        if options.region is not None or of_scan:
             label_map = _pasted(label_map, scan)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)

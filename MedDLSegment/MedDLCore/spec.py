@@ -26,10 +26,14 @@ FloatTriple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Channel:
-    """One input volume of the network: its name (``T1``) and the modality it must have (``CT``, ``MR``, ``PT``)."""
+    """One input volume of the network: its name (``T1``) and the modality it must have (``CT``, ``MR``, ``PT``).
+
+    ``intensity``: its own steps, in place of the model's.
+    """
 
     name: str
     modality: str | None = None
+    intensity: tuple[IntensityStep, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Grid:
             on (channel, x, y, z) arrays). None: axes 0, 1, 2 are the input's K, J, I as they are stored.
         transpose: for axes 0, 1, 2 the one of the three oriented axes that takes its place.
         spacing: mm along axes 0, 1, 2; None keeps the input's.
+        tolerance: an axis whose spacing differs from the wanted one by no more than this part of it keeps its own.
         rule: what stays where the spacing changes. ``centred``: the scan's centre. ``first_voxel``: the centre of the
             first voxel, as MONAI's Spacing does it (``Geometry.with_spacing_from_first_voxel``); beyond the scan, its
             edge is repeated.
@@ -52,6 +57,7 @@ class Grid:
     orientation: str | None = "RAS"
     transpose: Triple = (0, 1, 2)
     spacing: FloatTriple | None = None
+    tolerance: float = 0.0
     shape: Triple | None = None
     straight: bool = False
     interpolation: Literal["linear", "cubic"] = "linear"
@@ -118,12 +124,27 @@ class Scale:
     kind: Literal["scale"] = "scale"
 
 
-IntensityStep = Clip | Window | Percentiles | ZScore | FixedZScore | Scale
+@dataclass(frozen=True)
+class FromMinimum:
+    """Minus the minimum, divided by the standard deviation (of a sample: over N - 1)."""
+
+    kind: Literal["from_minimum"] = "from_minimum"
+
+
+@dataclass(frozen=True)
+class Squash:
+    """A smooth bound: the logistic function ``1 / (1 + exp(-value))``, or ``3 * tanh(value / 3)``."""
+
+    function: Literal["logistic", "tanh3"]
+    kind: Literal["squash"] = "squash"
+
+
+IntensityStep = Clip | Window | Percentiles | ZScore | FixedZScore | Scale | FromMinimum | Squash
 
 
 @dataclass(frozen=True)
 class Foreground:
-    """The network sees only the smallest box that holds every voxel above a value, in any channel of its grid.
+    """The network sees only the smallest box that holds every voxel above a value.
 
     Outside the box the probability of every class counts as 0, so that it is background. Nothing is cut where no voxel
     is above the value.
@@ -131,12 +152,21 @@ class Foreground:
     Attributes:
         above: the value, after the first ``steps`` intensity steps.
         steps: how many intensity steps come before the cut.
-        margin: voxels of the network's grid that are added on each side, as far as the grid goes.
+        margin: voxels that are added on each side, as far as the grid goes.
+        channel: of this input; None: of any.
+        grid: whose voxels: the ``network``'s, or the first ``scan``'s, which then is cut before the network's grid is
+            laid over it.
+        axes: for a cut of the scan: ``turned``: the box is the foreground's. ``stored``: its bounds along I, J, K are
+            taken for bounds along the network's axes 0, 1, 2, which is another box where the scan is turned in between
+            (MONAIAuto3DSeg). A warning tells what of the foreground is lost.
     """
 
     above: float = 0.0
     steps: int = 0
     margin: int = 0
+    channel: int | None = None
+    grid: Literal["scan", "network"] = "network"
+    axes: Literal["turned", "stored"] = "turned"
 
 
 @dataclass(frozen=True)
@@ -175,15 +205,18 @@ class Output:
 
     Attributes:
         activation: ``softmax``: exclusive classes, channel n is class n, 0 is background. ``sigmoid``: channel n
-            is a structure of its own (label value n + 1) and structures may overlap.
+            is a structure of its own (label value n + 1) and structures may overlap. ``regions``: channel n is painted
+            with the label value ``paint[n]``, one over the other in this order (nnU-Net's region-based training).
         interpolate: what is interpolated back onto the input's grid: ``logits`` as nnU-Net does, ``probabilities``,
             or ``labels`` (nearest neighbour of the decided labels).
-        threshold: probability from which a sigmoid channel counts as inside.
+        threshold: probability from which a channel of ``sigmoid`` or ``regions`` counts as inside.
+        paint: for ``regions``, the label value of each channel.
     """
 
-    activation: Literal["softmax", "sigmoid"] = "softmax"
+    activation: Literal["softmax", "sigmoid", "regions"] = "softmax"
     interpolate: Literal["logits", "probabilities", "labels"] = "logits"
     threshold: float = 0.5
+    paint: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -266,9 +299,16 @@ class ModelSpec:
     def __post_init__(self) -> None:
         _validate(self)
 
+    def intensity_of(self, channel: int) -> tuple[IntensityStep, ...]:
+        """The intensity steps of an input channel."""
+        own = self.channels[channel].intensity
+        return self.intensity if own is None else own
+
     @property
     def output_channels(self) -> int:
         """Fewest channels the network must return to hold every label."""
+        if self.output.activation == "regions":
+            return len(self.output.paint)
         highest = max((label.value for label in self.labels), default=0)
         return highest + 1 if self.output.activation == "softmax" else highest
 
@@ -313,7 +353,7 @@ def _validate(spec: ModelSpec) -> None:
         raise _invalid("model.inference.sigma", f"must lie between {SMALLEST_SIGMA} and {LARGEST_SIGMA}")
     if len({0, 1, 2} & set(inference.mirror_axes)) != len(inference.mirror_axes):
         raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2, each once")
-    if len(spec.intensity) > MOST_STEPS:
+    if any(len(spec.intensity_of(n)) > MOST_STEPS for n in range(len(spec.channels))):
         raise _invalid("model.intensity", f"has more than {MOST_STEPS} steps")
     if not 0 < spec.output.threshold < 1:
         raise _invalid("model.output.threshold", "must lie between 0 and 1")
@@ -322,13 +362,16 @@ def _validate(spec: ModelSpec) -> None:
         raise _invalid("model.clean_up", "names a label value that the model does not have")
     if spec.clean_up.grid == "network" and spec.output.interpolate != "labels":
         raise _invalid("model.clean_up.grid", "is the network's only where labels are interpolated back")
-    if not 0 <= spec.steps_on_scan <= len(spec.intensity):
-        raise _invalid("model.steps_on_scan", "must lie between 0 and the number of intensity steps")
-    if spec.foreground is not None and not spec.steps_on_scan <= spec.foreground.steps <= len(spec.intensity):
-        raise _invalid("model.foreground.steps", "must lie between the steps on the scan and all intensity steps")
+    steps = {"steps_on_scan": spec.steps_on_scan}
+    if spec.foreground is not None:
+        steps["foreground.steps"] = spec.foreground.steps
+    for where, count in steps.items():
+        if not 0 <= count <= max(len(spec.intensity_of(n)) for n in range(len(spec.channels))):
+            raise _invalid(f"model.{where}", "must lie between 0 and the number of intensity steps")
     if not 0 <= spec.clean_up.minimum_volume <= LARGEST_VALUE:
         raise _invalid("model.clean_up.minimum_volume", f"must lie between 0 and {LARGEST_VALUE:g}")
     _validate_ranges(spec)
+    _validate_combinations(spec)
 
 
 LONGEST_NAME = 64
@@ -427,7 +470,8 @@ def _validate_ranges(spec: ModelSpec) -> None:
         raise _invalid("model.inference.padding_value", f"must lie within {LARGEST_VALUE:g}")
     if any(not SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spec.grid.spacing or ()):
         raise _invalid("model.grid.spacing", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
-    for n, step in enumerate(spec.intensity):
+    own = [step for channel in spec.channels for step in channel.intensity or ()]
+    for n, step in enumerate((*spec.intensity, *own)):
         where = f"model.intensity[{n}]"
         for f in dataclasses.fields(step):
             value = getattr(step, f.name)
@@ -441,3 +485,19 @@ def _validate_ranges(spec: ModelSpec) -> None:
             raise _invalid(where, f"std must be at least {SMALLEST_VALUE:g}")
         if isinstance(step, Scale) and not abs(step.factor) >= SMALLEST_VALUE:
             raise _invalid(where, f"factor must be at least {SMALLEST_VALUE:g}")
+
+
+def _validate_combinations(spec: ModelSpec) -> None:
+    """Settings that mean nothing without others."""
+    output, foreground = spec.output, spec.foreground
+    if (output.activation == "regions") != bool(output.paint):
+        raise _invalid("model.output.paint", "belongs to the activation 'regions'")
+    values = {label.value for label in spec.labels}
+    if output.paint and (not set(output.paint) >= values or not all(0 <= value < 65536 for value in output.paint)):
+        raise _invalid("model.output.paint", "must hold the value of every label")
+    if not 0 <= spec.grid.tolerance < 1:
+        raise _invalid("model.grid.tolerance", "must lie in [0, 1)")
+    if foreground is not None and foreground.channel is not None and not 0 <= foreground.channel < len(spec.channels):
+        raise _invalid("model.foreground.channel", "is not one of the model's channels")
+    if foreground is not None and foreground.grid == "scan" and foreground.steps > spec.steps_on_scan:
+        raise _invalid("model.foreground.steps", "must be on the scan where the foreground is the scan's")

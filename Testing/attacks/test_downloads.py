@@ -15,7 +15,7 @@ import pytest
 from fixtures.packages import threshold_package
 from fixtures.server import Server, running
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models import Entry, ModelStore, download, get, load_networks, open_model
+from MedDLCore.models import Entry, ModelStore, connection, get, load_networks, open_model
 from MedDLCore.models.catalogue import Licence, RemoteFile
 
 
@@ -46,16 +46,17 @@ def entry(tmp_path: Path, url: str, size: int | None = None) -> Entry:
     weights = package.spec.weights[0]
     file = package.folder / weights.file
     assert weights.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
-    remote = RemoteFile(url, file.stat().st_size if size is None else size, weights.sha256, weights.file)
-    return Entry("threshold", "CT", Licence("MIT", "https://example.org", "Do as you like."), (remote,), package.spec)
+    remote = RemoteFile(url, weights.file, file.stat().st_size if size is None else size, weights.sha256)
+    return Entry.of_spec(package.spec, Licence("MIT", "https://example.org", "Do as you like."), (remote,))
 
 
-def refused(code: Code, item: Entry, store: ModelStore, **more: object) -> MedDLError:
+def refused(code: Code, item: Entry, store: ModelStore, kept: int = 0, **more: object) -> MedDLError:
     with pytest.raises(MedDLError) as caught:
         get(item, store, True, **more)
     assert caught.value.code is code, caught.value
     assert store.list() == []
-    assert not store.path.exists() or list(store.path.iterdir()) == [], "something was left behind"
+    assert store.unfinished_bytes(item.name) == kept
+    assert kept or not store.path.exists() or list(store.path.iterdir()) == [], "something was left behind"
     return caught.value
 
 
@@ -115,7 +116,7 @@ def test_a_connection_that_ends_early_is_a_failed_download(
     server: Server, store: ModelStore, tmp_path: Path, body: bytes, length: int | None
 ) -> None:
     item = entry(tmp_path, server.gives("/w", body[:50], length=len(body) if length is None else length))
-    assert "ended" in refused(Code.DOWNLOAD_FAILED, item, store).message
+    assert "ended" in refused(Code.DOWNLOAD_FAILED, item, store, kept=50).message
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (500, "Internal Server Error"), (403, "Forbidden")])
@@ -197,17 +198,19 @@ def test_a_name_that_cannot_be_resolved_is_said_in_words(
 
 def test_every_kind_of_network_error_has_words() -> None:
     reasons = {
-        download._reason(urllib.error.URLError(TimeoutError("timed out"))),
-        download._reason(TimeoutError("timed out")),
-        download._reason(urllib.error.URLError(ssl.SSLError(1, "bad certificate"))),
+        connection.reason(urllib.error.URLError(TimeoutError("timed out"))),
+        connection.reason(TimeoutError("timed out")),
+        connection.reason(urllib.error.URLError(ssl.SSLError(1, "bad certificate"))),
     }
     assert any("within 30 s" in reason for reason in reasons) and len(reasons) == 2
 
 
-def test_a_cancelled_download_leaves_nothing(server: Server, store: ModelStore, tmp_path: Path, body: bytes) -> None:
+def test_a_cancelled_download_adds_nothing_and_keeps_what_came(
+    server: Server, store: ModelStore, tmp_path: Path, body: bytes
+) -> None:
     told: list[int] = []
-    item = entry(tmp_path, server.gives("/w", body))
-    refused(Code.CANCELLED, item, store, progress=lambda done, of: told.append(done), cancelled=lambda: len(told) > 0)
+    more = {"progress": lambda done, of: told.append(done), "cancelled": lambda: len(told) > 0}
+    refused(Code.CANCELLED, entry(tmp_path, server.gives("/w", body)), store, kept=len(body), **more)
     assert told == [0]
 
 

@@ -10,14 +10,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from ..errors import Code, MedDLError
-from ..models import ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
+from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..models.trusted import OWN_CODE
-from ..spec import ModelSpec
+from ..spec import Channel, ModelSpec
 from ..text import printable
 from .trust import trust
 
@@ -39,19 +37,16 @@ def list_models(as_json: bool) -> None:
     store = ModelStore()
     rows = [*_shipped(), *(_row_of(model) for model in store.list())]
     names = {row["name"] for row in rows}
-    rows += [_row_of_entry(name) for name in catalogue() if name not in names]
+    rows += [_row_of_entry(item, store) for name, item in catalogue().items() if name not in names]
     if as_json:
         click.echo(json.dumps({"folder": str(store.path), "models": rows}))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("name", "modality", "structures", "size", "where", "title"):
-        table.add_column(
-            column, no_wrap=column != "title", justify="right" if column in ("structures", "size") else "left"
-        )
-    for row in rows:
-        cells = (row["name"], row["modality"], row["structures"], _size(row["bytes"]), row["where"], row["title"])
-        table.add_row(*(escape(printable(str(cell))) for cell in cells))  # a folder may have any name
-    Console().print(table)
+    columns = ("name", "modality", "structures", "size", "where", "licence", "title")
+    cells = [_cells(row) for row in rows]
+    table = [columns, *(tuple(printable(row[column]) for column in columns) for row in cells)]  # a folder has any name
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     click.echo(f"\nInstalled models lie in {store.path} (MEDDL_MODELS names another folder).")
 
 
@@ -60,7 +55,11 @@ def list_models(as_json: bool) -> None:
 @as_json
 def info(name: str, as_json: bool) -> None:
     """Show what a model does, its structures, licence and citation. NAME is a name or a folder."""
-    spec, licence, notices = _described(name)
+    item = _to_be_had(name)
+    if item is not None and item.spec is None:
+        click.echo(json.dumps(_card(item)) if as_json else _text(item))
+        return
+    spec, licence, notices = _described(name, item)
     if as_json:
         click.echo(json.dumps({"spec": spec.to_json(), "licence": licence}))
         return
@@ -94,11 +93,22 @@ def add(source: Path, name: str | None, overwrite: bool) -> None:
 @click.argument("name")
 @click.option("--accept-licence", is_flag=True, help="You have read the licence and accept it.")
 @click.option("--overwrite", is_flag=True, help="Replace a model of this name.")
-def get_model(name: str, accept_licence: bool, overwrite: bool) -> None:
-    """Download a model of the catalogue, after showing its size and licence."""
+@click.option(
+    "--from",
+    "source",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Take the files from this folder, copied by hand; no connection is made.",
+)
+def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | None) -> None:
+    """Download a model of the catalogue, after showing its size and licence.
+
+    A download that was cancelled or killed goes on where it stopped. Behind a proxy, set HTTPS_PROXY.
+    """
     item = entry(name)
     if not accept_licence:
-        click.echo(f"{item.title}\n{_size(item.size)} from {item.files[0].url}\n\nLicence: {item.licence}\n")
+        origin = "".join(f"\n  {file.url}" for file in item.files)
+        click.echo(f"{item.title}\nSize: {_size(item.size)}, from{origin}\n\nLicence: {item.licence}\n")
         if not _agreed("Do you accept this licence?"):
             raise MedDLError(Code.LICENCE_NOT_ACCEPTED, f"The licence of {item.name} was not accepted.")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -110,8 +120,11 @@ def get_model(name: str, accept_licence: bool, overwrite: bool) -> None:
             accept_licence=True,
             progress=lambda done, of: progress.update(task, completed=done, total=of),
             overwrite=overwrite,
+            source=source,
         )
     click.echo(f"Installed {stored.name} in {stored.folder}")
+    if item.licence.non_commercial:
+        click.echo("Not for commercial use: see its licence.", err=True)
 
 
 @models.command()
@@ -120,11 +133,16 @@ def get_model(name: str, accept_licence: bool, overwrite: bool) -> None:
 def remove(name: str, yes: bool) -> None:
     """Delete an installed model."""
     store = ModelStore()
-    stored = store.stored(name)
-    if not yes and not _agreed(f"Delete {stored.folder} ({_size(stored.size)})?"):
+    unfinished = store.unfinished_bytes(name)
+    if unfinished and store.find(name) is None:
+        what, size = f"what came of the download of {name}", unfinished
+    else:
+        stored = store.stored(name)
+        name, what, size = stored.name, str(stored.folder), stored.size
+    if not yes and not _agreed(f"Delete {what} ({_size(size)})?"):
         raise click.Abort
-    store.remove(stored.name)
-    click.echo(f"Removed {stored.name}.")
+    store.remove(name)
+    click.echo(f"Removed {name}.")
 
 
 def _agreed(question: str) -> bool:
@@ -137,15 +155,54 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _described(name: str) -> tuple[ModelSpec, str, Iterable[Any]]:
+def _to_be_had(name: str) -> Entry | None:
+    """The entry of the catalogue, where no model of this name is here."""
     try:
-        package = open_model(name)
+        open_model(name)
     except MedDLError as error:
-        if error.code is not Code.MODEL_NOT_FOUND or name not in catalogue():
-            raise
-        item = entry(name)
+        if error.code is Code.MODEL_NOT_FOUND and name in catalogue():
+            return entry(name)
+        raise
+    return None
+
+
+def _described(name: str, item: Entry | None) -> tuple[ModelSpec, str, Iterable[Any]]:
+    if item is not None and item.spec is not None:
         return item.spec, f"{item.licence.name} ({item.licence.url}); not installed: meddl models get {name}", ()
+    package = open_model(name)
     return package.spec, package.spec.licence or "not stated", package.notices
+
+
+def _card(item: Entry) -> dict[str, Any]:
+    """What is known of a model that describes itself, before it is here."""
+    return {
+        "name": item.name,
+        "title": item.title,
+        "description": item.description,
+        "channels": [{"name": channel.name, "modality": channel.modality} for channel in item.channels],
+        "structures": list(item.structures),
+        "licence": item.licence.name,
+        "licence_url": item.licence.url,
+        "non_commercial": item.licence.non_commercial,
+        "citation": item.citation,
+        "source": item.source,
+        "bytes": item.size,
+        "compared_with": item.digests,
+        "files": [file.url for file in item.files],
+        "installed": False,
+    }
+
+
+def _text(item: Entry) -> str:
+    lines = [item.name, item.title, item.description, ""]
+    lines += [f"input:      {channel.name} ({channel.modality or 'any modality'})" for channel in item.channels]
+    lines += [
+        f"structures: {', '.join(item.structures)}",
+        f"licence:    {item.licence}",
+        f"citation:   {item.citation}",
+    ]
+    lines += [f"source:     {item.source}", f"size:       {_size(item.size)}", f"digests:    {item.digests}"]
+    return "\n".join([*lines, f"Not installed: meddl models get {item.name}"])
 
 
 def _shipped() -> list[dict[str, Any]]:
@@ -166,30 +223,58 @@ def _row_of(model: StoredModel) -> dict[str, Any]:
             "structures": "",
             "bytes": model.size,
             "where": problem,
+            "licence": "",
+            "non_commercial": False,
             "title": "",
         }
     return _row(model.name, model.package.spec, model.size, "installed")
 
 
-def _row_of_entry(name: str) -> dict[str, Any]:
-    item = entry(name)
-    return _row(name, item.spec, item.size, "meddl models get")
+def _row_of_entry(item: Entry, store: ModelStore) -> dict[str, Any]:
+    unfinished = store.unfinished_bytes(item.name)
+    return {
+        "name": item.name,
+        "modality": _modality(item.channels),
+        "structures": len(item.structures),
+        "bytes": item.size,
+        "where": f"{_size(unfinished)} came so far" if unfinished else "to download",
+        "licence": item.licence.name,
+        "non_commercial": item.licence.non_commercial,
+        "title": item.title,
+    }
 
 
 def _row(name: str, spec: ModelSpec, size: int, where: str) -> dict[str, Any]:
+    known = catalogue().get(name)
     return {
         "name": name,
-        "modality": "+".join(channel.modality or "any" for channel in spec.channels),
+        "modality": _modality(spec.channels),
         "structures": len(spec.labels),
         "bytes": size,
         "where": where,
+        "licence": known.licence.name if known else spec.licence,
+        "non_commercial": known is not None and known.licence.non_commercial,
         "title": spec.title,
     }
+
+
+def _modality(channels: Iterable[Channel]) -> str:
+    names = [channel.modality or "any" for channel in channels]
+    return f"{len(names)} {names[0]}" if len(names) > 1 and len(set(names)) == 1 else "+".join(names)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """A row of the list for people. A stranger's title holds no control characters then."""
+    terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
+    texts = {**row, "size": _size(row["bytes"]), "licence": terms}
+    return {key: "".join(c if c.isprintable() else "?" for c in str(text)) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:
     return 0 if package is None else len(package.spec.labels)
 
 
-def _size(count: int) -> str:
+def _size(count: int | None) -> str:
+    if count is None:
+        return "not stated"
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -49,7 +49,7 @@ def held_out_scores(spec: ModelSpec, network: nn.Module, seeds: Sequence[int]) -
         started = time.process_time()
         found = segment([volume], model)
         seconds += time.process_time() - started
-        memory = max(memory, found.plan.memory)
+        memory = max(memory, found.plan.memory if found.plan else 0)
         rows.append(dice_by_label(truth, found.label_map))
     dice = {label.name: tuple(row[label.name] for row in rows) for label in spec.labels}
     return Scores(tuple(seeds), dice, seconds / len(rows), memory)

@@ -3,7 +3,7 @@
 from .archive import pack
 from .bundle import write_package
 from .catalogue import Entry, catalogue, entry
-from .download import get
+from .getting import get
 from .loading import load_networks
 from .opening import open_model, shipped_models
 from .package import ModelPackage, open_folder

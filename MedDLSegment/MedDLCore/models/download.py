@@ -1,205 +1,223 @@
-"""Downloads a model of the catalogue. Nothing else in MedDL connects to another machine.
+"""Downloads one file of the catalogue, and goes on where an earlier attempt stopped.
 
-Only over https, only from the addresses of the catalogue and where they redirect to, and only what has the size and the
-SHA-256 that the catalogue states.
+What came is kept in ``FILE.part`` beside ``FILE.note``, which holds the server's validator (RFC 9110, 8.8). The next
+attempt asks for the rest with Range and If-Range (RFC 9110, 14.2 and 13.1.5): a server whose file changed meanwhile
+sends the whole of the new one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import json
+import re
 import shutil
-import socket
-import ssl
 import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from .. import __version__
 from ..atomic import named_errors
 from ..errors import Code, MedDLError
-from .bundle import write_description
-from .catalogue import Entry, RemoteFile
-from .inside import path_inside
-from .store import ModelStore, StoredModel
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
+from .catalogue import RemoteFile
+from .connection import NETWORK_ERRORS, connect, failed, reason
+from .unfinished import NOTE
 
 CHUNK = 1 << 18
-TIMEOUT = 30.0
-"""Seconds without an answer."""
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-"""Where plain http may go: it does not leave the machine."""
+LARGEST = 8 * 2**30
+"""Bytes that a file whose size the publisher does not say may have."""
+
+OnBytes = Callable[[int, int | None], None]
+"""Called with (bytes of this file that are here, its size if known). What it raises ends the download."""
 
 
-def get(
-    entry: Entry,
-    store: ModelStore,
-    accept_licence: bool,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-    overwrite: bool = False,
-) -> StoredModel:
-    """Downloads a model into the store, where it appears only when it is whole.
+def download(file: RemoteFile, folder: Path, on_bytes: OnBytes) -> Path:
+    """Downloads a file. What it holds is compared with its digests by the caller: see ``compare``.
 
     Args:
-        entry: of the catalogue.
-        store: where it goes.
-        accept_licence: the person has read ``entry.licence`` and accepts it.
-        progress: told of the bytes.
-        cancelled: asked between pieces; True ends the download.
-        overwrite: replace a model of this name.
+        file: of the catalogue.
+        folder: where it is put, and where an unfinished one lies. One process at a time.
+        on_bytes: told of the bytes.
+
+    Returns:
+        The file, as long as it should be. One that is there already is not asked for again.
 
     Raises:
-        MedDLError: LICENCE_NOT_ACCEPTED, with the licence; MODEL_EXISTS; DOWNLOAD_FAILED, with the reason;
-            DOWNLOAD_TAMPERED; CANCELLED; NO_SPACE, OUTPUT_UNWRITABLE.
+        MedDLError: DOWNLOAD_FAILED, after which the next call goes on; DOWNLOAD_TAMPERED for another size, after which
+            nothing is kept; NO_SPACE, OUTPUT_UNWRITABLE.
     """
-    if not accept_licence:
-        raise MedDLError(
-            Code.LICENCE_NOT_ACCEPTED, f"The licence of {entry.name} must be accepted first:\n\n{entry.licence}"
-        )
-    with store.placing(entry.name, overwrite) as folder:
-        if shutil.disk_usage(folder).free < entry.size:
-            raise MedDLError(Code.NO_SPACE, f"{entry.name} needs {entry.size / 1e6:.1f} MB on the disk.")
-        done = 0
-        for file in entry.files:
-            _download(file, folder, _Report(progress, cancelled, done, entry.size))
-            done += file.size
-        write_description(entry.spec, folder, str(entry.licence))
-    return store.stored(entry.name)
+    whole, part = folder / file.name, folder / f"{file.name}.part"
+    with named_errors(file.name):
+        if not whole.is_file():
+            on_bytes(_size(part), file.size)
+            try:
+                _receive(file, part, on_bytes)
+            except MedDLError as error:
+                if error.code is Code.DOWNLOAD_TAMPERED:
+                    _discard(part)
+                raise
+            part.replace(whole)
+            _note_of(part).unlink(missing_ok=True)
+        on_bytes(_size(whole), _size(whole))
+    return whole
 
 
-class _Report:
-    """Tells the progress over all files, and asks whether to go on."""
+def compare(path: Path, file: RemoteFile) -> None:
+    """Compares a file with the size and the digests that its publisher gives.
 
-    def __init__(
-        self, progress: Progress | None, cancelled: Callable[[], bool] | None, before: int, total: int
-    ) -> None:
-        self._progress, self._cancelled = progress, cancelled
-        self._before, self._total = before, total
-
-    def __call__(self, done: int) -> None:
-        if self._cancelled is not None and self._cancelled():
-            raise MedDLError(Code.CANCELLED, "The download was cancelled. Nothing was added.")
-        if self._progress is not None:
-            self._progress(self._before + done, self._total)
+    Raises:
+        MedDLError: DOWNLOAD_TAMPERED, naming the file and the algorithm.
+    """
+    if file.size is not None and _size(path) != file.size:
+        raise tampered(file, f"it has {_size(path)} bytes, not {file.size}")
+    for algorithm, published in file.digests.items():
+        if digest_of(path, algorithm) != published:
+            raise tampered(file, f"its {algorithm.upper()} is another")
 
 
-def _download(file: RemoteFile, folder: Path, report: _Report) -> None:
-    target = path_inside(folder, file.file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _check_address(file.url)
-    headers = {"User-Agent": f"MedDL/{__version__}", "Accept-Encoding": "identity"}
-    request = urllib.request.Request(file.url, headers=headers)  # noqa: S310  the address was checked
-    report(0)
-    try:
-        with _opener().open(request, timeout=TIMEOUT) as response:
-            _check_length(file, response.headers.get("Content-Length"))
-            digest = _receive(response, target, file, report)
-    except (OSError, http.client.HTTPException) as error:
-        raise _failed(file.url, _reason(error)) from error
-    if digest != file.sha256:
-        target.unlink()
-        raise _tampered(file, "its SHA-256 is another")
-
-
-def _receive(response: IO[bytes], target: Path, file: RemoteFile, report: _Report) -> str:
-    """Writes the body to ``target``; returns its SHA-256."""
-    digest = hashlib.sha256()
-    done = 0
-    with target.open("xb") as out:
-        while chunk := response.read(CHUNK):
-            done += len(chunk)
-            if done > file.size:
-                raise _tampered(file, f"it is longer than {file.size} bytes")
+def digest_of(path: Path, algorithm: str) -> str:
+    """A file's digest, hexadecimal, read in pieces. The weak ones are compared only because a publisher gives them."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
             digest.update(chunk)
-            with named_errors(target.name):
-                out.write(chunk)
-            report(done)
-    if done < file.size:
-        raise _failed(file.url, f"the connection ended after {done} of {file.size} bytes")
     return digest.hexdigest()
 
 
-def _check_length(file: RemoteFile, declared: str | None) -> None:
-    if declared is not None and declared.isdigit() and int(declared) != file.size:
-        raise _tampered(file, f"it has {declared} bytes, not {file.size}")
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Knows http and https and nothing else: no file:, ftp: or data: address, by redirect or otherwise."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        urllib.request.HTTPDefaultErrorHandler(),
-        _CheckedRedirects(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to addresses that are allowed, never from https to http."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        _check_address(newurl)
-        if urlsplit(req.full_url).scheme == "https" != urlsplit(newurl).scheme:
-            raise _failed(req.full_url, "it redirects to an address that is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        """Refuses what is neither http nor https in our words, before the base class does in its own."""
-        target = headers.get("Location") or headers.get("URI") or ""
-        if urlsplit(target).scheme not in ("", "http", "https"):
-            raise _failed(req.full_url, "it redirects to an address that is not https")
-        return super().http_error_302(req, fp, code, msg, headers)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        return
-    raise _failed(url, "only https addresses are downloaded from")
-
-
-def _reason(error: OSError | http.client.HTTPException) -> str:
-    """The error in words."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answered {error.code} ({http.client.responses.get(error.code, 'unknown')})"
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(cause, socket.gaierror):
-        return "the server's name could not be resolved; is there a connection?"
-    if isinstance(cause, ssl.SSLError):
-        return f"the server's certificate or encryption was not accepted ({cause})"
-    if isinstance(cause, TimeoutError):
-        return f"the server did not answer within {TIMEOUT:.0f} s"
-    if isinstance(cause, ConnectionRefusedError):
-        return "the server refused the connection"
-    if isinstance(cause, http.client.IncompleteRead):
-        return "the connection ended before the file did"
-    return str(cause) or type(cause).__name__
-
-
-def _failed(url: str, reason: str) -> MedDLError:
-    return MedDLError(Code.DOWNLOAD_FAILED, f"Downloading from {urlsplit(url).hostname} failed: {reason}.")
-
-
-def _tampered(file: RemoteFile, problem: str) -> MedDLError:
+def tampered(file: RemoteFile, problem: str) -> MedDLError:
+    """DOWNLOAD_TAMPERED, naming the file and its source."""
     return MedDLError(
         Code.DOWNLOAD_TAMPERED,
-        f"What {urlsplit(file.url).hostname} sent for {file.file} is not what was published: "
-        f"{problem}. It was deleted.",
+        f"{file.name} of {urlsplit(file.url).hostname} is not what was published: {problem}. It was not used.",
     )
+
+
+def _receive(file: RemoteFile, part: Path, on_bytes: OnBytes) -> None:
+    """Brings ``part`` to its full length."""
+    here, validator = _unfinished(part, file)
+    headers = {"Range": f"bytes={here}-"} if here else {}
+    if here and validator:
+        headers["If-Range"] = validator
+    try:
+        with _in_words(file, part), connect(file.url, headers) as response:
+            if response.status != http.client.PARTIAL_CONTENT:
+                here = 0
+            total = _total(response, here, file)
+            _check_space(part, file, total, here)
+            if here == 0:
+                with named_errors(file.name):
+                    _note_of(part).write_text(json.dumps({"url": file.url, "validator": _validator(response)}))
+            _append(response, part, here, file, total, on_bytes)
+    except _NothingLeftError as error:
+        if error.total != here:  # the file there is shorter now
+            _discard(part)
+            _receive(file, part, on_bytes)
+
+
+class _NothingLeftError(Exception):
+    """The server has no byte after those that are here."""
+
+    def __init__(self, total: int | None) -> None:
+        super().__init__()
+        self.total = total
+
+
+@contextmanager
+def _in_words(file: RemoteFile, part: Path) -> Iterator[None]:
+    """The network's errors as DOWNLOAD_FAILED; the disk's pass, in ``named_errors``' words."""
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and _size(part):
+            total = error.headers.get("Content-Range", "").removeprefix("bytes */")
+            raise _NothingLeftError(int(total) if total.isdigit() else None) from error
+        raise failed(file.url, reason(error), _hint(part)) from error
+    except NETWORK_ERRORS as error:
+        raise failed(file.url, reason(error), _hint(part)) from error
+
+
+def _append(response: IO[bytes], part: Path, here: int, file: RemoteFile, total: int | None, on_bytes: OnBytes) -> None:
+    limit = total if total is not None else LARGEST
+    with named_errors(file.name), part.open("ab" if here else "wb") as out:
+        while chunk := response.read(CHUNK):
+            here += len(chunk)
+            if here > limit:
+                raise tampered(file, f"it is longer than {limit} bytes")
+            out.write(chunk)
+            out.flush()  # what is told is there after a kill
+            on_bytes(here, total)
+    if total is not None and here < total:
+        raise failed(file.url, f"the connection ended after {here} of {total} bytes", _hint(part))
+
+
+def _total(response: Any, here: int, file: RemoteFile) -> int | None:
+    """The size of the whole file, as the catalogue or the server says.
+
+    Raises:
+        MedDLError: DOWNLOAD_TAMPERED where they differ, or it is more than a model can have; DOWNLOAD_FAILED where
+            the server sends another part than was asked for.
+    """
+    if here:
+        sent = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if sent is None or int(sent[1]) != here:
+            raise failed(file.url, "the server sent another part of the file than was asked for")
+        declared = sent[2]
+    else:
+        declared = response.headers.get("Content-Length", "")
+    if not declared.isdigit():
+        return file.size
+    if file.size is not None and int(declared) != file.size:
+        raise tampered(file, f"it has {declared} bytes, not {file.size}")
+    if int(declared) > LARGEST:
+        raise tampered(file, f"it has {declared} bytes, more than a model")
+    return int(declared)
+
+
+def _check_space(part: Path, file: RemoteFile, total: int | None, here: int) -> None:
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and free < total - here:
+        raise MedDLError(
+            Code.NO_SPACE, f"{file.name} needs {(total - here) / 1e6:.1f} MB; the disk has {free / 1e6:.1f} MB."
+        )
+
+
+def _unfinished(part: Path, file: RemoteFile) -> tuple[int, str]:
+    """Bytes of an earlier attempt that can be built upon, and the validator of what they are a part of.
+
+    Without a validator and without a digest nothing would notice that the file changed in between.
+    """
+    note: Any = None
+    with suppress(OSError, ValueError):
+        note = json.loads(_note_of(part).read_text())
+    if isinstance(note, dict) and note.get("url") == file.url and _size(part):
+        validator = str(note.get("validator") or "")
+        if (validator or file.digests) and validator.isprintable():
+            return _size(part), validator
+    _discard(part)
+    return 0, ""
+
+
+def _validator(response: Any) -> str:
+    """A strong ETag, else the date of the last change, else nothing."""
+    etag = response.headers.get("ETag", "")
+    return str(etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", ""))
+
+
+def _hint(part: Path) -> str:
+    return f"{_size(part) / 1e6:.1f} MB are here: the next attempt goes on there." if _size(part) else ""
+
+
+def _note_of(part: Path) -> Path:
+    return part.with_suffix(NOTE)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _note_of(part).unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from ..errors import Code, MedDLError, Notice
 from ..spec import LONGEST_NAME, Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
 from ..text import shown
 from ..volume import Label
-from .catalogue import entry_of_weights
+from .catalogue import spec_of_weights
 from .description import read_json
 from .weights import sha256_of
 
@@ -55,9 +55,9 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON} is there, but none of {', '.join(WEIGHTS)}.")
     digest = sha256_of(folder / file)
     weights = (Weights(file, digest),)
-    entry = entry_of_weights(digest)
-    if entry is not None and entry.spec.network == network:
-        return replace(entry.spec, weights=weights), ()
+    known = spec_of_weights(digest)
+    if known is not None and known.network == network:
+        return replace(known, weights=weights), ()
     labels, notices = _labels(folder, network.arguments["layers"][-1]["out_channels"])
     spec = ModelSpec(
         name=_name(folder),

@@ -13,7 +13,9 @@ from pathlib import Path
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
 from ..text import shown
+from .about import with_about
 from .anatomy import coded
+from .auto3dseg import LABELS, read_auto3dseg_folder
 from .description import identity_of, read_json, spec_from_description
 from .inside import path_inside
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
@@ -58,7 +60,7 @@ def open_folder(folder: Path) -> ModelPackage:
     for file, read in _LAYOUTS.items():
         if (folder / file).is_file():
             spec, notices = read(folder)
-            spec = _with_hashes(spec, folder)
+            spec = with_about(_with_hashes(spec, folder), folder)
             return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
     raise MedDLError(
         Code.MODEL_INVALID,
@@ -133,5 +135,6 @@ _LAYOUTS: dict[Path, Layout] = {
     METADATA: _read_bundle,
     Path(PLAIN_DESCRIPTION): _read_plain,
     Path(MODEL_JSON): read_meshnet_folder,
+    Path(LABELS): read_auto3dseg_folder,
 }
 """The file that shows a layout, and what reads it. The first one counts."""

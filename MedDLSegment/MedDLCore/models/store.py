@@ -6,10 +6,11 @@ The folder itself is the truth. It can be looked at, moved and emptied with any 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,15 @@ from .archive import RESERVED, copy_folder, unpack
 from .loading import check_networks
 from .package import ModelPackage, open_folder
 from .staging import remove_folder, scratch_folder, settle, staged_folder
+from .unfinished import NOTE, claimed_folder
 
 ENVIRONMENT = "MEDDL_MODELS"
 """Environment variable that names another folder."""
 
 LONGEST_NAME = 100
+
+UNFINISHED = ".downloads"
+"""Folder of the store with what came of unfinished downloads, one folder each."""
 
 
 @dataclass(frozen=True)
@@ -140,15 +145,48 @@ class ModelStore:
         return _stored(folder)
 
     def remove(self, name: str) -> None:
-        """Removes a model; of a linked folder, only the link.
+        """Removes a model, and what came of an unfinished download of it; of a linked folder, only the link.
 
         Raises:
             MedDLError: MODEL_NOT_FOUND; OUTPUT_UNWRITABLE.
         """
-        folder = self.find(name)
-        if folder is None:
+        folder, unfinished = self.find(name), self.unfinished_bytes(name)
+        if folder is None and not unfinished:
             raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {shown(name)}.")
-        remove_folder(folder)
+        if folder is not None:
+            remove_folder(folder)
+        if unfinished:
+            self.forget_unfinished(name)
+
+    @contextmanager
+    def unfinished(self, name: str) -> Iterator[Path]:
+        """Gives the folder in which the files of a download lie until the model is whole, to one process at a time.
+
+        Raises:
+            MedDLError: DOWNLOAD_FAILED where another process has it; OUTPUT_UNWRITABLE, NO_SPACE.
+        """
+        with claimed_folder(self.path / UNFINISHED / name.casefold()) as folder:
+            try:
+                yield folder
+            finally:
+                if not self.unfinished_bytes(name):
+                    self.forget_unfinished(name)
+
+    def unfinished_bytes(self, name: str) -> int:
+        """Bytes that came of an unfinished download."""
+        folder = self._find_unfinished(name)
+        return 0 if folder is None else sum(path.stat().st_size for path in folder.iterdir() if path.suffix != NOTE)
+
+    def forget_unfinished(self, name: str) -> None:
+        """Deletes what came of an unfinished download."""
+        folder = self._find_unfinished(name)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # others are under way
+                folder.parent.rmdir()
+
+    def _find_unfinished(self, name: str) -> Path | None:
+        return next((path for path in (self.path / UNFINISHED).glob("*") if path.name == name.casefold()), None)
 
     @contextmanager
     def placing(self, name: str, overwrite: bool = False) -> Iterator[Path]:

@@ -6,7 +6,7 @@ with the best so far.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from ..resample import Interpolation, reach_beyond, resample
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
+from .nearest import nearest
 
 FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
@@ -64,17 +65,18 @@ def decide(
     inner = tuple(n - low - high for n, (low, high) in zip(network.shape, cut, strict=True))
     logits = _gathered(slabs, inner)
     way = _WayBack(network, scan, [(low, high) for low, high in cut])
-    channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
+    channels = [label.value - 1 for label in labels] if output.activation == "sigmoid" else range(len(logits))
 
     def progress(done: int) -> None:
         if on_progress is not None:
             on_progress(done, len(channels))
 
-    if output.activation == "softmax":
+    if output.activation != "sigmoid":
         if output.interpolate == "labels":
-            return _nearest(logits, way, labels, steps, within)
-        winners = _winners(logits, way, output, progress)
-        return clean_up(_exclusive(_kept_within(winners, within), scan, labels), steps)
+            return _nearest(logits, way, output, labels, steps, within)
+        score = _painted if output.activation == "regions" else _winners
+        decided = _kept_within(score(logits, way, output, progress), within)
+        return clean_up(_exclusive(decided, scan, labels), steps)
     return _overlapping(logits, way, output, labels, steps, progress, within)
 
 
@@ -90,7 +92,10 @@ class _WayBack:
         """``scan.shape``. What lies clearly outside the network's grid is ``outside``."""
         if np.any(self.cut):
             score = np.pad(score, self.cut)
-        return resample(score, self.network, self.scan, interpolation, fill=None if self._covered else outside)
+        fill = None if self._covered else outside
+        if interpolation == "nearest":
+            return nearest(score, self.network, self.scan, fill)
+        return resample(score, self.network, self.scan, interpolation, fill)
 
     @property
     def _covered(self) -> bool:
@@ -119,14 +124,13 @@ def _kept_within(decided: NDArray[Any], within: NDArray[np.bool_] | None) -> NDA
 def _nearest(
     logits: NDArray[np.float32],
     way: _WayBack,
+    output: Output,
     labels: Sequence[Label],
     steps: CleanUp,
     within: NDArray[np.bool_] | None,
 ) -> LabelMap:
     """Labels are decided on the network's grid; the nearest ones are taken."""
-    winners = np.empty(logits.shape[1:], dtype=_dtype(len(logits)))
-    for n in range(len(winners)):  # slice by slice: numpy's argmax copies what it looks through
-        winners[n] = logits[:, n].argmax(axis=0)
+    winners = _paint(logits, output, _border(output)) if output.activation == "regions" else _largest(logits)
     if steps.grid == "scan":
         nearest = _kept_within(way(winners, "nearest", 0), within)
         return clean_up(_exclusive(nearest, way.scan, labels), steps)
@@ -142,6 +146,14 @@ def _exclusive(winners: NDArray[Any], geometry: Geometry, labels: Sequence[Label
 
 def _dtype(classes: int) -> type[np.uint8 | np.uint16]:
     return np.uint8 if classes <= 256 else np.uint16
+
+
+def _largest(scores: NDArray[np.float32]) -> NDArray[Any]:
+    """The class with the largest score. Slice by slice: numpy's argmax copies what it looks through."""
+    winners = np.empty(scores.shape[1:], dtype=_dtype(len(scores)))
+    for n in range(len(winners)):
+        winners[n] = scores[:, n].argmax(axis=0)
+    return winners
 
 
 def _winners(
@@ -164,6 +176,44 @@ def _compete(score: NDArray[np.float32], best: NDArray[np.float32], winners: NDA
     """In place. A function of its own, so that no score is held while the next one is made."""
     np.putmask(winners, score > best, channel)
     np.maximum(best, score, out=best)
+
+
+def _painted(
+    logits: NDArray[np.float32], way: _WayBack, output: Output, progress: Callable[[int], None]
+) -> NDArray[Any]:
+    """``scan.shape``: the value of the last region that a voxel lies in."""
+
+    def scores() -> Iterator[NDArray[Any]]:
+        for channel, score in enumerate(logits):
+            if output.interpolate == "probabilities":
+                yield way(_logistic(score), "linear", 0)
+            else:
+                yield way(score, "linear", -FAR)
+            progress(channel + 1)
+
+    return _paint(scores(), output, output.threshold if output.interpolate == "probabilities" else _border(output))
+
+
+def _paint(scores: Iterable[NDArray[Any]], output: Output, border: float) -> NDArray[Any]:
+    painted: NDArray[Any] | None = None
+    for value, score in zip(output.paint, scores, strict=False):  # a network may have more channels than are used
+        if painted is None:
+            painted = np.zeros(score.shape, dtype=_dtype(max(output.paint) + 1))
+        painted[score >= border] = value
+    if painted is None:
+        raise ValueError("no regions")
+    return painted
+
+
+def _border(output: Output) -> float:
+    """The logit of the threshold."""
+    return float(np.log(output.threshold / (1 - output.threshold)))
+
+
+def _logistic(score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The sigmoid, without its overflow."""
+    result: NDArray[np.float32] = 0.5 + 0.5 * np.tanh(0.5 * score)
+    return result
 
 
 def _softmax(logits: NDArray[np.float32]) -> None:
@@ -205,7 +255,7 @@ def _overlapping(
     within: NDArray[np.bool_] | None,
 ) -> LabelMap:
     """Each label on its own; labels that do not overlap share a layer."""
-    border = float(np.log(output.threshold / (1 - output.threshold)))
+    border = _border(output)
     dtype = np.uint8 if max(label.value for label in labels) < 256 else np.uint16
     layers: list[NDArray[Any]] = []
     placed: list[Label] = []
@@ -214,8 +264,7 @@ def _overlapping(
         if output.interpolate == "labels":
             mask = way(_cleaned_on_network(score >= border, label, way, steps), "nearest", 0)
         elif output.interpolate == "probabilities":
-            probability = 0.5 + 0.5 * np.tanh(0.5 * score)  # the sigmoid, without its overflow
-            mask = way(probability, "linear", 0) >= output.threshold
+            mask = way(_logistic(score), "linear", 0) >= output.threshold
         else:
             mask = way(score, "linear", -FAR) >= border
         mask = _kept_within(mask, within)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec import Grid
-from ..volume import Geometry, parse_orientation
+from ..volume import SAME_SPACING_MM, Geometry, parse_orientation
 
 CUT = 0.5 + 1e-6
 """Voxels that a grid may lack at a side without a warning: as much as rounding to whole voxels takes."""
@@ -33,7 +33,7 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     geometry = geometry.permuted(grid.transpose)
     if grid.spacing is not None:
         change = geometry.with_spacing_from_first_voxel if grid.rule == "first_voxel" else geometry.with_spacing
-        geometry = change(grid.spacing[::-1])
+        geometry = change(_wanted_spacing(geometry, grid))
     if grid.shape is not None:
         geometry = geometry.with_shape(grid.shape)
     return geometry
@@ -57,6 +57,14 @@ def cut_off(scan: Geometry, network: Geometry) -> dict[str, float]:
         for side, voxels in beyond.items()
         if voxels[n] > CUT
     }
+
+
+def _wanted_spacing(scan: Geometry, grid: Grid) -> list[float]:
+    """Spacing, mm along I, J, K, as the model asks for them, or the scan's own where it is near enough."""
+    pairs = zip(scan.spacing.tolist(), (grid.spacing or ())[::-1], strict=True)
+    if grid.tolerance == 0:
+        return [mm for _, mm in pairs]
+    return [own if abs(own - mm) <= grid.tolerance * mm + SAME_SPACING_MM else mm for own, mm in pairs]
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:

@@ -1,4 +1,4 @@
-"""Intensity steps. Each becomes "clip, then a straight line", fitted to the scan as it came.
+"""Intensity steps. Each becomes "clip, then a straight line", fitted to the scan as it came, or a curve.
 
 Statistics (percentiles, mean, standard deviation) are taken over the scan as it came, or over the network's grid, as
 the model asks; never over a part of the scan only.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec import Clip, FixedZScore, IntensityStep, Percentiles, Scale, Window, ZScore
+from ..spec import Clip, FixedZScore, FromMinimum, IntensityStep, Percentiles, Scale, Squash, Window, ZScore
 
 FLAT = 1e-8
 """A range or standard deviation below this part of the values themselves is rounding and no contrast: the image becomes
@@ -42,7 +42,25 @@ class Line:
         return result
 
 
-def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[Line, ...]:
+@dataclass(frozen=True)
+class Curve:
+    """``Squash``: a bound without a corner."""
+
+    function: Literal["logistic", "tanh3"]
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Maps an array of one axis or more to float32, a slice at a time."""
+        result = np.empty(values.shape, dtype=np.float32)
+        for n, part in enumerate(values):
+            x = part.astype(np.float64)
+            result[n] = 0.5 + 0.5 * np.tanh(0.5 * x) if self.function == "logistic" else 3 * np.tanh(x / 3)
+        return result
+
+
+Fitted = Line | Curve
+
+
+def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[Fitted, ...]:
     """Fits the steps to one channel of a scan.
 
     Args:
@@ -50,19 +68,19 @@ def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[L
         scan: ``(K, J, I)``, what the statistics are taken over.
 
     Returns:
-        One line per step.
+        One line or curve per step.
     """
-    lines: list[Line] = []
+    lines: list[Fitted] = []
     values: NDArray[Any] = scan
     for n, step in enumerate(steps):
         line = _fit(step, values)
         lines.append(line)
-        if any(isinstance(later, (Percentiles, ZScore)) for later in steps[n + 1 :]):
+        if any(isinstance(later, (Percentiles, ZScore, FromMinimum)) for later in steps[n + 1 :]):
             values = line(values)
     return tuple(lines)
 
 
-def apply_intensity(lines: Sequence[Line], values: NDArray[Any]) -> NDArray[np.float32]:
+def apply_intensity(lines: Sequence[Fitted], values: NDArray[Any]) -> NDArray[np.float32]:
     """Applies fitted steps to an array of one axis or more; returns float32."""
     for line in lines:
         values = line(values)
@@ -70,7 +88,12 @@ def apply_intensity(lines: Sequence[Line], values: NDArray[Any]) -> NDArray[np.f
     return result
 
 
-def _fit(step: IntensityStep, values: NDArray[Any]) -> Line:
+def toned(steps: Sequence[IntensityStep], values: NDArray[Any]) -> NDArray[Any]:
+    """The values after the steps, fitted to themselves; as they are where there are none."""
+    return apply_intensity(fit_intensity(steps, values), values) if steps else values
+
+
+def _fit(step: IntensityStep, values: NDArray[Any]) -> Fitted:
     if isinstance(step, Clip):
         return Line(step.low, step.high)
     if isinstance(step, Scale):
@@ -84,6 +107,10 @@ def _fit(step: IntensityStep, values: NDArray[Any]) -> Line:
         return _between(low, high, step.out_low, step.out_high, step.clip)
     if isinstance(step, ZScore):
         return _standardised(values, step.nonzero)
+    if isinstance(step, FromMinimum):
+        return _from_minimum(values)
+    if isinstance(step, Squash):
+        return Curve(step.function)
     raise TypeError(f"unknown intensity step {step!r}")
 
 
@@ -107,6 +134,15 @@ def _standardised(values: NDArray[Any], nonzero: bool) -> Line:
     if deviation <= FLAT * abs(mean):
         return Line(factor=0.0)
     return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=nonzero)
+
+
+def _from_minimum(values: NDArray[Any]) -> Line:
+    low = float(values.min())
+    mean, deviation = _moments(values, nonzero=False)
+    deviation *= float(np.sqrt(values.size / max(1, values.size - 1)))
+    if deviation <= FLAT * abs(mean):
+        return Line(factor=0.0)
+    return Line(factor=1 / deviation, offset=-low / deviation)
 
 
 def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Code, MedDLError
+from ..errors import Code, MedDLError, Notice
 from ..resample import resample
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
-from .foreground import NOTHING_CUT, Cut, around
+from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
 from .grid import network_grid
-from .intensity import apply_intensity, fit_intensity
+from .intensity import apply_intensity, fit_intensity, toned
 from .region import Region, cut_out
 
 LEAST_COMMON_PART = 0.5
@@ -28,12 +28,16 @@ class Prepared:
     Attributes:
         array: ``(C, axis 0, axis 1, axis 2)`` float32.
         geometry: the whole grid; its K, J, I are the network's axes 0, 1, 2.
+        part: of the first scan, over which the grid was laid.
         cut: voxels of the grid that the array lacks at the low and the high end of each axis.
+        notices: what the person should know.
     """
 
     array: NDArray[np.float32]
     geometry: Geometry
+    part: Geometry
     cut: Cut = NOTHING_CUT
+    notices: tuple[Notice, ...] = ()
 
 
 def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Prepared:
@@ -48,18 +52,14 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
     Raises:
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
     """
-    whole = split_channels(volumes, spec)
+    channels = split_channels(volumes, spec)
+    seen, notices = foreground_of_scan(channels, spec)
+    whole = cut_to(_toned(channels, spec), seen)
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
     inside: NDArray[np.bool_] | None = None
-    first, later = spec.intensity[: spec.steps_on_scan], spec.intensity[spec.steps_on_scan :]
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
-        if first:
-            lines = fit_intensity(first, scan.array)
-            changed = replace(scan, array=apply_intensity(lines, scan.array))
-            part = changed if part is scan else replace(part, array=apply_intensity(lines, part.array))
-            scan = changed
         air = float(scan.array.min())
         on_edge = spec.grid.rule == "first_voxel" and part.geometry.same_as(parts[0].geometry)
         fill = None if on_edge else air
@@ -71,17 +71,25 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
         else:
             whole_grid = network_grid(whole[0].geometry, spec.grid)
             measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill)
-        lines = fit_intensity(later, measured)
+        lines = fit_intensity(spec.intensity_of(channel)[spec.steps_on_scan :], measured)
         array[channel] = apply_intensity(lines, moved)
-        if spec.foreground is not None:
-            known = lines[: spec.foreground.steps - len(first)]
+        if spec.foreground is not None and spec.foreground.channel in (None, channel):
+            known = lines[: max(0, spec.foreground.steps - spec.steps_on_scan)]
             above = apply_intensity(known, moved) > spec.foreground.above
             inside = above if inside is None else inside | above
-    if spec.foreground is None or inside is None:
-        return Prepared(array, geometry)
+    if spec.foreground is None or inside is None or spec.foreground.grid == "scan":
+        return Prepared(array, geometry, parts[0].geometry, notices=notices)
     cut = around(inside, spec.foreground.margin)
     a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
-    return Prepared(array[:, a, b, c], geometry, cut)
+    return Prepared(array[:, a, b, c], geometry, parts[0].geometry, cut)
+
+
+def _toned(channels: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:
+    """The channels with the steps that come before the network's grid."""
+    before = [spec.intensity_of(n)[: spec.steps_on_scan] for n in range(len(channels))]
+    return tuple(
+        replace(channel, array=toned(steps, channel.array)) for channel, steps in zip(channels, before, strict=True)
+    )
 
 
 def split_channels(volumes: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:
