@@ -16,7 +16,7 @@ from .config import Config
 from .config_files import read_inference
 from .evaluator import Root, check_evaluator, find_root
 from .inferer import read_inferer
-from .network import channels_in, channels_out, divisor, read_network, spatial_dims
+from .network import NETWORK, channels_in, channels_out, divisor, read_network, spatial_dims
 from .preparation import Draft, read_preparation
 from .refusal import OutsideError, Reason, refusal
 from .result import read_result
@@ -68,8 +68,8 @@ def _read(folder: Path) -> tuple[ModelSpec | None, tuple[Notice, ...], tuple[Rea
     inferer = find_root(config, "evaluator", "inferer", "inferer")
     before = find_root(config, "dataset", "transform", "preprocessing")
     after = find_root(config, "evaluator", "postprocessing", "postprocessing")
-    inputs = tried(lambda: channels_in(network), 1)
-    outputs = tried(lambda: channels_out(network), 2)
+    inputs = tried(lambda: channels_in(network, f"{file}: {NETWORK}"), 1)
+    outputs = tried(lambda: channels_out(network, f"{file}: {NETWORK}"), 2)
     inference = tried(lambda: read_inferer(inferer.value(), inferer.place, spatial_dims(network)), Inference())
     preparation = tried(before.value, None)
     draft, more = read_preparation(preparation, before.place, inputs)

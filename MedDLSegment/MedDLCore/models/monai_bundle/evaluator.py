@@ -30,6 +30,10 @@ OURS = {
 """Arguments that are read here, and those that do not change the result: devices, precision, metrics, logs."""
 
 
+DEFAULTS = {"decollate": True, "iteration_update": None, "prepare_batch": None}
+"""What MONAI does without being told."""
+
+
 @dataclass(frozen=True)
 class Root:
     """Something that a run would use.
@@ -69,7 +73,7 @@ def check_evaluator(config: Config) -> None:
         return
     known_class(evaluator, "monai.engines", ["SupervisedEvaluator"])
     for name in sorted(set(evaluator.raw) - OURS):
-        if evaluator.raw[name] is not None:
+        if evaluator.raw[name] not in (None, DEFAULTS.get(name)):
             raise OutsideError(evaluator.place(name), evaluator.raw[name], "is not how MedDL evaluates")
 
 

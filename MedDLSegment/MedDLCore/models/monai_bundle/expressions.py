@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .refusal import OutsideError
+from .stored_arrays import StoredArrays
 
 MOST_CHARACTERS = 4000
 MOST_ITEMS = 10_000
@@ -174,7 +175,7 @@ class _Evaluation:
         return value
 
     def _item(self, value: Any, key: Any) -> Any:
-        if isinstance(value, Mapping) and isinstance(key, str):
+        if isinstance(value, (Mapping, StoredArrays)) and isinstance(key, str):
             return value[key]
         if isinstance(value, (list, str)) and isinstance(key, int):
             return value[key]

@@ -100,14 +100,14 @@ def spatial_dims(network: Network) -> int:
     return value if isinstance(value, int) else default
 
 
-def channels_in(network: Network) -> int:
+def channels_in(network: Network, place: str) -> int:
     """Input volumes."""
-    return _count(network, "in_channels", 1)
+    return _count(network, "in_channels", 1, place)
 
 
-def channels_out(network: Network) -> int:
+def channels_out(network: Network, place: str) -> int:
     """Classes."""
-    return _count(network, "num_classes" if network.name == "DiNTS" else "out_channels", 2)
+    return _count(network, "num_classes" if network.name == "DiNTS" else "out_channels", 2, place)
 
 
 def divisor(network: Network) -> int:
@@ -123,8 +123,8 @@ def divisor(network: Network) -> int:
     return {"BasicUNet": 16, "VNet": 16, "SwinUNETR": 32, "UNETR": 16}.get(network.name, 1)
 
 
-def _count(network: Network, name: str, default: int) -> int:
+def _count(network: Network, name: str, default: int, place: str) -> int:
     value = network.arguments.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 65536:
-        raise OutsideError("network", f"{name}: {value!r}", "is not a number of channels")
+        raise OutsideError(place, f"{name}: {value!r}", "is not a number of channels")
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -31,6 +32,27 @@ HARMLESS = (
 """Reading, axes of channels, kinds of arrays and devices: ours."""
 
 CONCATENATION = "ConcatItems"
+
+MOST_TRANSFORMS, MOST_NESTED = 200, 10
+"""Bounds of a preprocessing, far above any in use."""
+
+OF_READING = (
+    "allow_missing_keys",
+    "channel_dim",
+    "dtype",
+    "ensure_channel_first",
+    "expanduser",
+    "image_only",
+    "keys",
+    "meta_key_postfix",
+    "meta_keys",
+    "overwriting",
+    "prune_meta_pattern",
+    "prune_meta_sep",
+    "reader",
+    "simple_keys",
+)
+"""Arguments of ``LoadImage`` that do not change where voxels lie, or what they are."""
 
 WHOLE_NUMBERS = ("float16", "uint8", "int16", "int32", "int64")
 """Types that would round the values."""
@@ -74,12 +96,21 @@ class Draft:
         return self.channels > 1 and len(self.keys) <= 1
 
 
-def transforms(root: object, place: str) -> Iterator[Component]:
+def transforms(root: object, place: str) -> list[Component]:
     """The components of a ``Compose``, of such within it, or of a list.
 
     Raises:
-        OutsideError: for anything else.
+        OutsideError: for anything else, and for too many.
     """
+    found = list(itertools.islice(_within(root, place, 0), MOST_TRANSFORMS + 1))
+    if len(found) > MOST_TRANSFORMS:
+        raise OutsideError(place, "Compose", f"has more than {MOST_TRANSFORMS} transforms")
+    return found
+
+
+def _within(root: object, place: str, depth: int) -> Iterator[Component]:
+    if depth > MOST_NESTED:
+        raise OutsideError(place, "Compose", "is nested too deeply")
     if isinstance(root, Component):
         if root.target.rpartition(".")[2] != "Compose":
             yield root
@@ -95,7 +126,7 @@ def transforms(root: object, place: str) -> Iterator[Component]:
     if not isinstance(root, list):
         raise OutsideError(place, root, "is not a list of transforms")
     for item in root:
-        yield from transforms(item, place)
+        yield from _within(item, place, depth + 1)
 
 
 def read_preparation(root: object, place: str, channels: int) -> tuple[Draft, list[Reason]]:
@@ -111,7 +142,7 @@ def read_preparation(root: object, place: str, channels: int) -> tuple[Draft, li
     """
     draft, reasons = Draft(channels), []
     try:
-        steps = list(transforms(root, place))
+        steps = transforms(root, place)
     except OutsideError as error:
         return draft, [error.reason]
     for step in steps:
@@ -127,8 +158,11 @@ def _apply(step: Component, draft: Draft) -> None:
     name = known_class(step, "monai.transforms", known, FORMS)
     if name in HARMLESS:
         _check_type(step)
-        if name == "LoadImage" and "keys" in step.raw:
-            draft.keys = tuple(key for key in Arguments(step).names() if key != "label")
+        if name == "LoadImage":
+            reading = Arguments(step)
+            draft.keys = tuple(key for key in reading.names() if key != "label")
+            reading.ignore(OF_READING)
+            reading.done()
         return
     arguments = Arguments(step)
     keys = arguments.names()

@@ -111,7 +111,7 @@ def read_result(root: object, place: str, preparation: object, regridded: bool) 
     """
     result, reasons = Result(preparation, regridded), []
     try:
-        steps = list(transforms(root, place))
+        steps = transforms(root, place)
     except OutsideError as error:
         return result, [error.reason]
     for step in steps:

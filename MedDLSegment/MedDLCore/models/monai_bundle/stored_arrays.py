@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ MOST_VALUES = 10_000
 """Numbers of an array that a description can hold."""
 
 
-class StoredArrays(Mapping[str, Any]):
+class StoredArrays:
     """A dictionary in PyTorch's zip format: its numbers, lists and arrays as plain data.
 
     It is read with PyTorch's restricted unpickler, which makes tensors and numpy's arrays of numbers and nothing else.
@@ -30,14 +30,13 @@ class StoredArrays(Mapping[str, Any]):
         self._path = path_inside(folder, file)
 
     def __getitem__(self, key: str) -> Any:
-        """Plain data: numbers, and lists of them."""
+        """Plain data: numbers, and lists of them.
+
+        Raises:
+            KeyError: for a name that is not there.
+            MedDLError: MODEL_INVALID where it is something else; MODEL_UNSAFE, MODEL_CORRUPT.
+        """
         return _plain(self._content[key], f"{self._path.name}: {key}")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._content)
-
-    def __len__(self) -> int:
-        return len(self._content)
 
     @cached_property
     def _content(self) -> Mapping[str, Any]:

@@ -81,7 +81,7 @@ def test_arrays_and_numbers_of_a_stored_file_are_plain_data(tmp_path: Path) -> N
         "text": "x",
     }
     stored = saved(tmp_path, content)
-    assert {key: stored[key] for key in stored} == {
+    assert {key: stored[key] for key in content} == {
         "array": [[1.0, 0.0], [0.0, 1.0]],
         "whole": [1, 2],
         "flags": [True, False],

@@ -145,6 +145,10 @@ BEFORE = [
     (step("Resized", spatial_size=[32, 32, 32]), "is not a class"),
     ({"_target_": "Compose", "transforms": [], "lazy": True}, "lazy"),
     ({"_target_": "Compose", "transforms": 5}, "is not a list of transforms"),
+    ({"_target_": "Compose", "transforms": ["@preprocessing"]}, "is nested too deeply"),
+    ({"_target_": "Compose", "transforms": [step("Identityd")] * 300}, "more than 200 transforms"),
+    ({"_target_": "LoadImaged", "keys": "image", "reverse_indexing": True}, "'reverse_indexing' is not read"),
+    ({"_target_": "LoadImaged", "keys": "image", "as_closest_canonical": True}, "'as_closest_canonical' is not read"),
 ]
 
 
@@ -276,6 +280,12 @@ def test_an_evaluator_that_is_told_to_work_otherwise_is_refused(argument: str, t
     config = inference_json()
     config["evaluator"][argument] = False
     assert f"evaluator::{argument}" in lines(tmp_path / "b", config)[0]
+
+
+def test_an_evaluator_that_is_told_what_it_does_anyway_is_read(tmp_path: Path) -> None:
+    config = inference_json()
+    config["evaluator"] |= {"decollate": True, "prepare_batch": None}
+    assert lines(tmp_path / "b", config) == []
 
 
 def without(*ids: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
