@@ -1,6 +1,6 @@
 """What ``meddl plan`` foresees against what a run then takes: memory and time, for real networks on made scans.
 
-    python Testing/benchmarks/plan_memory.py                  # every case; about ten minutes on two cores
+    python Testing/benchmarks/plan_memory.py                  # every case; ten to twenty minutes on two cores
     python Testing/benchmarks/plan_memory.py --list
     python Testing/benchmarks/plan_memory.py "MeshNet 3, whole" --threads 1
 
@@ -147,7 +147,7 @@ CASES: Mapping[str, Case] = {
     "UNet 3, 128": Case(unet(3), 3, (300, 300, 250), {"inference": LARGE}),
     "UNet 60, 128": Case(unet(60), 60, (200, 200, 200), {"inference": LARGE}),
     "DynUNet 3, 128": Case(dynunet(3), 3, (220, 220, 220), {"inference": LARGE}),
-    "DynUNet 3, 96, 2 of 2 flips": Case(
+    "DynUNet 3, 96, ensemble, flip": Case(
         dynunet(3),
         3,
         (150, 150, 150),
