@@ -74,6 +74,7 @@ class Code(str, Enum):
     MODEL_CORRUPT = "MODEL_CORRUPT"
     MODEL_EXISTS = "MODEL_EXISTS"
     MODEL_LABELS = "MODEL_LABELS"
+    MODEL_ASSUMED = "MODEL_ASSUMED"
     ARCHIVE_UNSAFE = "ARCHIVE_UNSAFE"
     DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
     DOWNLOAD_TAMPERED = "DOWNLOAD_TAMPERED"
@@ -275,6 +276,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         ),
         Code.MODEL_LABELS: _warning(
             "The model does not name all of its classes.", "The segments are named by their number; rename them."
+        ),
+        Code.MODEL_ASSUMED: _warning(
+            "The model's files leave something open, such as which of several trainings is meant.",
+            "Read what was taken; give the folder of the training that you mean.",
         ),
         Code.ARCHIVE_UNSAFE: _model(
             "The archive could write outside its folder, hide files or fill the disk. Nothing of it was used.",

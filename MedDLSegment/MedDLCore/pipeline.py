@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,9 +20,8 @@ import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks
-from .postprocess import decide, only
-from .preprocess import Region, inside, network_grid, prepare
-from .preprocess.prepare import split_channels
+from .postprocess import decide, merge, only
+from .preprocess import Region, cropped, inside, network_grid, prepare, split_channels
 from .preprocess.region import cut_out
 from .readers.values import check_hounsfield
 from .resample import resample
@@ -64,13 +63,17 @@ class Model:
 
     Attributes:
         package: what it is.
-        networks: one for each weights file, in eval mode.
+        networks: one for each weights file, in eval mode; none for a model in parts.
         device: where they run.
+        previous: the model that runs first, whose result this one takes.
+        parts: the models whose results together are this one's.
     """
 
     package: ModelPackage
     networks: Sequence[nn.Module]
     device: Device
+    previous: Model | None = None
+    parts: tuple[Model, ...] = ()
 
     @property
     def spec(self) -> ModelSpec:
@@ -113,7 +116,14 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
 
     chosen = choose_device(device, threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
-    return Model(package, load_networks(package), chosen)
+    return _loaded(package, chosen)
+
+
+def _loaded(package: ModelPackage, device: Device) -> Model:
+    if package.parts:
+        return Model(package, (), device, parts=tuple(_loaded(part, device) for part in package.parts))
+    previous = None if package.previous is None else _loaded(package.previous, device)
+    return Model(package, load_networks(package), device, previous)
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
@@ -152,9 +162,20 @@ def segment(
     notices = admit(volumes, spec, options)
     foreseen = _plan(volumes, model, options, timed=False)
     notices += _check_memory(foreseen, options)
+    if model.parts:
+        return _in_parts(volumes, model, options, on_progress, notices, foreseen)
 
+    region = _seen(options.region, volumes[0], spec)
+    previous: LabelMap | None = None
+    if model.previous is not None:
+        earlier = segment(
+            volumes, model.previous, Options(region=region, allow=options.allow), _share(on_progress, 0, 2)
+        )
+        clock = _Clock(_share(on_progress, 1, 2), earlier.seconds)
+        previous = earlier.label_map
+        notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
+        prepared = prepare(volumes, spec, region, previous)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
@@ -162,14 +183,60 @@ def segment(
         seen = scan if options.region is None else cut_out(volumes[:1], options.region)[0].geometry
         slabs = clock.time_of("network", slabs)
         # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
-        decided = spec.labels if spec.output.activation == "softmax" else labels
+        decided = labels if spec.output.activation == "sigmoid" else spec.labels
         told = clock.progress("finish")
-        label_map = decide(slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told)
-        label_map = only(label_map, labels)
+        onto = prepared.seen if spec.grid.rule == "extent" else seen
+        label_map = decide(slabs, prepared.geometry, onto, spec.output, decided, spec.clean_up, told, prepared.alone)
+        label_map = _placed(only(label_map, labels), seen)
         if options.region is not None:
             label_map = _pasted(label_map, scan, options.region)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
-    return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
+    found = tuple(dict.fromkeys((*notices, *predictor.notices, *empty)))
+    return Segmentation(label_map, found, clock.seconds, predictor.device, foreseen)
+
+
+def _in_parts(
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    notices: tuple[Notice, ...],
+    foreseen: Plan,
+) -> Segmentation:
+    """Runs the parts of a model and lays their results over each other.
+
+    Parts before the first that holds a chosen structure need not run; later ones may cover it.
+    """
+    spec = model.spec
+    labels = chosen_labels(spec, options.structures)
+    wanted = {label.name for label in labels}
+    first = next(n for n, part in enumerate(model.parts) if wanted & {label.name for label in part.spec.labels})
+    parts = model.parts[first:]
+    label_map: LabelMap | None = None
+    seconds: dict[str, float] = {}
+    for n, part in enumerate(parts):
+        told = _share(on_progress, n, len(parts))
+        found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
+        label_map = merge(label_map, found.label_map, spec.labels)
+        notices += _without_empty(found.notices)
+        seconds = {stage: round(seconds.get(stage, 0.0) + spent, 3) for stage, spent in found.seconds.items()}
+    assert label_map is not None  # noqa: S101  one part holds the chosen structure
+    label_map = only(label_map, labels)
+    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    return Segmentation(label_map, tuple(dict.fromkeys((*notices, *empty))), seconds, found.device, foreseen)
+
+
+def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """That one of several networks finds nothing says little."""
+    return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)
+
+
+def _share(on_progress: OnProgress | None, n: int, of: int) -> OnProgress | None:
+    """The progress of one of several runs, as a part of the whole."""
+    if on_progress is None:
+        return None
+    told = on_progress
+    return lambda stage, done, total: told(stage, n * total + done, of * total)
 
 
 def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:
@@ -230,10 +297,16 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
 
 
 def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool) -> Plan:
-    from .inference import make_plan
+    from .inference import make_plan, together
 
+    if model.parts:
+        return together([_plan(volumes, part, options, timed) for part in model.parts])
+    if model.previous is not None:
+        own = _plan(volumes, replace(model, previous=None), options, timed)
+        return together([_plan(volumes, model.previous, options, timed), own])
     region = _seen(options.region, volumes[0], model.spec)
-    part = volumes[0] if region is None else cut_out(volumes[:1], region)[0]
+    whole = cropped(split_channels(volumes, model.spec), model.spec.grid)
+    part = whole[0] if region is None else cut_out(whole[:1], region)[0]
     return make_plan(
         model.spec,
         model.networks,
@@ -260,18 +333,22 @@ def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | No
     """
     if region is None or spec.inference.patch is None:
         return None
-    spacing = spec.grid.spacing or network_grid(volume.geometry, spec.grid).spacing[::-1]
+    spacing = network_grid(volume.geometry, spec.grid).spacing[::-1].tolist()
     return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
 
 
 def _pasted(label_map: LabelMap, scan: Geometry, region: Region) -> LabelMap:
     """Clears what lies outside the region and brings the rest onto the whole scan's grid."""
     within = inside(label_map.geometry, region)
-    layers = [
-        resample(label_map.layer(n) * within, label_map.geometry, scan, "nearest") for n in range(label_map.layers)
-    ]
-    array = layers[0] if label_map.array.ndim == 3 else np.stack(layers)
-    return LabelMap(array, scan, label_map.labels)
+    return _placed(replace(label_map, array=label_map.array * within), scan)
+
+
+def _placed(label_map: LabelMap, scan: Geometry) -> LabelMap:
+    """A label map of some of the scan's voxels on the scan's own grid."""
+    if label_map.geometry is scan:
+        return label_map
+    layers = [resample(label_map.layer(n), label_map.geometry, scan, "nearest") for n in range(label_map.layers)]
+    return LabelMap(layers[0] if label_map.array.ndim == 3 else np.stack(layers), scan, label_map.labels)
 
 
 @dataclass

@@ -23,10 +23,14 @@ FloatTriple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Channel:
-    """One input volume of the network: its name (``T1``) and the modality it must have (``CT``, ``MR``, ``PT``)."""
+    """One input volume of the network: its name (``T1``) and the modality it must have (``CT``, ``MR``, ``PT``).
+
+    ``intensity``: its own steps, in place of the model's.
+    """
 
     name: str
     modality: str | None = None
+    intensity: tuple[IntensityStep, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,18 @@ class Grid:
     Attributes:
         orientation: directions of network axes 0, 1, 2 (``RAS``: axis 0 runs to the right, as MONAI's Orientationd
             on (channel, x, y, z) arrays). None: axes 0, 1, 2 are the input's K, J, I as they are stored.
-        spacing: mm along axes 0, 1, 2; None keeps the input's.
+        spacing: mm along axes 0, 1, 2; None keeps the input's, and so does 0 along a single axis.
         shape: a fixed number of voxels, centred on the input's centre; None takes what the input's extent gives.
         straight: axes parallel to the patient's (an oblique scan is turned), not merely the nearest ones.
         interpolation: how the image is brought onto the grid.
+        rule: what stays when the spacing changes. ``centred``: the centre of the scan, and the spacing is exact.
+            ``extent``: the outer faces of the scan; shape = round(n * s / s'), and the spacing adapts to it (nnU-Net).
+        transpose: for axes 0, 1, 2 the one of the three oriented axes that takes its place.
+        crop: ``nonzero``: before anything else, to the smallest box that holds every voxel that is not 0 in some
+            channel. Outside it everything is background.
+        apart: with the rule ``extent``: where the largest spacing of the scan, or else of the grid, is more than this
+            many times the smallest, the axis of the largest is resampled on its own, with nearest neighbour (nnU-Net's
+            "separate z"). None: never.
     """
 
     orientation: str | None = "RAS"
@@ -47,6 +59,10 @@ class Grid:
     shape: Triple | None = None
     straight: bool = False
     interpolation: Literal["linear", "cubic"] = "linear"
+    rule: Literal["centred", "extent"] = "centred"
+    transpose: Triple = (0, 1, 2)
+    crop: Literal["none", "nonzero"] = "none"
+    apart: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +99,13 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class ZScore:
-    """Minus mean, divided by standard deviation; over non-zero voxels only if ``nonzero``."""
+    """Minus mean, divided by standard deviation; over non-zero voxels only if ``nonzero``.
+
+    If ``body``, over the voxels where some channel is not 0, enclosed holes included; the others stay as they are.
+    """
 
     nonzero: bool = False
+    body: bool = False
     kind: Literal["zscore"] = "zscore"
 
 
@@ -119,7 +139,8 @@ class Inference:
     Attributes:
         patch: voxels along axes 0, 1, 2; None: the whole volume at once.
         overlap: fraction of a patch shared with its neighbour, 0 <= overlap < 1.
-        weighting: how overlapping predictions are averaged.
+        weighting: how overlapping predictions are averaged. ``nnunet``: its Gaussian as nnU-Net computes it, centred on
+            voxel n // 2 and rounded to half precision; weights that vanish there become the smallest other one.
         sigma: standard deviation of the Gaussian as a fraction of the patch (nnU-Net and MONAI use 1/8).
         padding: how a volume smaller than the patch, or not divisible, is extended.
         padding_value: the value for ``constant``, after the intensity steps.
@@ -130,7 +151,7 @@ class Inference:
 
     patch: Triple | None = None
     overlap: float = 0.5
-    weighting: Literal["gaussian", "constant"] = "gaussian"
+    weighting: Literal["gaussian", "constant", "nnunet"] = "gaussian"
     sigma: float = 0.125
     padding: Literal["constant", "edge", "reflect"] = "constant"
     padding_value: float = 0.0
@@ -145,15 +166,20 @@ class Output:
 
     Attributes:
         activation: ``softmax``: exclusive classes, channel n is class n, 0 is background. ``sigmoid``: channel n
-            is a structure of its own (label value n + 1) and structures may overlap.
+            is a structure of its own (label value n + 1) and structures may overlap. ``regions``: channel n is painted
+            with the label value ``paint[n]``, one over the other in this order (nnU-Net's region-based training).
         interpolate: what is interpolated back onto the input's grid: ``logits`` as nnU-Net does, ``probabilities``,
             or ``labels`` (nearest neighbour of the decided labels).
-        threshold: probability from which a sigmoid channel counts as inside.
+        threshold: probability from which a channel of ``sigmoid`` or ``regions`` counts as inside.
+        paint: for ``regions``, the label value of each channel.
+        apart: as ``Grid.apart``, on the way back.
     """
 
-    activation: Literal["softmax", "sigmoid"] = "softmax"
+    activation: Literal["softmax", "sigmoid", "regions"] = "softmax"
     interpolate: Literal["logits", "probabilities", "labels"] = "logits"
     threshold: float = 0.5
+    paint: tuple[int, ...] = ()
+    apart: float | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +228,10 @@ class ModelSpec:
             channel on its own.
         statistics: over which voxels the intensity steps take percentiles, means and deviations: the ``scan``'s own, or
             those of the network's ``grid``, padding included. Neither depends on a region of interest.
+        intensity_on: where the intensity steps are applied: on the network's ``grid``, or on the ``scan`` (cropped, if
+            ``grid.crop`` says so) before it is resampled.
+        previous: label values of an earlier model's result that the network takes as further channels, 1 inside and 0
+            outside, after those of the scan (nnU-Net's cascade).
         minimum_shape: fewest voxels the input must have along K, J, I.
         measured: figures from the model's author, free form (e.g. ``{"seconds": 40, "memory_bytes": 3e9}``).
     """
@@ -223,15 +253,29 @@ class ModelSpec:
     output: Output = Output()
     clean_up: CleanUp = CleanUp()
     statistics: Literal["scan", "grid"] = "scan"
+    intensity_on: Literal["grid", "scan"] = "grid"
+    previous: tuple[int, ...] = ()
     minimum_shape: Triple = (1, 1, 1)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _validate(self)
 
+    def intensity_of(self, channel: int) -> tuple[IntensityStep, ...]:
+        """The intensity steps of an input channel."""
+        own = self.channels[channel].intensity
+        return self.intensity if own is None else own
+
+    @property
+    def input_channels(self) -> int:
+        """Channels that the network takes."""
+        return len(self.channels) + len(self.previous)
+
     @property
     def output_channels(self) -> int:
         """Fewest channels the network must return to hold every label."""
+        if self.output.activation == "regions":
+            return len(self.output.paint)
         highest = max((label.value for label in self.labels), default=0)
         return highest + 1 if self.output.activation == "softmax" else highest
 
@@ -278,7 +322,7 @@ def _validate(spec: ModelSpec) -> None:
         raise _invalid("model.inference.sigma", "must be positive")
     if len({0, 1, 2} & set(inference.mirror_axes)) != len(inference.mirror_axes):
         raise _invalid("model.inference.mirror_axes", "axes are 0, 1, 2, each once")
-    if len(spec.intensity) > MOST_STEPS:
+    if any(len(spec.intensity_of(n)) > MOST_STEPS for n in range(len(spec.channels))):
         raise _invalid("model.intensity", f"has more than {MOST_STEPS} steps")
     if not 0 < spec.output.threshold < 1:
         raise _invalid("model.output.threshold", "must lie between 0 and 1")
@@ -288,6 +332,7 @@ def _validate(spec: ModelSpec) -> None:
     if not spec.clean_up.minimum_volume >= 0:
         raise _invalid("model.clean_up.minimum_volume", "must not be negative")
     _validate_ranges(spec)
+    _validate_combinations(spec)
 
 
 LONGEST_NAME = 64
@@ -295,6 +340,9 @@ LONGEST_NAME = 64
 
 MOST_STEPS = 32
 """Intensity steps that a description may ask for."""
+
+MOST_PREVIOUS = 1000
+"""Labels of an earlier model that a network may take."""
 
 LARGEST_EDGE = 65536
 """Voxels along an axis, or patches at a time, that a description may ask for."""
@@ -318,9 +366,11 @@ def _validate_ranges(spec: ModelSpec) -> None:
     for where, size in sizes.items():
         if size is not None and any(not 1 <= n <= LARGEST_EDGE for n in size):
             raise _invalid(f"model.{where}", f"must lie between 1 and {LARGEST_EDGE}")
-    if any(not SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spec.grid.spacing or ()):
+    if any(mm != 0 and not SMALLEST_SPACING_MM <= mm <= LARGEST_SPACING_MM for mm in spec.grid.spacing or ()):
         raise _invalid("model.grid.spacing", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
-    for n, step in enumerate(spec.intensity):
+    for n, step in enumerate(
+        [*spec.intensity, *(step for channel in spec.channels for step in channel.intensity or ())]
+    ):
         where = f"model.intensity[{n}]"
         if isinstance(step, Percentiles) and not 0 <= step.lower < step.upper <= 100:
             raise _invalid(where, "percentiles rise from lower to upper, between 0 and 100")
@@ -328,6 +378,35 @@ def _validate_ranges(spec: ModelSpec) -> None:
             raise _invalid(where, "low must be below high")
         if isinstance(step, FixedZScore) and not step.std > 0:
             raise _invalid(where, "std must be positive")
+
+
+def _validate_combinations(spec: ModelSpec) -> None:
+    """Settings that mean nothing without others."""
+    grid, output = spec.grid, spec.output
+    if sorted(grid.transpose) != [0, 1, 2]:
+        raise _invalid("model.grid.transpose", "must name the axes 0, 1, 2, each once")
+    if grid.rule == "extent" and (grid.shape is not None or grid.straight):
+        raise _invalid("model.grid.rule", "'extent' leaves no room for a fixed shape or for straight axes")
+    for where, threshold in (("grid", grid.apart), ("output", output.apart)):
+        if threshold is not None and (grid.rule != "extent" or not 0 <= threshold < LARGEST_EDGE):
+            raise _invalid(f"model.{where}.apart", "is a ratio, and belongs to the rule 'extent'")
+    if (output.activation == "regions") != bool(output.paint):
+        raise _invalid("model.output.paint", "belongs to the activation 'regions'")
+    if output.activation == "regions" and output.interpolate != "logits":
+        raise _invalid("model.output.interpolate", "must be 'logits' for regions")
+    values = {label.value for label in spec.labels}
+    if output.paint and (not set(output.paint) >= values or not all(0 <= value < 65536 for value in output.paint)):
+        raise _invalid("model.output.paint", "must hold the value of every label")
+    on_scan = spec.intensity_on == "scan"
+    if on_scan and spec.statistics == "grid":
+        raise _invalid("model.statistics", "cannot be those of the grid where the intensity steps come before it")
+    every = [step for n in range(len(spec.channels)) for step in spec.intensity_of(n)]
+    if any(isinstance(step, ZScore) and step.body for step in every) and not (on_scan and grid.crop == "nonzero"):
+        raise _invalid("model.intensity", "steps for the body need intensity_on 'scan' and the crop 'nonzero'")
+    if spec.previous and (grid.rule != "extent" or len(set(spec.previous)) != len(spec.previous)):
+        raise _invalid("model.previous", "names each label once, and belongs to the rule 'extent'")
+    if any(not 0 < value < 65536 for value in spec.previous) or len(spec.previous) > MOST_PREVIOUS:
+        raise _invalid("model.previous", f"holds at most {MOST_PREVIOUS} values from 1 to 65535")
 
 
 def _write(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from .devices import Device, choose_device
 from .memory import peak_memory
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, together
 from .predictor import Predictor
 from .sliding import Slab, padded_shape, predict
 from .windows import gaussian, window_starts
@@ -18,5 +18,6 @@ __all__ = [
     "padded_shape",
     "peak_memory",
     "predict",
+    "together",
     "window_starts",
 ]

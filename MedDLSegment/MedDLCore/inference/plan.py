@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -89,7 +89,7 @@ def make_plan(
     patch = inference.patch or shape
     patches = math.prod(len(window_starts(n, p, inference.overlap)) for n, p in zip(shape, patch, strict=True))
     batch = min(inference.batch, patches)
-    channels = len(spec.channels)
+    channels = spec.input_channels
     on_cpu = device.name == "cpu"
     try:
         forward, operations = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
@@ -123,6 +123,20 @@ def make_plan(
         operations=operations * math.ceil(patches / batch) * passes,
         seconds=None if seconds is None else seconds * patches * passes,
         device=device.description,
+    )
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """What several models need that run one after the other."""
+    times = [plan.seconds for plan in plans if plan.seconds is not None]
+    return replace(
+        plans[-1],
+        patches=sum(plan.patches for plan in plans),
+        passes=max(plan.passes for plan in plans),
+        memory=max(plan.memory for plan in plans),
+        device_memory=max(plan.device_memory for plan in plans),
+        operations=sum(plan.operations for plan in plans),
+        seconds=sum(times) if len(times) == len(plans) else None,
     )
 
 

@@ -21,7 +21,7 @@ from ..errors import Code, Notice
 from ..spec import Inference
 from .devices import is_out_of_memory, release
 from .predictor import Predictor
-from .windows import gaussian, window_starts
+from .windows import gaussian, nnunet_gaussian, window_starts
 
 ON_HOST = frozenset({"cpu"})
 """Kinds of devices whose memory is the machine's own: nothing to step down to."""
@@ -130,7 +130,7 @@ def _sliding(
         if on_progress is not None:
             on_progress(min(n, total), total)
 
-    weights = gaussian(patch, inference.sigma) if inference.weighting == "gaussian" else np.ones(patch, np.float32)
+    weights = _weights(patch, inference)
     window = _Window(patch, padded.shape[2:], torch.from_numpy(weights), predictor)
     for start, following in itertools.zip_longest(depth, depth[1:]):
         for n in range(0, len(places), inference.batch):
@@ -141,6 +141,12 @@ def _sliding(
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
         yield Slab(start, window.finish(final))
+
+
+def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
+    if inference.weighting == "constant":
+        return np.ones(patch, np.float32)
+    return (nnunet_gaussian if inference.weighting == "nnunet" else gaussian)(patch, inference.sigma)
 
 
 class _Window:

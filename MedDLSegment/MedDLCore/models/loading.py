@@ -31,6 +31,6 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
     from .networks import network_from_weights
 
     return [
-        network_from_weights(package.spec.network, read_state_dict(path), len(package.spec.channels)).to(device)
+        network_from_weights(package.spec.network, read_state_dict(path), package.spec.input_channels).to(device)
         for path in verify_weights(package)
     ]

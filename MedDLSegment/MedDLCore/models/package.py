@@ -6,14 +6,17 @@ Our own layout is that of a MONAI bundle: ``configs/metadata.json`` (with our de
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, Weights
+from .described import Described
 from .description import identity_of, read_json, spec_from_description
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
+from .nnunet import holds_nnunet, read_nnunet
 from .weights import sha256_of
 
 METADATA = Path("configs", "metadata.json")
@@ -35,12 +38,17 @@ class ModelPackage:
         folder: where it lies.
         sha256: over the description and, through it, the weights: identifies the model.
         notices: what a person should know about the package.
+        previous: the model whose result this one takes: it runs first.
+        parts: the models whose results together are this one's; where two find something, the later one counts. The
+            spec then only says what goes in and what comes out.
     """
 
     spec: ModelSpec
     folder: Path
     sha256: str
     notices: tuple[Notice, ...] = ()
+    previous: ModelPackage | None = None
+    parts: tuple[ModelPackage, ...] = ()
 
 
 def open_folder(folder: Path) -> ModelPackage:
@@ -54,16 +62,18 @@ def open_folder(folder: Path) -> ModelPackage:
             spec, notices = read(folder)
             spec = _with_hashes(spec, folder)
             return ModelPackage(spec, folder, identity_of(spec), notices)
+    if holds_nnunet(folder):
+        return _packaged(read_nnunet(folder))
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name} holds no model that MedDL reads.",
-        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}.",
+        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}; or results of nnU-Net.",
     )
 
 
 def holds_package(folder: Path) -> bool:
     """Whether ``open_folder`` knows the folder for a model, valid or not."""
-    return any((folder / file).is_file() for file in _LAYOUTS)
+    return any((folder / file).is_file() for file in _LAYOUTS) or holds_nnunet(folder)
 
 
 def path_inside(folder: Path, file: str) -> Path:
@@ -93,10 +103,10 @@ def weights_path(folder: Path, weights: Weights) -> Path:
 
 
 def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
-    """Compares every weights file with its SHA-256.
+    """Compares every weights file with its SHA-256, those of the model that runs before it included.
 
     Returns:
-        The files, in the order of the spec.
+        The model's own files, in the order of the spec.
 
     Raises:
         MedDLError: MODEL_CORRUPT, naming the file; MODEL_INVALID as ``weights_path``.
@@ -109,7 +119,27 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
                 Code.MODEL_CORRUPT, f"{weights.file} of the model {package.spec.name} is not the published file."
             )
         paths.append(path)
+    if package.previous is not None:
+        verify_weights(package.previous)
     return tuple(paths)
+
+
+def _packaged(described: Described) -> ModelPackage:
+    """A package of what was read from a folder of another program."""
+    parts = tuple(_packaged(part) for part in described.parts)
+    previous = None if described.previous is None else _packaged(described.previous)
+    known = [weights for part in parts for weights in part.spec.weights]
+    if known:
+        pairs = zip(described.spec.weights, known, strict=True)
+        spec = replace(described.spec, weights=tuple(replace(own, sha256=part.sha256) for own, part in pairs))
+    else:
+        spec = _with_hashes(described.spec, described.folder)
+    related = [package.sha256 for package in (*parts, *((previous,) if previous else ()))]
+    identity = identity_of(spec)
+    if related:
+        identity = hashlib.sha256("".join([identity, *related]).encode()).hexdigest()
+    notices = described.notices + (previous.notices if previous else ())
+    return ModelPackage(spec, described.folder, identity, tuple(dict.fromkeys(notices)), previous, parts)
 
 
 def _read_own(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:

@@ -25,7 +25,7 @@ CONVERT = (
     "or torch.save(model.state_dict(), 'model.pt') with a current PyTorch."
 )
 
-STATE_DICT_KEYS = ("state_dict", "model")
+STATE_DICT_KEYS = ("state_dict", "model", "network_weights")
 """Where training programs keep the state dict within a checkpoint."""
 
 
@@ -47,18 +47,26 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if is_safetensors(path):
         state: Any = _read_safetensors(path)
-    elif _begins_with(path, b"PK\x03\x04"):
-        state = _read_zip(path)
-    elif path.stat().st_size == 0:
-        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
     else:
-        raise MedDLError(
-            Code.MODEL_UNSAFE,
-            f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. "
-            "It was not opened.",
-            CONVERT,
-        )
+        state = read_checkpoint(path)
     return _checked(state, path.name)
+
+
+def read_checkpoint(path: Path) -> Any:
+    """What a file of PyTorch's zip format holds, plain values and tensors.
+
+    Raises:
+        MedDLError: MODEL_UNSAFE, MODEL_CORRUPT, as ``read_state_dict``.
+    """
+    if _begins_with(path, b"PK\x03\x04"):
+        return _read_zip(path)
+    if path.stat().st_size == 0:
+        raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
+    raise MedDLError(
+        Code.MODEL_UNSAFE,
+        f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. It was not opened.",
+        CONVERT,
+    )
 
 
 def is_safetensors(path: Path) -> bool:
@@ -90,7 +98,8 @@ def _read_zip(path: Path) -> Any:
 
     _check_zip(path)
     try:
-        with path.open("rb") as file:  # not the path: torch.load takes the suffix for the content
+        with path.open("rb") as file, torch.serialization.safe_globals(_numbers_of_numpy()):
+            # not the path: torch.load takes the suffix for the content
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         first_line = str(error).splitlines()[0] if str(error) else "a forbidden instruction"
@@ -99,6 +108,18 @@ def _read_zip(path: Path) -> Any:
         ) from error
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: PyTorch cannot read it.") from error
+
+
+def _numbers_of_numpy() -> list[Any]:
+    """What the numbers in a checkpoint's log are made of, beyond what PyTorch's restricted unpickler knows.
+
+    Those that numpy wrote before and after it renamed its core, and nothing else.
+    """
+    import numpy as np
+
+    scalar = np.float64(0).__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [*((scalar, name) for name in names), np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
 
 
 def _check_zip(path: Path) -> None:

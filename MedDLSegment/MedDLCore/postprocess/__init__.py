@@ -2,5 +2,6 @@
 
 from .clean_up import clean_up
 from .decide import decide, only
+from .merge import merge
 
-__all__ = ["clean_up", "decide", "only"]
+__all__ = ["clean_up", "decide", "merge", "only"]

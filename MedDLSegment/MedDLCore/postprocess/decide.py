@@ -15,11 +15,16 @@ from numpy.typing import NDArray
 
 from ..resample import resample
 from ..spec import CleanUp, Output
+from ..stretch import stretch
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
 
 FAR = 1e30
 """A score that no network reaches: background outside the network's grid, and everything else there."""
+
+
+Bring = Callable[[NDArray[np.float32], float], NDArray[np.float32]]
+"""(scores on the network's grid, score outside it) -> scores on the scan's."""
 
 
 class FinishedSlab(Protocol):
@@ -39,6 +44,7 @@ def decide(
     labels: Sequence[Label],
     steps: CleanUp = CleanUp(),
     on_progress: Callable[[int, int], None] | None = None,
+    alone: int | None = None,
 ) -> LabelMap:
     """Decides the label of every voxel of the scan, and cleans up.
 
@@ -52,19 +58,30 @@ def decide(
         labels: structures to keep; the other classes still compete for their voxels.
         steps: clean-up of exclusive classes together, of overlapping structures each on its own.
         on_progress: called with (done, of) after each class.
+        alone: the scan fills the network's grid, in its axis order, and this axis is resampled on its own.
     """
     logits = _gathered(slabs, network.shape)
-    channels = range(len(logits)) if output.activation == "softmax" else [label.value - 1 for label in labels]
+    channels = [label.value - 1 for label in labels] if output.activation == "sigmoid" else range(len(logits))
+
+    def bring(score: NDArray[np.float32], outside: float) -> NDArray[np.float32]:
+        if alone is not None:
+            return stretch(score, scan.shape, "linear", alone)
+        return resample(score, network, scan, "linear", fill=outside)
 
     def progress(done: int) -> None:
         if on_progress is not None:
             on_progress(done, len(channels))
 
-    if output.activation == "softmax":
-        winners = _winners(logits, network, scan, output, progress)
+    if output.activation != "sigmoid":
+        if output.activation == "regions":
+            winners = _painted(logits, output, bring, progress)
+        elif output.interpolate == "labels":
+            winners = resample(logits.argmax(axis=0).astype(_dtype_for(len(logits))), network, scan, "nearest", fill=0)
+        else:
+            winners = _winners(logits, output, bring, progress)
         decided = LabelMap(_kept(winners, labels), scan, tuple(replace(label, layer=0) for label in labels))
         return clean_up(decided, steps)
-    return _overlapping(logits, network, scan, output, labels, steps, progress)
+    return _overlapping(logits, network, scan, output, labels, steps, bring, progress)
 
 
 def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -81,23 +98,45 @@ def _gathered(slabs: Iterable[FinishedSlab], shape: tuple[int, int, int]) -> NDA
 
 
 def _winners(
-    logits: NDArray[np.float32], network: Geometry, scan: Geometry, output: Output, progress: Callable[[int], None]
+    logits: NDArray[np.float32], output: Output, bring: Bring, progress: Callable[[int], None]
 ) -> NDArray[Any]:
     """``scan.shape``: the class with the largest score; classes before others on a tie."""
-    dtype = np.uint8 if len(logits) <= 256 else np.uint16
-    if output.interpolate == "labels":
-        return resample(logits.argmax(axis=0).astype(dtype), network, scan, "nearest", fill=0)
     if output.interpolate == "probabilities":
         _softmax(logits)
-    best = resample(logits[0], network, scan, "linear", fill=FAR)
-    winners = np.zeros(scan.shape, dtype=dtype)
+    best = bring(logits[0], FAR)
+    winners = np.zeros(best.shape, dtype=_dtype_for(len(logits)))
     progress(1)
     for channel in range(1, len(logits)):
-        score = resample(logits[channel], network, scan, "linear", fill=-FAR)
-        np.putmask(winners, score > best, dtype(channel))
+        score = bring(logits[channel], -FAR)
+        np.putmask(winners, score > best, winners.dtype.type(channel))
         np.maximum(best, score, out=best)
         progress(channel + 1)
     return winners
+
+
+def _painted(
+    logits: NDArray[np.float32], output: Output, bring: Bring, progress: Callable[[int], None]
+) -> NDArray[Any]:
+    """``scan.shape``: the value of the last region that a voxel lies in."""
+    border = _border(output)
+    painted: NDArray[Any] | None = None
+    for channel, value in enumerate(output.paint):
+        score = bring(logits[channel], -FAR)
+        if painted is None:
+            painted = np.zeros(score.shape, dtype=_dtype_for(max(output.paint) + 1))
+        painted[score > border] = value
+        progress(channel + 1)
+    assert painted is not None  # noqa: S101  a description names a region
+    return painted
+
+
+def _dtype_for(values: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint8 if values <= 256 else np.uint16
+
+
+def _border(output: Output) -> float:
+    """The logit of the threshold."""
+    return float(np.log(output.threshold / (1 - output.threshold)))
 
 
 def _softmax(logits: NDArray[np.float32]) -> None:
@@ -133,10 +172,11 @@ def _overlapping(
     output: Output,
     labels: Sequence[Label],
     steps: CleanUp,
+    bring: Bring,
     progress: Callable[[int], None],
 ) -> LabelMap:
     """Each label on its own; labels that do not overlap share a layer."""
-    border = float(np.log(output.threshold / (1 - output.threshold)))
+    border = _border(output)
     dtype = np.uint8 if max(label.value for label in labels) < 256 else np.uint16
     layers: list[NDArray[Any]] = []
     placed: list[Label] = []
@@ -146,9 +186,9 @@ def _overlapping(
             mask = resample(score > border, network, scan, "nearest", fill=0)
         elif output.interpolate == "probabilities":
             probability = 0.5 + 0.5 * np.tanh(0.5 * score)  # the sigmoid, without its overflow
-            mask = resample(probability, network, scan, "linear", fill=0) > output.threshold
+            mask = bring(probability, 0) > output.threshold
         else:
-            mask = resample(score, network, scan, "linear", fill=-FAR) > border
+            mask = bring(score, -FAR) > border
         mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
         n = next((n for n, layer in enumerate(layers) if not layer[mask].any()), len(layers))
         if n == len(layers):

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..spec import Grid
+from ..spec import FloatTriple, Grid
 from ..volume import Geometry, parse_orientation
+
+NEARLY_HALF = 4
+"""Decimals of a number of voxels before it is rounded: half a voxel stays half a voxel whatever a header's spacing lost
+in its 32 bits."""
 
 
 def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
 
     The network's axes 0, 1, 2 take the places of K, J, I of the returned geometry. Steps, in this order: orientation
-    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), spacing, shape. The centre of
-    the scan stays the centre.
+    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), spacing, shape. ``grid.rule``
+    says what stays of the scan when the spacing changes.
 
     Args:
-        scan: geometry of the scan.
+        scan: geometry of the scan, cropped where the model asks for that.
         grid: what the model asks for.
+    """
+    geometry = network_axes(scan, grid)
+    if grid.spacing is not None:
+        spacing = wanted_spacing(geometry, grid)
+        extent = grid.rule == "extent"
+        geometry = _filled(geometry, spacing) if extent else geometry.with_spacing(spacing[::-1])
+    if grid.shape is not None:
+        geometry = geometry.with_shape(grid.shape)
+    return geometry
+
+
+def network_axes(scan: Geometry, grid: Grid) -> Geometry:
+    """The scan's grid with the network's axes 0, 1, 2 in the places of K, J, I.
+
+    But for ``grid.straight``, these are the same voxels in another order.
     """
     if grid.orientation is None:
         geometry = scan
@@ -25,11 +46,37 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
         geometry = _straightened(scan, grid.orientation[::-1])
     else:
         geometry = scan.reoriented(grid.orientation[::-1])
-    if grid.spacing is not None:
-        geometry = geometry.with_spacing(grid.spacing[::-1])
-    if grid.shape is not None:
-        geometry = geometry.with_shape(grid.shape)
-    return geometry
+    return geometry if grid.transpose == (0, 1, 2) else _transposed(geometry, grid.transpose)
+
+
+def wanted_spacing(scan: Geometry, grid: Grid) -> FloatTriple:
+    """The spacing along network axes 0, 1, 2, mm, as the model asks for it; the scan's own where it does not.
+
+    Args:
+        scan: from ``network_axes``.
+        grid: what the model asks for.
+    """
+    own = scan.spacing[::-1].tolist()
+    a, b, c = (mm or kept for mm, kept in zip(grid.spacing or (0, 0, 0), own, strict=True))
+    return a, b, c
+
+
+def _filled(scan: Geometry, spacing: Sequence[float]) -> Geometry:
+    """The same outer faces, with voxels of about ``spacing``, mm along K, J, I (nnU-Net's rule)."""
+    sizes = zip(scan.shape, scan.spacing[::-1].tolist(), spacing, strict=True)
+    shape = np.array([max(1, round(round(n * own / wanted, NEARLY_HALF))) for n, own, wanted in sizes])
+    factor = np.array(scan.shape)[::-1] / shape[::-1]
+    matrix = scan.ijk_to_ras.copy()
+    matrix[:3, :3] *= factor
+    matrix[:3, 3] = scan.index_to_ras(0.5 * factor - 0.5)
+    return Geometry((int(shape[0]), int(shape[1]), int(shape[2])), matrix)
+
+
+def _transposed(geometry: Geometry, axes: Sequence[int]) -> Geometry:
+    """The same voxels; axis n of (K, J, I) is the former axis ``axes[n]``."""
+    k, j, i = (geometry.shape[axis] for axis in axes)
+    columns = [2 - axis for axis in axes[::-1]]
+    return Geometry((k, j, i), geometry.ijk_to_ras[:, [*columns, 3]])
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:

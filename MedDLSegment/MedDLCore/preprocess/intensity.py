@@ -42,12 +42,15 @@ class Line:
         return result
 
 
-def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[Line, ...]:
+def fit_intensity(
+    steps: Sequence[IntensityStep], scan: NDArray[Any], body: NDArray[np.bool_] | None = None
+) -> tuple[Line, ...]:
     """Fits the steps to one channel of a scan.
 
     Args:
         steps: applied one after the other.
         scan: ``(K, J, I)``, what the statistics are taken over.
+        body: ``(K, J, I)``, where a step for the body alone takes them.
 
     Returns:
         One line per step.
@@ -55,7 +58,7 @@ def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[L
     lines: list[Line] = []
     values: NDArray[Any] = scan
     for n, step in enumerate(steps):
-        line = _fit(step, values)
+        line = _fit(step, values, body)
         lines.append(line)
         if any(isinstance(later, (Percentiles, ZScore)) for later in steps[n + 1 :]):
             values = line(values)
@@ -70,7 +73,7 @@ def apply_intensity(lines: Sequence[Line], values: NDArray[Any]) -> NDArray[np.f
     return result
 
 
-def _fit(step: IntensityStep, values: NDArray[Any]) -> Line:
+def _fit(step: IntensityStep, values: NDArray[Any], body: NDArray[np.bool_] | None) -> Line:
     if isinstance(step, Clip):
         return Line(step.low, step.high)
     if isinstance(step, Scale):
@@ -83,7 +86,8 @@ def _fit(step: IntensityStep, values: NDArray[Any]) -> Line:
         low, high = _percentiles(values, step.lower, step.upper)
         return _between(low, high, step.out_low, step.out_high, step.clip)
     if isinstance(step, ZScore):
-        return _standardised(values, step.nonzero)
+        over = values != 0 if step.nonzero else body if step.body else None
+        return _standardised(values, over, step.nonzero)
     raise TypeError(f"unknown intensity step {step!r}")
 
 
@@ -102,14 +106,14 @@ def _between(low: float, high: float, out_low: float, out_high: float, clip: boo
     return Line(*edges, factor, out_low - low * factor)
 
 
-def _standardised(values: NDArray[Any], nonzero: bool) -> Line:
-    mean, deviation = _moments(values, nonzero)
+def _standardised(values: NDArray[Any], over: NDArray[np.bool_] | None, keep_zero: bool) -> Line:
+    mean, deviation = _moments(values, over)
     if deviation <= FLAT * abs(mean):
         return Line(factor=0.0)
-    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=nonzero)
+    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=keep_zero)
 
 
-def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
+def _moments(values: NDArray[Any], over: NDArray[np.bool_] | None) -> tuple[float, float]:
     """Mean and standard deviation (of the population), in float64 with no copy larger than a slice.
 
     Values are divided by the largest on the way, so that no square overflows.
@@ -117,10 +121,10 @@ def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
     largest = max(abs(float(values.min())), abs(float(values.max()))) or 1.0
 
     def parts() -> Iterator[NDArray[np.float64]]:
-        for part in values:
-            yield (part[part != 0] if nonzero else part).astype(np.float64) / largest
+        for n, part in enumerate(values):
+            yield (part if over is None else part[over[n]]).astype(np.float64) / largest
 
-    count = max(1, int(np.count_nonzero(values)) if nonzero else values.size)
+    count = max(1, values.size if over is None else int(np.count_nonzero(over)))
     mean = sum(float(part.sum()) for part in parts()) / count
     variance = sum(float(np.square(part - mean).sum()) for part in parts()) / count
     return mean * largest, float(np.sqrt(variance)) * largest

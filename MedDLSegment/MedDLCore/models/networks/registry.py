@@ -19,6 +19,12 @@ from torch.overrides import TorchFunctionMode
 from ...errors import Code, MedDLError
 from ...spec import Network
 from .meshnet import MeshNet
+from .unets import StagedUNet
+
+OWN_NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "MeshNet": MeshNet,
+    "StagedUNet": StagedUNet,
+}
 
 MONAI_NETWORKS = (
     "AttentionUnet",
@@ -62,7 +68,7 @@ _CONSTRUCTOR_ERRORS = (
 
 def network_names() -> tuple[str, ...]:
     """The names that ``build_network`` knows."""
-    return tuple(sorted(("MeshNet", *MONAI_NETWORKS)))
+    return tuple(sorted((*OWN_NETWORKS, *MONAI_NETWORKS)))
 
 
 def build_network(network: Network, device: str = "cpu", most_parameters: int = MOST_PARAMETERS) -> nn.Module:
@@ -86,8 +92,8 @@ def build_network(network: Network, device: str = "cpu", most_parameters: int = 
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
-    if name == "MeshNet":
-        return MeshNet
+    if name in OWN_NETWORKS:
+        return OWN_NETWORKS[name]
     if name not in MONAI_NETWORKS:
         raise MedDLError(
             Code.MODEL_INVALID,

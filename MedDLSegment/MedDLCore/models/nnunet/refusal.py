@@ -1,0 +1,20 @@
+"""How a results folder is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import Code, MedDLError
+
+LONGEST = 80
+
+
+def refused(file: str, problem: str, hint: str = "") -> MedDLError:
+    """What in a file of nnU-Net MedDL cannot take."""
+    return MedDLError(Code.MODEL_INVALID, f"{file}: {problem}.", hint)
+
+
+def shown(value: Any) -> str:
+    """A stranger's value, short enough for a message."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "..."
