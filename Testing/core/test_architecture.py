@@ -20,7 +20,7 @@ PACKAGE_FOLDERS = {
 GUI = {"qt", "ctk", "slicer", "vtk", "vtkmodules", "PythonQt", "PySide6"}
 HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 
-GROUND_FLOOR = {"atomic", "volume", "resample", "stretch", "spec", "errors", "terminology"}
+GROUND_FLOOR = {"atomic", "volume", "resample", "stretch", "spec", "spec_rules", "errors", "terminology"}
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),

@@ -63,12 +63,34 @@ def open_folder(folder: Path) -> ModelPackage:
             spec = _with_hashes(spec, folder)
             return ModelPackage(spec, folder, identity_of(spec), notices)
     if holds_nnunet(folder):
-        return _packaged(read_nnunet(folder))
+        return packaged(read_nnunet(folder))
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name} holds no model that MedDL reads.",
         f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}; or results of nnU-Net.",
     )
+
+
+def packaged(described: Described) -> ModelPackage:
+    """A package of what was read from a folder of another program.
+
+    Raises:
+        MedDLError: MODEL_INVALID where weights are missing.
+    """
+    parts = tuple(packaged(part) for part in described.parts)
+    previous = None if described.previous is None else packaged(described.previous)
+    known = [weights for part in parts for weights in part.spec.weights]
+    if known:
+        pairs = zip(described.spec.weights, known, strict=True)
+        spec = replace(described.spec, weights=tuple(replace(own, sha256=part.sha256) for own, part in pairs))
+    else:
+        spec = _with_hashes(described.spec, described.folder)
+    related = [package.sha256 for package in (*parts, *((previous,) if previous else ()))]
+    identity = identity_of(spec)
+    if related:
+        identity = hashlib.sha256("".join([identity, *related]).encode()).hexdigest()
+    notices = described.notices + (previous.notices if previous else ())
+    return ModelPackage(spec, described.folder, identity, tuple(dict.fromkeys(notices)), previous, parts)
 
 
 def holds_package(folder: Path) -> bool:
@@ -122,24 +144,6 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
     if package.previous is not None:
         verify_weights(package.previous)
     return tuple(paths)
-
-
-def _packaged(described: Described) -> ModelPackage:
-    """A package of what was read from a folder of another program."""
-    parts = tuple(_packaged(part) for part in described.parts)
-    previous = None if described.previous is None else _packaged(described.previous)
-    known = [weights for part in parts for weights in part.spec.weights]
-    if known:
-        pairs = zip(described.spec.weights, known, strict=True)
-        spec = replace(described.spec, weights=tuple(replace(own, sha256=part.sha256) for own, part in pairs))
-    else:
-        spec = _with_hashes(described.spec, described.folder)
-    related = [package.sha256 for package in (*parts, *((previous,) if previous else ()))]
-    identity = identity_of(spec)
-    if related:
-        identity = hashlib.sha256("".join([identity, *related]).encode()).hexdigest()
-    notices = described.notices + (previous.notices if previous else ())
-    return ModelPackage(spec, described.folder, identity, tuple(dict.fromkeys(notices)), previous, parts)
 
 
 def _read_own(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:

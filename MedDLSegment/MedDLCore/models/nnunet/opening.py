@@ -11,7 +11,7 @@ from ...errors import Code, MedDLError, Notice
 from ..described import Described
 from .folders import beside, configuration_of, results_folders
 from .layout import read_results
-from .parts import merged, numbered_parts
+from .parts import merged, tasks_in_parts
 from .refusal import refused, shown
 
 PREFERRED = ("3d_fullres", "3d_cascade_fullres", "3d_lowres", "2d")
@@ -30,16 +30,29 @@ def read_nnunet(folder: Path) -> Described:
     datasets = {path.parent for path in found}
     if len(datasets) <= 1:
         return _of_one_dataset(found)
-    parts = numbered_parts(sorted(datasets))
-    if parts is not None:
-        chosen = [_of_one_dataset([path for path in found if path.parent == dataset]) for dataset in parts]
-        return merged(folder, chosen)
+    tasks = list(tasks_in_parts(datasets).values())
+    if len(tasks) == 1 and set(tasks[0]) == datasets:
+        return read_task(folder, tasks[0])
     names = ", ".join(path.name for path in sorted(datasets))
     raise MedDLError(
         Code.MODEL_INVALID,
         f"{folder.name} holds the results of {len(datasets)} data sets: {names[:400]}.",
         "Give the folder of one of them.",
     )
+
+
+def read_task(folder: Path, datasets: Sequence[Path]) -> Described:
+    """Reads the data sets of a task in parts as one model.
+
+    Args:
+        folder: in which all of them lie.
+        datasets: in their order.
+
+    Raises:
+        MedDLError: as ``read_nnunet``.
+    """
+    ((name, _),) = tasks_in_parts(datasets).items()
+    return merged(folder, [_of_one_dataset(results_folders(dataset)) for dataset in datasets], name)
 
 
 def _of_one_dataset(found: Sequence[Path]) -> Described:

@@ -8,7 +8,7 @@ the structures of the parts one after the other, and where two parts find someth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,28 +21,31 @@ from .labels import colour
 PART = re.compile(r"Dataset(\d{3,})_(.+)_part(\d{1,2})_.*")
 
 
-def numbered_parts(datasets: Sequence[Path]) -> list[Path] | None:
-    """The folders of a task in parts, in their order, where every folder is one of its parts; else None."""
-    parts: dict[int, Path] = {}
-    tasks = set()
+def tasks_in_parts(datasets: Iterable[Path]) -> dict[str, list[Path]]:
+    """The tasks of which every part is there, each with its folders in their order.
+
+    The numbers of a task's data sets rise with its parts. Of two tasks of one name, the one with higher numbers is the
+    newer one, and counts.
+    """
+    found: dict[tuple[int, str], dict[int, Path]] = {}
     for folder in datasets:
-        match = PART.fullmatch(folder.name)
-        if match is None:
-            return None
-        number, base, part = int(match[1]), match[2], int(match[3])
-        tasks.add((folder.parent, base, number - part))
-        parts[part] = folder
-    complete = len(tasks) == 1 and sorted(parts) == list(range(1, len(datasets) + 1))
-    return [parts[part] for part in sorted(parts)] if complete else None
+        if match := PART.fullmatch(folder.name):
+            part = int(match[3])
+            found.setdefault((int(match[1]) - part, match[2]), {})[part] = folder
+    tasks = {}
+    for (_, name), parts in sorted(found.items()):
+        if len(parts) > 1 and sorted(parts) == list(range(1, len(parts) + 1)):
+            tasks[name] = [parts[part] for part in sorted(parts)]
+    return tasks
 
 
-def merged(folder: Path, parts: Sequence[Described], name: str = "") -> Described:
+def merged(folder: Path, parts: Sequence[Described], name: str) -> Described:
     """One model of several.
 
     Args:
         folder: in which all of them lie.
         parts: in their order.
-        name: of the model; from the first data set's if empty.
+        name: of the task.
 
     Raises:
         MedDLError: MODEL_INVALID where the parts take different scans, or find regions.
@@ -61,7 +64,6 @@ def merged(folder: Path, parts: Sequence[Described], name: str = "") -> Describe
         weights += [
             replace(file, file=(part.folder / file.file).relative_to(folder).as_posix()) for file in part.spec.weights
         ]
-    match = PART.fullmatch(parts[0].folder.parent.name)
-    base = name or (match[2] if match else first.name)
-    spec = replace(first, name=base[:LONGEST_NAME], title=base, labels=tuple(labels.values()), weights=tuple(weights))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._")[:LONGEST_NAME] or first.name
+    spec = replace(first, name=plain, title=name, labels=tuple(labels.values()), weights=tuple(weights))
     return Described(spec, folder, tuple(dict.fromkeys(n for part in parts for n in part.notices)), parts=tuple(parts))
