@@ -112,11 +112,14 @@ def make_plan(
     finishing = logits + scan_voxels * (3 * BYTES + 4)
     weights = sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
     seconds = _seconds(networks[0], channels, patch, operations / batch, device) if timed else None
+    resampled = 0
+    if spec.intensity_on == "scan":  # its own values, the border that is added, a spline's coefficients
+        resampled = scan_voxels * (channels + 1 + 4 * (spec.grid.interpolation == "cubic")) * BYTES + prepared
     return Plan(
         network_shape=shape,
         patches=patches,
         passes=passes,
-        memory=max(running, finishing),
+        memory=max(resampled, running, finishing),
         device_memory=0 if on_cpu else network + weights,
         free_memory=free_memory,
         free_device_memory=device.free_memory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...spec import Channel, FixedZScore, IntensityStep, Percentiles, Scale, ZScore
-from .refusal import refused, shown
+from .refusal import LONGEST, printable, refused, shown
 from .values import Table
 
 MODALITIES = {
@@ -40,7 +40,11 @@ def _names(dataset: Table) -> list[str]:
     wanted = [str(n) for n in range(len(table.values))]
     if sorted(table.values) != sorted(wanted) or not wanted:
         raise refused(dataset.file, f"{table.where} does not number its channels from 0")
-    return [str(table.values[key]) for key in wanted]
+    names = [table.text(key) for key in wanted]
+    for name in names:
+        if not name.strip() or printable(name, LONGEST) != name:
+            raise refused(dataset.file, f"{shown(name)} is not a name of a channel")
+    return names
 
 
 def _modality(name: str) -> str | None:

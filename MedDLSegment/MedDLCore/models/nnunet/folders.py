@@ -6,6 +6,7 @@ A person may point at any of these levels, or at the folder of all data sets.
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,7 +33,7 @@ def holds_nnunet(folder: Path) -> bool:
 def results_folders(folder: Path) -> list[Path]:
     """The results folders at the highest level that has some, in the order of their names. Links are not followed."""
     for level in LEVELS:
-        found = [folder] if not level else sorted(path for path in _limited(folder.glob(level)) if path.is_dir())
+        found = sorted(_limited(folder.glob(level))) if level else [folder]
         results = [path for path in found if not (level and path.is_symlink()) and _is_results_folder(path)]
         if results:
             return results
@@ -72,8 +73,9 @@ def beside(folder: Path, configuration: str) -> Path:
 
 
 def _is_results_folder(path: Path) -> bool:
-    return (path / PLANS_JSON).is_file() and any(
-        FOLD.fullmatch(fold.name) and any((fold / name).is_file() for name in CHECKPOINTS)
+    """os.path answers where pathlib raises: for folders that may not be read, and names too long to be a file's."""
+    return os.path.isfile(path / PLANS_JSON) and any(
+        FOLD.fullmatch(fold.name) and any(os.path.isfile(fold / name) for name in CHECKPOINTS)
         for fold in path.glob("fold_*")
     )
 

@@ -18,7 +18,7 @@ from .folders import CHECKPOINTS, checkpoints
 from .grid import apart_on_the_way_back, check_label_resampling, grid, patch_size
 from .labels import DATASET_JSON, Labels, read_labels
 from .plans import PLANS_JSON, configuration
-from .refusal import refused, shown
+from .refusal import LONGEST, printable, refused, shown
 from .values import Table
 
 TRAINERS = re.compile(
@@ -71,12 +71,12 @@ def read_results(folder: Path) -> Results:
         check_label_resampling(chosen, laid.apart)
     spec = ModelSpec(
         name=_name(plans, facts.configuration),
-        title=_text(dataset, "name") or plans.text("dataset_name"),
+        title=_text(dataset, "name") or printable(plans.text("dataset_name"), LONGEST_TEXT),
         version=_text(dataset, "release"),
         description=_text(dataset, "description"),
         licence=_text(dataset, "licence") or _text(dataset, "license"),
         citation=_text(dataset, "reference"),
-        source=f"nnU-Net, {shown(facts.trainer)}",
+        source=f"nnU-Net, {printable(facts.trainer, LONGEST)}",
         channels=inputs,
         network=net,
         weights=tuple(Weights(path.relative_to(folder).as_posix()) for path in files),
@@ -138,4 +138,4 @@ def _name(plans: Table, configuration_name: str) -> str:
 def _text(dataset: Table, key: str) -> str:
     """What a data set says about itself, where it is a text."""
     value: Any = dataset.get(key)
-    return " ".join(value.split())[:LONGEST_TEXT] if isinstance(value, str) else ""
+    return printable(value, LONGEST_TEXT) if isinstance(value, str) else ""

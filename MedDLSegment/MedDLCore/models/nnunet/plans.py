@@ -21,8 +21,8 @@ def configuration(plans: Table, name: str) -> Table:
     """
     merged = _inherited(plans.table("configurations"), name)
     if "architecture" not in merged:
-        merged["architecture"] = _from_old_style(Table(merged, PLANS_JSON, f"configurations.{name}"))
-    return Table(merged, PLANS_JSON, f"configurations.{name}")
+        merged["architecture"] = _from_old_style(Table(merged, PLANS_JSON, plans.table("configurations").path(name)))
+    return Table(merged, PLANS_JSON, plans.table("configurations").path(name))
 
 
 def _inherited(configurations: Table, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .refusal import refused, shown
+from .refusal import LONGEST, printable, refused, shown
 
 LARGEST = 2**31
 
@@ -28,7 +28,7 @@ class Table:
 
     def path(self, key: str) -> str:
         """The key with those above it."""
-        return f"{self.where}.{key}" if self.where else key
+        return f"{self.where}.{printable(key, LONGEST)}".lstrip(".")
 
     def get(self, key: str) -> Any:
         """The value as it is, unchecked; None where there is none."""
