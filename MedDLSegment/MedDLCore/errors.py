@@ -84,6 +84,7 @@ class Code(str, Enum):
     MODEL_EXISTS = "MODEL_EXISTS"
     MODEL_LABELS = "MODEL_LABELS"
     MODEL_ADAPTED = "MODEL_ADAPTED"
+    MODEL_ASSUMED = "MODEL_ASSUMED"
     ARCHIVE_UNSAFE = "ARCHIVE_UNSAFE"
     DOWNLOAD_FAILED = "DOWNLOAD_FAILED"
     DOWNLOAD_TAMPERED = "DOWNLOAD_TAMPERED"
@@ -319,6 +320,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.MODEL_ADAPTED: _warning(
             "MedDL does a step of the model in another way than the program that it was made for.",
             "The message says which step and how. Compare results where that step matters.",
+        ),
+        Code.MODEL_ASSUMED: _warning(
+            "The model's files leave something open, such as which of several trainings is meant.",
+            "Read what was taken; give the folder of the training that you mean.",
         ),
         Code.ARCHIVE_UNSAFE: _model(
             "The archive could write outside its folder, hide files or fill the disk. Nothing of it was used.",

@@ -20,9 +20,8 @@ import SimpleITK as sitk
 
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks, run_trusted
-from .postprocess import decide, deciding_memory, only
-from .preprocess import Region, cut_off, inside, network_grid, prepare, preparing_memory
-from .preprocess.prepare import split_channels
+from .postprocess import decide, deciding_memory, merge, only
+from .preprocess import Region, cut_off, inside, laid_over, network_grid, prepare, preparing_memory, split_channels
 from .preprocess.region import cut_out
 from .readers.values import check_hounsfield
 from .resample import resample
@@ -65,13 +64,17 @@ class Model:
 
     Attributes:
         package: what it is.
-        networks: one for each weights file, in eval mode.
+        networks: one for each weights file, in eval mode; none for a model in parts, or one that runs its own code.
         device: where they run.
+        previous: the model that runs first, whose result this one takes.
+        parts: the models whose results together are this one's.
     """
 
     package: ModelPackage
     networks: Sequence[nn.Module]
     device: Device
+    previous: Model | None = None
+    parts: tuple[Model, ...] = ()
 
     @property
     def spec(self) -> ModelSpec:
@@ -114,33 +117,61 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
 
     chosen = choose_device(device, threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
-    return Model(package, () if package.trusted else load_networks(package), chosen)
+    return _loaded(package, chosen)
+
+
+def _loaded(package: ModelPackage, device: Device) -> Model:
+    if package.trusted:
+        return Model(package, (), device)
+    if package.parts:
+        return Model(package, (), device, parts=tuple(_loaded(part, device) for part in package.parts))
+    previous = None if package.previous is None else _loaded(package.previous, device)
+    return Model(package, load_networks(package), device, previous)
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
-    """What a case will need, and what ``admit`` says of it. Runs at most a small patch.
+    """What a case will need, and what ``admit`` says of it. Runs at most a small patch of each network.
 
     Raises:
-        MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``.
+        MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``. MODEL_TRUSTED
+            for a model that runs its own code.
     """
-    from .inference import free_memory, make_plan
+    from .inference import together
 
-    spec = model.spec
-    notices = admit(volumes, spec, options)
     if model.package.trusted:
         raise MedDLError(
             Code.MODEL_TRUSTED,
-            f"What a run of {spec.name} needs, only its own code knows.",
+            f"What a run of {model.spec.name} needs, only its own code knows.",
             "Run it with meddl segment; it ends with a message where the memory does not suffice.",
         )
+    notices = admit(volumes, model.spec, options)
+    plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
+    return replace(together(plans), notices=notices)
+
+
+def _one_after_the_other(model: Model) -> Iterator[Model]:
+    """The models of one network, or one ensemble, that a run consists of."""
+    if model.parts:
+        for part in model.parts:
+            yield from _one_after_the_other(part)
+    else:
+        if model.previous is not None:
+            yield from _one_after_the_other(model.previous)
+        yield model
+
+
+def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool) -> Plan:
+    from .inference import free_memory, make_plan
+
+    spec = model.spec
     region = _seen(options.region, volumes[0], spec)
-    grid = network_grid(_part(volumes[0], region), spec.grid)
+    grid = network_grid(laid_over(volumes, spec, region), spec.grid)
     scan, decided = volumes[0].geometry, _part(volumes[0], options.region)
-    kept = len(spec.labels if spec.output.activation == "softmax" else chosen_labels(spec, options.structures))
+    kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
     if options.region is not None:
         deciding += math.prod(decided.shape) + math.prod(scan.shape)
-    foreseen = make_plan(
+    return make_plan(
         spec,
         model.networks,
         model.device,
@@ -150,7 +181,14 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
         deciding,
         timed,
     )
-    return replace(foreseen, notices=notices)
+
+
+def _structures_of(spec: ModelSpec, options: Options) -> int:
+    """How many structures are decided. Exclusive classes are decided together; of a part, whatever it has."""
+    if spec.output.activation != "sigmoid":
+        return len(spec.labels)
+    wanted = {name.casefold() for name in options.structures}
+    return sum(not wanted or label.name.casefold() in wanted for label in spec.labels) or len(spec.labels)
 
 
 def segment(
@@ -180,29 +218,87 @@ def segment(
         return _by_its_own_code(volumes, model, options, clock, admit(volumes, spec, options))
     foreseen = plan(volumes, model, options, timed=False)
     notices = foreseen.notices + _check_memory(foreseen, options)
+    if model.parts:
+        return _in_parts(volumes, model, options, on_progress, notices, foreseen)
 
+    region = _seen(options.region, volumes[0], spec)
+    previous: LabelMap | None = None
+    if model.previous is not None:
+        told = _share(on_progress, 0, 2)
+        earlier = segment(volumes, model.previous, Options(region=region, allow=options.allow), told)
+        clock = _Clock(_share(on_progress, 1, 2), earlier.seconds)
+        previous = earlier.label_map
+        notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        prepared = prepare(volumes, spec, _seen(options.region, volumes[0], spec))
-    notices += prepared.notices
+        prepared = prepare(volumes, spec, region, previous)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
-        seen = prepared.part if of_scan else _part(volumes[0], options.region)
-        within = None if options.region is None else inside(seen, options.region)
-        slabs = clock.time_of("network", slabs)
-        # Exclusive classes are cleaned up together, so that what is returned does not depend on what was asked for.
-        decided = labels if spec.output.activation == "sigmoid" else spec.labels
-        told = clock.progress("finish")
+        whole = spec.grid.rule != "extent" and not of_scan
+        onto = _part(volumes[0], options.region) if whole else prepared.part
         label_map = decide(
-            slabs, prepared.geometry, seen, spec.output, decided, spec.clean_up, told, within, prepared.cut
+            clock.time_of("network", slabs),
+            prepared.geometry,
+            onto,
+            spec.output,
+            # Exclusive classes are cleaned up together, so that the result does not depend on what was asked for.
+            labels if spec.output.activation == "sigmoid" else spec.labels,
+            spec.clean_up,
+            clock.progress("finish"),
+            None if options.region is None else inside(onto, options.region),
+            prepared.cut,
+            prepared.alone,
         )
-        label_map = only(label_map, labels)
-        if options.region is not None or of_scan:
-            label_map = _pasted(label_map, scan)
+        label_map = _placed(only(label_map, labels), scan)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
-    return Segmentation(label_map, (*notices, *predictor.notices, *empty), clock.seconds, predictor.device, foreseen)
+    found = tuple(dict.fromkeys((*notices, *prepared.notices, *predictor.notices, *empty)))
+    return Segmentation(label_map, found, clock.seconds, predictor.device, foreseen)
+
+
+def _in_parts(
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    notices: tuple[Notice, ...],
+    foreseen: Plan,
+) -> Segmentation:
+    """Runs the parts of a model and lays their results over each other.
+
+    Parts before the first that holds a chosen structure need not run; later ones may cover it.
+    """
+    spec = model.spec
+    labels = chosen_labels(spec, options.structures)
+    wanted = {label.name for label in labels}
+    first = next(n for n, part in enumerate(model.parts) if wanted & {label.name for label in part.spec.labels})
+    parts = model.parts[first:]
+    label_map: LabelMap | None = None
+    seconds: dict[str, float] = {}
+    for n, part in enumerate(parts):
+        told = _share(on_progress, n, len(parts))
+        found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
+        label_map = merge(label_map, found.label_map, spec.labels)
+        notices += _without_empty(found.notices)
+        seconds = {stage: round(seconds.get(stage, 0.0) + spent, 3) for stage, spent in found.seconds.items()}
+    assert label_map is not None  # noqa: S101  one part holds the chosen structure
+    label_map = only(label_map, labels)
+    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    return Segmentation(label_map, tuple(dict.fromkeys((*notices, *empty))), seconds, found.device, foreseen)
+
+
+def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """That one of several networks finds nothing says little."""
+    return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)
+
+
+def _share(on_progress: OnProgress | None, n: int, of: int) -> OnProgress | None:
+    """The progress of one of several runs, as a part of the whole."""
+    if on_progress is None:
+        return None
+    told = on_progress
+    return lambda stage, done, total: told(stage, n * total + done, of * total)
 
 
 def _by_its_own_code(
@@ -298,7 +394,7 @@ def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | No
     """
     if region is None or spec.inference.patch is None:
         return None
-    spacing = spec.grid.spacing or network_grid(volume.geometry, spec.grid).spacing[::-1]
+    spacing = network_grid(volume.geometry, spec.grid).spacing[::-1].tolist()
     return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
 
 
@@ -307,11 +403,12 @@ def _part(volume: Volume, region: Region | None) -> Geometry:
     return volume.geometry if region is None else cut_out((volume,), region)[0].geometry
 
 
-def _pasted(label_map: LabelMap, scan: Geometry) -> LabelMap:
-    """Brings a part of the scan onto the whole scan's grid."""
+def _placed(label_map: LabelMap, scan: Geometry) -> LabelMap:
+    """A label map of some of the scan's voxels on the scan's own grid."""
+    if label_map.geometry is scan:
+        return label_map
     layers = [resample(label_map.layer(n), label_map.geometry, scan, "nearest") for n in range(label_map.layers)]
-    array = layers[0] if label_map.array.ndim == 3 else np.stack(layers)
-    return LabelMap(array, scan, label_map.labels)
+    return LabelMap(layers[0] if label_map.array.ndim == 3 else np.stack(layers), scan, label_map.labels)
 
 
 @dataclass

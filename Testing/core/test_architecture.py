@@ -20,7 +20,18 @@ PACKAGE_FOLDERS = {
 GUI = {"qt", "ctk", "slicer", "vtk", "vtkmodules", "PythonQt", "PySide6"}
 HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 
-GROUND_FLOOR = {"atomic", "volume", "resample", "spec", "plain_data", "errors", "text", "terminology"}
+GROUND_FLOOR = {
+    "atomic",
+    "errors",
+    "plain_data",
+    "resample",
+    "spec",
+    "spec_rules",
+    "stretch",
+    "terminology",
+    "text",
+    "volume",
+}
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),

@@ -3,7 +3,7 @@
 from .devices import Device, choose_device
 from .host import free_memory
 from .memory import peak_memory
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, together
 from .predictor import Predictor
 from .sliding import Slab, padded_shape, predict
 from .windows import gaussian, window_starts
@@ -20,5 +20,6 @@ __all__ = [
     "padded_shape",
     "peak_memory",
     "predict",
+    "together",
     "window_starts",
 ]

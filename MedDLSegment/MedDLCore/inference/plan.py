@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -111,7 +111,7 @@ def make_plan(
         len(window_starts(n, p, inference.overlap, inference.windows)) for n, p in zip(shape, patch, strict=True)
     )
     batch = min(inference.batch, patches)
-    channels = len(spec.channels)
+    channels = spec.input_channels
     on_cpu = device.name == "cpu"
     try:
         forward = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
@@ -141,4 +141,19 @@ def make_plan(
         device=device.description,
         patch=inference.patch,
         patch_memory=held + round(SLACK * smallest.on_host(on_cpu)),
+    )
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """What several models need that run one after the other."""
+    times = [plan.seconds for plan in plans if plan.seconds is not None]
+    largest = max(plans, key=lambda plan: plan.memory)
+    return replace(
+        largest,
+        patches=sum(plan.patches for plan in plans),
+        passes=max(plan.passes for plan in plans),
+        device_memory=max(plan.device_memory for plan in plans),
+        operations=sum(plan.operations for plan in plans),
+        seconds=sum(times) if len(times) == len(plans) else None,
+        notices=tuple(dict.fromkeys(notice for plan in plans for notice in plan.notices)),
     )

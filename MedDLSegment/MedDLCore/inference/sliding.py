@@ -21,7 +21,7 @@ from ..errors import Code, Notice
 from ..spec import Inference
 from .devices import is_out_of_memory, release
 from .predictor import Predictor
-from .windows import gaussian, smallest_weight_of_monai, window_starts
+from .windows import gaussian, nnunet_gaussian, smallest_weight_of_monai, window_starts
 
 ON_HOST = frozenset({"cpu"})
 """Kinds of devices whose memory is the machine's own: nothing to step down to."""
@@ -149,7 +149,7 @@ def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
         return np.ones(patch, np.float32)
     if inference.weighting == "monai":
         return gaussian(patch, inference.sigma, smallest_weight_of_monai(patch, inference.sigma))
-    return gaussian(patch, inference.sigma)
+    return (nnunet_gaussian if inference.weighting == "nnunet" else gaussian)(patch, inference.sigma)
 
 
 class _Window:

@@ -36,7 +36,7 @@ def window_starts(
     count = math.ceil((size - patch) / step - 1e-9) + 1
     if count == 1:
         return (0,)
-    return tuple(round(n * (size - patch) / (count - 1)) for n in range(count))
+    return tuple(round((size - patch) / (count - 1) * n) for n in range(count))
 
 
 def smallest_weight_of_monai(patch: Sequence[int], sigma: float) -> float:
@@ -63,3 +63,24 @@ def gaussian(patch: Sequence[int], sigma: float, smallest: float = SMALLEST_WEIG
         weights = np.multiply.outer(weights, np.exp(exponent - exponent.max()))
     clamped: NDArray[np.float32] = np.maximum(weights, smallest).astype(np.float32)
     return clamped
+
+
+def nnunet_gaussian(patch: Sequence[int], sigma: float) -> NDArray[np.float32]:
+    """Weights of a patch as nnU-Net makes them (nnU-Net v2, ``compute_gaussian``).
+
+    A Gaussian around voxel n // 2, 10 at its centre, rounded to half precision. What becomes zero there takes the
+    smallest of the other weights.
+
+    Args:
+        patch: voxels along each axis.
+        sigma: standard deviation as a fraction of the patch.
+
+    Returns:
+        ``patch``-shaped float32, positive.
+    """
+    weights = np.full((), 10.0)
+    for n in patch:
+        weights = np.multiply.outer(weights, np.exp(-0.5 * ((np.arange(n) - n // 2) / (sigma * n)) ** 2))
+    rounded: NDArray[np.float32] = weights.astype(np.float16).astype(np.float32)
+    rounded[rounded == 0] = rounded[rounded > 0].min()
+    return rounded

@@ -34,7 +34,9 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
 
     spec = package.spec
     networks = [
-        for_volumes(network_from_weights(spec.network, read_state_dict(path), len(spec.channels)), spec.inference.patch)
+        for_volumes(
+            network_from_weights(spec.network, read_state_dict(path), spec.input_channels), spec.inference.patch
+        )
         for path in verify_weights(package)
     ]
     check_outputs(networks[0], spec)  # the others are built alike
@@ -50,5 +52,8 @@ def check_networks(package: ModelPackage) -> None:
     if importlib.util.find_spec("torch") is None:
         verify_weights(package)
         return
-    load_networks(package)
+    for part in package.parts or (package,):
+        load_networks(part)
+        if part.previous is not None:
+            load_networks(part.previous)
     gc.collect()  # Windows renames no folder while a file in it is mapped into memory

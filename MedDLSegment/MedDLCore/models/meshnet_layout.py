@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Code, MedDLError, Notice
-from ..spec import LONGEST_NAME, Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
+from ..spec import Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
+from ..spec_rules import LONGEST_NAME
 from ..text import shown
 from ..volume import Label
 from .catalogue import spec_of_weights

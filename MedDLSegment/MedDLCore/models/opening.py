@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..errors import Code, MedDLError
 from .catalogue import catalogue
-from .package import ModelPackage, holds_package, open_folder
+from .nnunet.totalsegmentator import installed_names, read_installed
+from .package import ModelPackage, holds_package, open_folder, packaged
 from .store import ModelStore
 from .trusted import open_trusted
 
@@ -21,7 +22,7 @@ def open_model(name_or_path: str | Path, store: ModelStore | None = None) -> Mod
 
     Args:
         name_or_path: a folder that holds a model; else the name of a model in the store; else of one that comes with
-            MedDL.
+            MedDL; else of one that TotalSegmentator has on this machine.
         store: the person's own if None.
 
     Raises:
@@ -40,6 +41,9 @@ def open_model(name_or_path: str | Path, store: ModelStore | None = None) -> Mod
             f"{path.name} is a file; a model is a folder.",
             "Add a zip first: meddl models add FILE. Of weights, give the folder that also holds their description.",
         )
+    installed = read_installed(name)
+    if installed is not None:
+        return packaged(installed)
     raise _not_found(name, store)
 
 
@@ -66,6 +70,7 @@ def shipped_models() -> list[Path]:
 
 def _not_found(name: str, store: ModelStore) -> MedDLError:
     here = {model.name for model in store.list()} | {folder.name for folder in shipped_models()}
+    here |= set(installed_names())
     near_here = difflib.get_close_matches(name, here, cutoff=0.5)
     near_there = difflib.get_close_matches(name, set(catalogue()) - here, cutoff=0.5)
     hints = []

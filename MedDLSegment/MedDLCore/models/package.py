@@ -6,6 +6,7 @@ Our own layout is that of a MONAI bundle: ``configs/metadata.json`` (with our de
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from ..text import shown
 from .about import with_about
 from .anatomy import coded
 from .auto3dseg import LABELS, read_auto3dseg_folder
+from .described import Described
 from .description import identity_of, read_json, spec_from_description
 from .inside import path_inside
 from .meshnet_layout import MODEL_JSON, read_meshnet_folder
 from .monai_bundle import read_bundle_folder
+from .nnunet import holds_nnunet, read_nnunet
 from .weights import sha256_of
 
 METADATA = Path("configs", "metadata.json")
@@ -41,6 +44,9 @@ class ModelPackage:
         folder: where it lies.
         sha256: over the description and, through it, the weights: identifies the model.
         notices: what a person should know about the package.
+        previous: the model whose result this one takes: it runs first.
+        parts: the models whose results together are this one's; where two find something, the later one counts. The
+            spec then only says what goes in and what comes out.
         trusted: the person lets it run its own code (see ``trusted``); its spec says nothing of the stations.
     """
 
@@ -48,6 +54,8 @@ class ModelPackage:
     folder: Path
     sha256: str
     notices: tuple[Notice, ...] = ()
+    previous: ModelPackage | None = None
+    parts: tuple[ModelPackage, ...] = ()
     trusted: bool = False
 
 
@@ -62,16 +70,41 @@ def open_folder(folder: Path) -> ModelPackage:
             spec, notices = read(folder)
             spec = with_about(_with_hashes(spec, folder), folder)
             return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
+    if holds_nnunet(folder):
+        return packaged(read_nnunet(folder))
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name or folder.resolve().name or folder} holds no model that MedDL reads.",
-        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}.",
+        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}; or results of nnU-Net.",
     )
+
+
+def packaged(described: Described) -> ModelPackage:
+    """A package of what was read from a folder of another program.
+
+    Raises:
+        MedDLError: MODEL_INVALID where weights are missing.
+    """
+    parts = tuple(packaged(part) for part in described.parts)
+    previous = None if described.previous is None else packaged(described.previous)
+    known = [weights for part in parts for weights in part.spec.weights]
+    if known:
+        pairs = zip(described.spec.weights, known, strict=True)
+        spec = replace(described.spec, weights=tuple(replace(own, sha256=part.sha256) for own, part in pairs))
+    else:
+        spec = _with_hashes(described.spec, described.folder)
+    related = [package.sha256 for package in (*parts, *((previous,) if previous else ()))]
+    identity = identity_of(spec)
+    if related:
+        identity = hashlib.sha256("".join([identity, *related]).encode()).hexdigest()
+    notices = described.notices + (previous.notices if previous else ())
+    spec = replace(spec, labels=coded(spec.labels))
+    return ModelPackage(spec, described.folder, identity, tuple(dict.fromkeys(notices)), previous, parts)
 
 
 def holds_package(folder: Path) -> bool:
     """Whether ``open_folder`` knows the folder for a model, valid or not."""
-    return any((folder / file).is_file() for file in _LAYOUTS)
+    return any((folder / file).is_file() for file in _LAYOUTS) or holds_nnunet(folder)
 
 
 def weights_path(folder: Path, weights: Weights) -> Path:
@@ -87,10 +120,10 @@ def weights_path(folder: Path, weights: Weights) -> Path:
 
 
 def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
-    """Compares every weights file with its SHA-256.
+    """Compares every weights file with its SHA-256, those of the model that runs before it included.
 
     Returns:
-        The files, in the order of the spec.
+        The model's own files, in the order of the spec.
 
     Raises:
         MedDLError: MODEL_CORRUPT, naming the file; MODEL_INVALID as ``weights_path``.
@@ -103,6 +136,8 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
                 Code.MODEL_CORRUPT, f"{weights.file} of the model {package.spec.name} is not the published file."
             )
         paths.append(path)
+    if package.previous is not None:
+        verify_weights(package.previous)
     return tuple(paths)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..atomic import named_errors, sweep
 from ..errors import Code, MedDLError
-from ..spec import is_plain_name
+from ..spec_rules import is_plain_name
 from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
 from .loading import check_networks

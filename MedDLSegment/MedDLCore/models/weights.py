@@ -29,7 +29,7 @@ CONVERT = (
 MOST_QUOTED = 300
 """Characters of a library's message, which may quote the file."""
 
-STATE_DICT_KEYS = ("state_dict", "model")
+STATE_DICT_KEYS = ("state_dict", "model", "network_weights")
 """Where training programs keep the state dict within a checkpoint."""
 
 
@@ -81,9 +81,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def read_checkpoint(path: Path, arrays: bool = False) -> Any:
     """What a file of PyTorch's zip format holds, read through its restricted unpickler.
 
+    Tensors, Python's plain types, and the numbers of numpy that training programs leave in their logs.
+
     Args:
         path: the file.
-        arrays: numpy's numbers and arrays of them are made too, beside tensors and Python's plain types.
+        arrays: numpy's arrays of numbers are made too.
 
     Raises:
         MedDLError: MODEL_UNSAFE for a file that may run code; MODEL_CORRUPT for a damaged one.
@@ -105,7 +107,7 @@ def _read_zip(path: Path, arrays: bool) -> Any:
     import torch
 
     _check_zip(path)
-    allowed = _array_types() if arrays else []
+    allowed = [*_number_types(), *(_array_types() if arrays else ())]
     try:
         # Not the path: torch.load takes the suffix for the content.
         with path.open("rb") as file, torch.serialization.safe_globals(allowed):
@@ -119,13 +121,22 @@ def _read_zip(path: Path, arrays: bool) -> Any:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: PyTorch cannot read it.") from error
 
 
-def _array_types() -> list[Any]:
-    """What a pickled array of numbers is made of, under the names that numpy 1 and 2 give it."""
+def _number_types() -> list[Any]:
+    """What a pickled number of numpy is made of, under the names that numpy 1 and 2 give it."""
     import numpy as np
 
-    made_by = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
-    makers = [(make, f"numpy.{core}.multiarray.{name}") for name, make in made_by.items() for core in ("core", "_core")]
-    return [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, *makers]
+    scalar = np.float64(0).__reduce__()[0]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [*((scalar, name) for name in names), np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType]
+
+
+def _array_types() -> list[Any]:
+    """What a pickled array of numbers is made of, beside ``_number_types``."""
+    import numpy as np
+
+    make = np.empty(0).__reduce__()[0]
+    names = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
+    return [np.ndarray, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefd"}, *((make, name) for name in names)]
 
 
 def _check_zip(path: Path) -> None:

@@ -3,5 +3,6 @@
 from .clean_up import clean_up
 from .decide import decide, only
 from .memory import deciding_memory
+from .merge import merge
 
-__all__ = ["clean_up", "decide", "deciding_memory", "only"]
+__all__ = ["clean_up", "decide", "deciding_memory", "merge", "only"]

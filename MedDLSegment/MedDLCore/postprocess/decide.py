@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..resample import Interpolation, reach_beyond, resample
 from ..spec import CleanUp, Output
+from ..stretch import stretch
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
 from .nearest import nearest
@@ -45,6 +46,7 @@ def decide(
     on_progress: Callable[[int, int], None] | None = None,
     within: NDArray[np.bool_] | None = None,
     cut: Sequence[tuple[int, int]] = NOTHING_CUT,
+    alone: int | None = None,
 ) -> LabelMap:
     """Decides the label of every voxel of the scan, and cleans up.
 
@@ -61,10 +63,11 @@ def decide(
         within: ``scan.shape``; what lies outside is background before the clean-up. None: nothing does.
         cut: voxels of the network's grid that the slabs lack at the low and the high end of each axis; the scores of
             all classes are 0 there.
+        alone: the scan fills the network's grid, in its axis order, and this axis is resampled on its own.
     """
     inner = tuple(n - low - high for n, (low, high) in zip(network.shape, cut, strict=True))
     logits = _gathered(slabs, inner)
-    way = _WayBack(network, scan, [(low, high) for low, high in cut])
+    way = _WayBack(network, scan, [(low, high) for low, high in cut], alone)
     channels = [label.value - 1 for label in labels] if output.activation == "sigmoid" else range(len(logits))
 
     def progress(done: int) -> None:
@@ -87,11 +90,14 @@ class _WayBack:
     network: Geometry
     scan: Geometry
     cut: Sequence[tuple[int, int]]
+    alone: int | None
 
     def __call__(self, score: NDArray[Any], interpolation: Interpolation, outside: float) -> NDArray[Any]:
         """``scan.shape``. What lies clearly outside the network's grid is ``outside``."""
         if np.any(self.cut):
             score = np.pad(score, self.cut)
+        if interpolation == "linear" and self.alone is not None:
+            return stretch(score, self.scan.shape, "linear", self.alone)
         fill = None if self._covered else outside
         if interpolation == "nearest":
             return nearest(score, self.network, self.scan, fill)

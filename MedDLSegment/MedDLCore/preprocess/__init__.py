@@ -3,7 +3,7 @@
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
-from .prepare import Prepared, prepare
+from .prepare import Prepared, laid_over, prepare, split_channels
 from .region import Region, cut_out, inside
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "cut_out",
     "fit_intensity",
     "inside",
+    "laid_over",
     "network_grid",
     "prepare",
     "preparing_memory",
+    "split_channels",
 ]

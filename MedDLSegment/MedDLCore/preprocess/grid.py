@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec import Grid
+from ..spec import FloatTriple, Grid
 from ..volume import SAME_SPACING_MM, Geometry, parse_orientation
 
 CUT = 0.5 + 1e-6
@@ -12,17 +12,33 @@ CUT = 0.5 + 1e-6
 
 _SIDES = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
 
+DECIMAL = 1e-12
+"""A spacing this near to a number of six decimals is that number."""
+
 
 def network_grid(scan: Geometry, grid: Grid) -> Geometry:
     """The geometry of the array ``(axis 0, axis 1, axis 2)`` that the network sees.
 
     The network's axes 0, 1, 2 take the places of K, J, I of the returned geometry. Steps, in this order: orientation
-    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), transpose, spacing,
-    shape. The centre of the scan stays the centre, but for ``grid.rule``.
+    (a permutation and flips, or for ``grid.straight`` a turn onto the patient's axes), transpose, spacing, shape.
+    ``grid.rule`` says what stays of the scan when the spacing changes.
 
     Args:
-        scan: geometry of the scan.
+        scan: geometry of the scan, cropped where the model asks for that.
         grid: what the model asks for.
+    """
+    geometry = network_axes(scan, grid)
+    if grid.spacing is not None:
+        geometry = _with_spacing(geometry, wanted_spacing(geometry, grid), grid.rule)
+    if grid.shape is not None:
+        geometry = geometry.with_shape(grid.shape)
+    return geometry
+
+
+def network_axes(scan: Geometry, grid: Grid) -> Geometry:
+    """The scan's grid with the network's axes 0, 1, 2 in the places of K, J, I.
+
+    But for ``grid.straight``, these are the same voxels in another order.
     """
     if grid.orientation is None:
         geometry = scan
@@ -30,13 +46,21 @@ def network_grid(scan: Geometry, grid: Grid) -> Geometry:
         geometry = _straightened(scan, grid.orientation[::-1])
     else:
         geometry = scan.reoriented(grid.orientation[::-1])
-    geometry = geometry.permuted(grid.transpose)
-    if grid.spacing is not None:
-        change = geometry.with_spacing_from_first_voxel if grid.rule == "first_voxel" else geometry.with_spacing
-        geometry = change(_wanted_spacing(geometry, grid))
-    if grid.shape is not None:
-        geometry = geometry.with_shape(grid.shape)
-    return geometry
+    return geometry.permuted(grid.transpose)
+
+
+def wanted_spacing(scan: Geometry, grid: Grid) -> FloatTriple:
+    """The spacing along network axes 0, 1, 2, mm, as the model asks for it.
+
+    It is the scan's own where the model asks for none, or for one that is near enough (``grid.tolerance``).
+
+    Args:
+        scan: from ``network_axes``.
+        grid: what the model asks for.
+    """
+    pairs = zip(scan.spacing[::-1].tolist(), grid.spacing or (0, 0, 0), strict=True)
+    a, b, c = (own if mm == 0 or _near_enough(own, mm, grid.tolerance) else mm for own, mm in pairs)
+    return a, b, c
 
 
 def cut_off(scan: Geometry, network: Geometry) -> dict[str, float]:
@@ -59,12 +83,37 @@ def cut_off(scan: Geometry, network: Geometry) -> dict[str, float]:
     }
 
 
-def _wanted_spacing(scan: Geometry, grid: Grid) -> list[float]:
-    """Spacing, mm along I, J, K, as the model asks for them, or the scan's own where it is near enough."""
-    pairs = zip(scan.spacing.tolist(), (grid.spacing or ())[::-1], strict=True)
-    if grid.tolerance == 0:
-        return [mm for _, mm in pairs]
-    return [own if abs(own - mm) <= grid.tolerance * mm + SAME_SPACING_MM else mm for own, mm in pairs]
+def _near_enough(own: float, wanted: float, tolerance: float) -> bool:
+    return tolerance > 0 and abs(own - wanted) <= tolerance * wanted + SAME_SPACING_MM
+
+
+def _with_spacing(scan: Geometry, spacing: FloatTriple, rule: str) -> Geometry:
+    if rule == "extent":
+        return _filled(scan, spacing)
+    if rule == "first_voxel":
+        return scan.with_spacing_from_first_voxel(spacing[::-1])
+    return scan.with_spacing(spacing[::-1])
+
+
+def _filled(scan: Geometry, spacing: FloatTriple) -> Geometry:
+    """The same outer faces, with voxels of about ``spacing``, mm along K, J, I (nnU-Net's rule)."""
+    sizes = zip(scan.shape, scan.spacing[::-1].tolist(), spacing, strict=True)
+    shape = np.array([max(1, round(_as_in_header(own) / wanted * n)) for n, own, wanted in sizes])
+    factor = np.array(scan.shape)[::-1] / shape[::-1]
+    matrix = scan.ijk_to_ras.copy()
+    matrix[:3, :3] *= factor
+    matrix[:3, 3] = scan.index_to_ras(0.5 * factor - 0.5)
+    return Geometry((int(shape[0]), int(shape[1]), int(shape[2])), matrix)
+
+
+def _as_in_header(mm: float) -> float:
+    """A spacing without what it lost on its way through a matrix.
+
+    Half a voxel is rounded up or down by the last bit: 35 slices of 0.9 mm are 31.5 of 1 mm, but a little less where
+    the header is NIfTI's and holds 0.9 in 32 bits. The axes of an oblique scan hold its spacing only as their length.
+    """
+    decimal = round(mm, 6)
+    return decimal if abs(decimal - mm) < DECIMAL else float(np.float32(mm))
 
 
 def _straightened(scan: Geometry, orientation: str) -> Geometry:

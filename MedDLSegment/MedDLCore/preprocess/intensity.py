@@ -60,12 +60,15 @@ class Curve:
 Fitted = Line | Curve
 
 
-def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[Fitted, ...]:
+def fit_intensity(
+    steps: Sequence[IntensityStep], scan: NDArray[Any], body: NDArray[np.bool_] | None = None
+) -> tuple[Fitted, ...]:
     """Fits the steps to one channel of a scan.
 
     Args:
         steps: applied one after the other.
         scan: ``(K, J, I)``, what the statistics are taken over.
+        body: ``(K, J, I)``, where a step for the body alone takes them.
 
     Returns:
         One line or curve per step.
@@ -73,7 +76,7 @@ def fit_intensity(steps: Sequence[IntensityStep], scan: NDArray[Any]) -> tuple[F
     lines: list[Fitted] = []
     values: NDArray[Any] = scan
     for n, step in enumerate(steps):
-        line = _fit(step, values)
+        line = _fit(step, values, body)
         lines.append(line)
         if any(isinstance(later, (Percentiles, ZScore, FromMinimum)) for later in steps[n + 1 :]):
             values = line(values)
@@ -93,7 +96,7 @@ def toned(steps: Sequence[IntensityStep], values: NDArray[Any]) -> NDArray[Any]:
     return apply_intensity(fit_intensity(steps, values), values) if steps else values
 
 
-def _fit(step: IntensityStep, values: NDArray[Any]) -> Fitted:
+def _fit(step: IntensityStep, values: NDArray[Any], body: NDArray[np.bool_] | None) -> Fitted:
     if isinstance(step, Clip):
         return Line(step.low, step.high)
     if isinstance(step, Scale):
@@ -106,7 +109,8 @@ def _fit(step: IntensityStep, values: NDArray[Any]) -> Fitted:
         low, high = _percentiles(values, step.lower, step.upper)
         return _between(low, high, step.out_low, step.out_high, step.clip)
     if isinstance(step, ZScore):
-        return _standardised(values, step.nonzero)
+        over = values != 0 if step.nonzero else body if step.body else None
+        return _standardised(values, over, step.nonzero)
     if isinstance(step, FromMinimum):
         return _from_minimum(values)
     if isinstance(step, Squash):
@@ -129,23 +133,23 @@ def _between(low: float, high: float, out_low: float, out_high: float, clip: boo
     return Line(*edges, factor, out_low - low * factor)
 
 
-def _standardised(values: NDArray[Any], nonzero: bool) -> Line:
-    mean, deviation = _moments(values, nonzero)
+def _standardised(values: NDArray[Any], over: NDArray[np.bool_] | None, keep_zero: bool) -> Line:
+    mean, deviation = _moments(values, over)
     if deviation <= FLAT * abs(mean):
         return Line(factor=0.0)
-    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=nonzero)
+    return Line(factor=1 / deviation, offset=-mean / deviation, keep_zero=keep_zero)
 
 
 def _from_minimum(values: NDArray[Any]) -> Line:
     low = float(values.min())
-    mean, deviation = _moments(values, nonzero=False)
+    mean, deviation = _moments(values, None)
     deviation *= float(np.sqrt(values.size / max(1, values.size - 1)))
     if deviation <= FLAT * abs(mean):
         return Line(factor=0.0)
     return Line(factor=1 / deviation, offset=-low / deviation)
 
 
-def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
+def _moments(values: NDArray[Any], over: NDArray[np.bool_] | None) -> tuple[float, float]:
     """Mean and standard deviation (of the population), in float64 with no copy larger than a slice.
 
     Values are divided by the largest on the way, so that no square overflows.
@@ -153,10 +157,10 @@ def _moments(values: NDArray[Any], nonzero: bool) -> tuple[float, float]:
     largest = max(abs(float(values.min())), abs(float(values.max()))) or 1.0
 
     def parts() -> Iterator[NDArray[np.float64]]:
-        for part in values:
-            yield (part[part != 0] if nonzero else part).astype(np.float64) / largest
+        for n, part in enumerate(values):
+            yield (part if over is None else part[over[n]]).astype(np.float64) / largest
 
-    count = max(1, int(np.count_nonzero(values)) if nonzero else values.size)
+    count = max(1, values.size if over is None else int(np.count_nonzero(over)))
     mean = sum(float(part.sum()) for part in parts()) / count
     variance = sum(float(np.square(part - mean).sum()) for part in parts()) / count
     return mean * largest, float(np.sqrt(variance)) * largest

@@ -10,8 +10,8 @@ import numpy as np
 from ..spec import ModelSpec, Percentiles, ZScore
 from ..volume import Volume
 from .grid import network_grid
-from .prepare import split_channels
-from .region import Region, cut_out
+from .prepare import laid_over, split_channels
+from .region import Region
 
 FLOAT32, FLOAT64 = 4, 8
 """Bytes of a voxel."""
@@ -20,13 +20,14 @@ FLOAT32, FLOAT64 = 4, 8
 def preparing_memory(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> int:
     """Bytes that ``prepare`` holds at its peak beyond the volumes, its result included. Arguments as there."""
     whole = split_channels(volumes, spec)
-    first = whole[0] if region is None else cut_out(whole[:1], region)[0]
-    grid = math.prod(network_grid(first.geometry, spec.grid).shape)
+    first = laid_over(volumes, spec, region)
+    grid = math.prod(network_grid(first, spec.grid).shape)
     largest = max(
-        _of_channel(scan, math.prod((first if n == 0 else scan).geometry.shape), grid, spec, region is not None)
+        _of_channel(scan, math.prod((first if n == 0 else scan.geometry).shape), grid, spec, region is not None)
         for n, scan in enumerate(whole)
     )
-    return len(whole) * grid * FLOAT32 + largest
+    toned = sum(scan.array.size for scan in whole) * FLOAT32 if spec.steps_on_scan else 0
+    return spec.input_channels * grid * FLOAT32 + toned + largest
 
 
 def _of_channel(scan: Volume, part: int, grid: int, spec: ModelSpec, is_cut: bool) -> int:

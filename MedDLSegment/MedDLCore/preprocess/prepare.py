@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
 from ..resample import resample
-from ..spec import ModelSpec
-from ..volume import Geometry, Volume
+from ..spec import Grid, ModelSpec, ZScore
+from ..stretch import lone_axis, stretch
+from ..volume import Geometry, LabelMap, Volume
 from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
-from .grid import network_grid
-from .intensity import apply_intensity, fit_intensity, toned
+from .grid import network_axes, network_grid, wanted_spacing
+from .intensity import apply_intensity, fit_intensity
+from .nonzero import body, cropped
+from .previous import previous_channels
 from .region import Region, cut_out
 
 LEAST_COMMON_PART = 0.5
@@ -28,8 +32,10 @@ class Prepared:
     Attributes:
         array: ``(C, axis 0, axis 1, axis 2)`` float32.
         geometry: the whole grid; its K, J, I are the network's axes 0, 1, 2.
-        part: of the first scan, over which the grid was laid.
+        part: the voxels of the first scan that the grid was laid over, after every crop; for the rule ``extent`` in the
+            order of the network's axes.
         cut: voxels of the grid that the array lacks at the low and the high end of each axis.
+        alone: the axis that is resampled on its own on the way back, if any.
         notices: what the person should know.
     """
 
@@ -37,10 +43,13 @@ class Prepared:
     geometry: Geometry
     part: Geometry
     cut: Cut = NOTHING_CUT
+    alone: int | None = None
     notices: tuple[Notice, ...] = ()
 
 
-def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Prepared:
+def prepare(
+    volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None, previous: LabelMap | None = None
+) -> Prepared:
     """Prepares one case.
 
     Args:
@@ -48,48 +57,84 @@ def prepare(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = 
             decides the grid; the others are brought onto it by their own geometry.
         spec: the model.
         region: only this part. Statistics for the intensity steps are still those of the whole scans.
+        previous: what an earlier model found, for a model that takes it (``spec.previous``); on the first scan's grid.
 
     Raises:
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
     """
-    channels = split_channels(volumes, spec)
-    seen, notices = foreground_of_scan(channels, spec)
-    whole = cut_to(_toned(channels, spec), seen)
+    channels = cropped(split_channels(volumes, spec), spec.grid)
+    found = None if previous is None else previous_channels(previous, channels, spec)
+    foreground, notices = foreground_of_scan(channels, spec)
+    whole = cut_to(_toned(channels, spec), foreground)
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
+    placed = network_axes(parts[0].geometry, spec.grid)
     geometry = network_grid(parts[0].geometry, spec.grid)
-    array = np.empty((len(whole), *geometry.shape), dtype=np.float32)
+    array = np.empty((spec.input_channels, *geometry.shape), dtype=np.float32)
     inside: NDArray[np.bool_] | None = None
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
-        air = float(scan.array.min())
-        on_edge = spec.grid.rule == "first_voxel" and part.geometry.same_as(parts[0].geometry)
-        fill = None if on_edge else air
-        moved = resample(part.array, part.geometry, geometry, spec.grid.interpolation, fill)
-        if spec.statistics == "scan":
+        steps = spec.intensity_of(channel)[spec.steps_on_scan :]
+        moved = _moved(part, parts[0].geometry, spec.grid, air=float(scan.array.min()))
+        if spec.statistics == "scan" or not steps:
             measured = scan.array
         elif region is None:
             measured = moved
         else:
-            whole_grid = network_grid(whole[0].geometry, spec.grid)
-            measured = resample(scan.array, scan.geometry, whole_grid, spec.grid.interpolation, fill)
-        lines = fit_intensity(spec.intensity_of(channel)[spec.steps_on_scan :], measured)
+            measured = _moved(scan, whole[0].geometry, spec.grid, air=float(scan.array.min()))
+        lines = fit_intensity(steps, measured)
         array[channel] = apply_intensity(lines, moved)
         if spec.foreground is not None and spec.foreground.channel in (None, channel):
             known = lines[: max(0, spec.foreground.steps - spec.steps_on_scan)]
             above = apply_intensity(known, moved) > spec.foreground.above
             inside = above if inside is None else inside | above
+    if found is not None:
+        array[len(whole) :] = found(geometry, placed)
+    extent = spec.grid.rule == "extent"
+    own, wanted = placed.spacing[::-1].tolist(), wanted_spacing(placed, spec.grid)
+    alone = lone_axis(wanted, own, spec.output.apart) if extent else None
+    part_seen = placed if extent else parts[0].geometry
     if spec.foreground is None or inside is None or spec.foreground.grid == "scan":
-        return Prepared(array, geometry, parts[0].geometry, notices=notices)
+        return Prepared(array, geometry, part_seen, alone=alone, notices=notices)
     cut = around(inside, spec.foreground.margin)
     a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
-    return Prepared(array[:, a, b, c], geometry, parts[0].geometry, cut)
+    return Prepared(array[:, a, b, c], geometry, part_seen, cut, alone, notices)
+
+
+def laid_over(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Geometry:
+    """The voxels of the first scan that the network's grid is laid over, but for a foreground that the model cuts.
+
+    Arguments and errors as for ``prepare``.
+    """
+    first = cropped(split_channels(volumes, spec), spec.grid)[:1]
+    return (first if region is None else cut_out(first, region))[0].geometry
+
+
+def _moved(channel: Volume, first: Geometry, grid: Grid, air: float) -> NDArray[Any]:
+    """A channel on the network's grid for the scan, or the part of it, ``first``."""
+    geometry = network_grid(first, grid)
+    if grid.rule == "extent":
+        placed = network_axes(first, grid)
+        values = resample(channel.array, channel.geometry, placed, grid.interpolation, fill=air)
+        alone = lone_axis(placed.spacing[::-1].tolist(), wanted_spacing(placed, grid), grid.apart)
+        return stretch(values, geometry.shape, grid.interpolation, alone)
+    on_edge = grid.rule == "first_voxel" and channel.geometry.same_as(first)
+    return resample(channel.array, channel.geometry, geometry, grid.interpolation, fill=None if on_edge else air)
 
 
 def _toned(channels: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:
-    """The channels with the steps that come before the network's grid."""
+    """The channels with the steps that come before the network's grid, fitted to the channels themselves."""
     before = [spec.intensity_of(n)[: spec.steps_on_scan] for n in range(len(channels))]
-    return tuple(
-        replace(channel, array=toned(steps, channel.array)) for channel, steps in zip(channels, before, strict=True)
-    )
+    of_body = [any(isinstance(step, ZScore) and step.body for step in steps) for steps in before]
+    within = body(channels) if any(of_body) else None
+    toned = []
+    for steps, only_body, channel in zip(before, of_body, channels, strict=True):
+        if not steps:
+            toned.append(channel)
+            continue
+        values = apply_intensity(fit_intensity(steps, channel.array, within), channel.array)
+        if only_body and within is not None:
+            np.copyto(values, channel.array, where=~within, casting="same_kind")
+        toned.append(replace(channel, array=values))
+    return tuple(toned)
 
 
 def split_channels(volumes: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, ...]:

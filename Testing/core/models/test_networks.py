@@ -46,6 +46,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "MedNeXt": {**IN_3D, "init_filters": 4},
     "SegResNet": {**IN_3D, "init_filters": 8},
     "SegResNetDS": {**IN_3D, "init_filters": 8, "dsdepth": 1},
+    "StagedUNet": {
+        "inputs": 1,
+        "outputs": 2,
+        "features": [4, 6, 8],
+        "kernels": [[1, 3, 3], [3, 3, 3], [3, 3, 3]],
+        "strides": [[1, 1, 1], [1, 2, 2], [2, 2, 2]],
+        "blocks": [1, 2, 1],
+        "decoder_blocks": [1, 2],
+        "residual": True,
+        "norm": "batch",
+    },
     "SwinUNETR": {**IN_3D, "feature_size": 12, "depths": [1, 1, 1, 1], "norm_name": "batch"},
     "UNETR": {**IN_3D, "img_size": [32, 32, 32], "feature_size": 8, "hidden_size": 48, "mlp_dim": 64, "num_heads": 4},
     "UNet": {

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.balls import ball_mask, turned
 from MedDLCore.metrics import dice
-from MedDLCore.postprocess import clean_up, decide, deciding_memory, only
+from MedDLCore.postprocess import clean_up, decide, deciding_memory, merge, only
 from MedDLCore.resample import resample
 from MedDLCore.spec import CleanUp, ModelSpec, Network, Output, Weights
 from MedDLCore.volume import Geometry, Label, LabelMap
@@ -265,3 +265,33 @@ def test_a_hole_is_filled_whichever_structures_share_a_layer(network: Geometry) 
     overlapping = decide(in_slabs(logits), network, network, output, labels(1, 2), steps)
     for found in (apart, overlapping):
         assert np.array_equal(found.mask(found.labels[0]), distance < 8)
+
+
+def test_regions_are_painted_one_over_the_other() -> None:
+    grid = Geometry.from_parts((1, 1, 4), (1, 1, 1))
+    logits = np.array([[1, 1, -1, -1], [-1, 1, 1, -1]], np.float32).reshape(2, 1, 1, 4)
+    labels = (Label(1, "whole", (0, 0, 0)), Label(3, "core", (0, 0, 0)))
+    for paint, expected in (((1, 3), [1, 3, 3, 0]), ((3, 1), [3, 1, 1, 0])):
+        found = decide([Slab(0, logits.copy())], grid, grid, Output("regions", paint=paint), labels)
+        assert found.array.ravel().tolist() == expected
+
+
+def test_an_axis_of_the_logits_on_its_own_takes_the_nearest_slice() -> None:
+    network, scan = Geometry.from_parts((2, 1, 1), (1, 1, 5)), Geometry.from_parts((5, 1, 1), (1, 1, 2))
+    logits = np.array([[0, 0], [-1, 9]], np.float32).reshape(2, 2, 1, 1)
+    labels = (Label(1, "a", (0, 0, 0)),)
+    found = decide([Slab(0, logits)], network, scan, Output(), labels, alone=0)
+    assert found.array.ravel().tolist() == [0, 0, 1, 1, 1]
+
+
+def test_the_upper_of_two_label_maps_counts() -> None:
+    grid = Geometry.from_parts((1, 1, 4), (1, 1, 1))
+
+    def found(values: list[int], *names: str) -> LabelMap:
+        labels = tuple(Label(n, name, (0, 0, 0)) for n, name in enumerate(names, start=1))
+        return LabelMap(np.array(values, np.uint8).reshape(1, 1, 4), grid, labels)
+
+    labels = tuple(Label(n, name, (0, 0, 0)) for n, name in enumerate("abc", start=1))
+    merged = merge(merge(None, found([1, 1, 2, 0], "a", "b"), labels), found([0, 1, 1, 0], "c"), labels)
+    assert merged.array.ravel().tolist() == [1, 3, 3, 0]
+    assert merged.labels == labels

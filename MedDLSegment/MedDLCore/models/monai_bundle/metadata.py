@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Code, Notice
-from ...spec import LONGEST_NAME, Channel
+from ...spec import Channel
+from ...spec_rules import LONGEST_NAME
 from ...volume import Label
 from ..anatomy import colored
 

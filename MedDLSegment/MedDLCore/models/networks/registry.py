@@ -21,6 +21,14 @@ from ...spec import Network
 from ...text import shown
 from .dints import dints
 from .meshnet import MeshNet
+from .unets import StagedUNet
+
+OWN_NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "DiNTS": dints,
+    "MeshNet": MeshNet,
+    "StagedUNet": StagedUNet,
+}
+"""Networks that are built here, of our own layers or, as DiNTS, of MONAI's."""
 
 MONAI_NETWORKS = (
     "AttentionUnet",
@@ -37,8 +45,6 @@ MONAI_NETWORKS = (
     "VNet",
 )
 """Classes of ``monai.networks.nets`` that map an image to one tensor of logits of its size."""
-
-_BUILT_HERE: Mapping[str, Callable[..., nn.Module]] = {"DiNTS": dints, "MeshNet": MeshNet}
 
 NOT_FROM_A_DESCRIPTION: Mapping[str, Mapping[str, Any]] = {
     "FlexibleUNet": {"pretrained": False},  # would download
@@ -66,7 +72,7 @@ _CONSTRUCTOR_ERRORS = (
 
 def network_names() -> tuple[str, ...]:
     """The names that ``build_network`` knows."""
-    return tuple(sorted((*_BUILT_HERE, *MONAI_NETWORKS)))
+    return tuple(sorted((*OWN_NETWORKS, *MONAI_NETWORKS)))
 
 
 def build_network(network: Network, device: str = "cpu", most_parameters: int = MOST_PARAMETERS) -> nn.Module:
@@ -90,8 +96,8 @@ def build_network(network: Network, device: str = "cpu", most_parameters: int = 
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
-    if name in _BUILT_HERE:
-        return _BUILT_HERE[name]
+    if name in OWN_NETWORKS:
+        return OWN_NETWORKS[name]
     if name not in MONAI_NETWORKS:
         raise MedDLError(
             Code.MODEL_INVALID,

@@ -1,0 +1,56 @@
+"""Settings of a description that mean nothing without others are refused by their path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixtures.models import spec
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.spec import Channel, Foreground, Grid, Inference, Output, ZScore
+
+EXTENT = Grid(orientation=None, rule="extent")
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "model.grid.transpose": {"grid": Grid(transpose=(0, 0, 2))},
+    "model.grid.rule": {"grid": Grid(rule="extent", shape=(8, 8, 8))},
+    "model.grid.apart": {"grid": Grid(apart=3.0)},
+    "model.output.apart": {"output": Output(apart=3.0)},
+    "model.output.paint": {"output": Output("regions")},
+    "model.output.paint: belongs": {"output": Output(paint=(1,))},
+    "model.output.paint: must": {"output": Output("regions", paint=(2,))},
+    "model.foreground: does": {"grid": EXTENT, "foreground": Foreground()},
+    "model.intensity: steps": {"intensity": (ZScore(body=True),)},
+    "model.intensity: steps for": {"channels": (Channel("a", None, (ZScore(body=True),)),), "grid": EXTENT},
+    "model.previous: names": {"grid": EXTENT, "previous": (1, 1)},
+    "model.previous: names each": {"previous": (1,)},
+    "model.previous: holds": {"grid": EXTENT, "previous": tuple(range(1, 5000))},
+    "model.grid.spacing": {"grid": Grid(spacing=(0.0, 1e9, 1.0))},
+    "model.intensity: has": {"channels": (Channel("a", None, (ZScore(),) * 99),)},
+}
+
+
+@pytest.mark.parametrize("where", REFUSED)
+def test_is_refused(where: str) -> None:
+    with pytest.raises(MedDLError) as caught:
+        spec(**REFUSED[where])
+    assert caught.value.code is Code.MODEL_INVALID
+    assert caught.value.message.startswith(where)
+
+
+def test_what_goes_together_is_taken() -> None:
+    grid = Grid(
+        orientation=None, rule="extent", transpose=(2, 0, 1), crop="nonzero", apart=0.0, spacing=(0.0, 1.0, 1.0)
+    )
+    taken = spec(
+        grid=grid,
+        channels=(Channel("T1", "MR", (ZScore(body=True),)), Channel("T2", "MR")),
+        steps_on_scan=1,
+        previous=(1, 2, 3),
+        inference=Inference(patch=(1, 16, 16), weighting="nnunet"),
+        output=Output("regions", paint=(1, 4), apart=3.0),
+    )
+    assert taken.input_channels == 5
+    assert taken.output_channels == 2
+    assert [len(taken.intensity_of(n)) for n in (0, 1)] == [1, 0]
