@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import binary_fill_holes
 
-from MedDLCore.preprocess import cropped
-from MedDLCore.preprocess.nonzero import body
+from MedDLCore.preprocess.nonzero import body, cropped
 from MedDLCore.spec import Grid
 from MedDLCore.volume import Geometry, Volume
 
