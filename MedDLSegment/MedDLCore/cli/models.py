@@ -43,7 +43,7 @@ def list_models(as_json: bool) -> None:
         return
     columns = ("name", "modality", "structures", "size", "where", "licence", "title")
     cells = [_cells(row) for row in rows]
-    table = [columns, *(tuple(printable(row[column]) for column in columns) for row in cells)]  # a folder has any name
+    table = [columns, *(tuple(row[column] for column in columns) for row in cells)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -264,10 +264,10 @@ def _modality(channels: Iterable[Channel]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """A row of the list for people. A stranger's title holds no control characters then."""
+    """A row of the list for people, one line each. A folder has any name, and a stranger's title holds anything."""
     terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
     texts = {**row, "size": _size(row["bytes"]), "licence": terms}
-    return {key: "".join(c if c.isprintable() else "?" for c in str(text)) for key, text in texts.items()}
+    return {key: " ".join(printable(str(text)).split()) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:

@@ -16,7 +16,6 @@ from MedDLCore.cli.models import models
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, open_model
 from MedDLCore.models.description import description_of, spec_from_description
-from MedDLCore.models.networks import network_from_weights
 from MedDLCore.models.nnunet.totalsegmentator import HOME, WEIGHTS, installed_names
 from MedDLCore.models.package import holds_package
 from MedDLCore.pipeline import Options, load, plan, segment
@@ -461,21 +460,3 @@ def test_the_command_line_describes_it(tmp_path: Path) -> None:
     assert "liver, spleen" in shown.output
     assert "StagedUNet" in shown.output
     assert "3 x 1 x 1 mm" in shown.output
-
-
-def test_the_network_in_two_dimensions_goes_slice_by_slice() -> None:
-    given = {
-        "inputs": 2, "outputs": 3, "features": [4, 6], "kernels": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]],
-        "blocks": 1, "decoder_blocks": 1,
-    }  # fmt: skip
-    from MedDLCore.models.networks import build_network
-    from MedDLCore.spec import Network
-
-    torch.manual_seed(0)
-    state = build_network(Network("StagedUNet", given)).state_dict()
-    network = network_from_weights(Network("StagedUNet", given), state, 2)
-    image = torch.randn(2, 2, 5, 16, 16)
-    whole = network(image)
-    assert whole.shape == (2, 3, 5, 16, 16)
-    for n in range(5):
-        assert torch.allclose(whole[:, :, n : n + 1], network(image[:, :, n : n + 1]), atol=1e-6)

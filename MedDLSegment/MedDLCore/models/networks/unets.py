@@ -177,7 +177,6 @@ class StagedUNet(nn.Module):
             dropout,
             activation_first,
         )
-        self._dimensions = plan.dimensions
         self.encoder: _Encoder
         if residual:
             self.encoder = _ResidualEncoder(style, inputs, plan, stem or plan.features[0])
@@ -187,14 +186,9 @@ class StagedUNet(nn.Module):
         self.decoder = _Decoder(style, self.encoder, plan, outputs, up)
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)`` logits."""
-        if self._dimensions == 3:
-            logits: Tensor = self.decoder(self.encoder(image))
-            return logits
-        depth = image.shape[2]
-        slices = image.transpose(1, 2).flatten(0, 1)
-        flat: Tensor = self.decoder(self.encoder(slices))
-        return flat.reshape(-1, depth, *flat.shape[1:]).transpose(1, 2)
+        """``(B, C, d0, d1, d2)``, or ``(B, C, d0, d1)`` in two dimensions -> the same with ``outputs`` logits."""
+        logits: Tensor = self.decoder(self.encoder(image))
+        return logits
 
 
 def _known(arguments: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any]:
