@@ -265,7 +265,7 @@ def _modality(channels: Iterable[Channel]) -> str:
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
     """A row of the list for people, one line each. A folder has any name, and a stranger's title holds anything."""
-    terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
+    terms = "not commercial" if row["non_commercial"] else row["licence"]
     texts = {**row, "size": _size(row["bytes"]), "licence": terms}
     return {key: " ".join(printable(str(text)).split()) for key, text in texts.items()}
 
