@@ -23,11 +23,12 @@ from monai.transforms import EnsureChannelFirstd, LoadImaged
 from fixtures.balls import ball, turned
 from fixtures.own_code import own_code_bundle
 from fixtures.published_bundle import inference, write_bundle
+from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models.trusted import Consents, file_set, open_trusted, run_trusted
 from MedDLCore.models.trusted.parent import checked
 from MedDLCore.models.trusted.scan_reader import scan_reader
-from MedDLCore.pipeline import Options, load, segment
+from MedDLCore.pipeline import load, segment
 from MedDLCore.preprocess import Region, inside
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
 

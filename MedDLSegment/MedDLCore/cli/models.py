@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, en
 from ..models.trusted import OWN_CODE
 from ..spec import Channel, ModelSpec
 from ..text import printable
+from .asking import agreed
 from .trust import trust
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -109,7 +109,7 @@ def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | N
     if not accept_licence:
         origin = "".join(f"\n  {file.url}" for file in item.files)
         click.echo(f"{item.title}\nSize: {_size(item.size)}, from{origin}\n\nLicence: {item.licence}\n")
-        if not _agreed("Do you accept this licence?"):
+        if not agreed("Do you accept this licence?"):
             raise MedDLError(Code.LICENCE_NOT_ACCEPTED, f"The licence of {item.name} was not accepted.")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -139,20 +139,10 @@ def remove(name: str, yes: bool) -> None:
     else:
         stored = store.stored(name)
         name, what, size = stored.name, str(stored.folder), stored.size
-    if not yes and not _agreed(f"Delete {what} ({_size(size)})?"):
+    if not yes and not agreed(f"Delete {what} ({_size(size)})?"):
         raise click.Abort
     store.remove(name)
     click.echo(f"Removed {name}.")
-
-
-def _agreed(question: str) -> bool:
-    """Asks; no where nobody is there to answer, or standard input is closed."""
-    if sys.stdin is None:
-        return False
-    try:
-        return click.confirm(question)
-    except click.Abort:
-        return False
 
 
 def _to_be_had(name: str) -> Entry | None:

@@ -58,6 +58,7 @@ class Reporter:
         self._case = ""
         self._weights: dict[str, float] = {}
         self._started = time.monotonic()
+        self._fraction = 0.0
         self._last = (0.0, -1.0)
 
     def __enter__(self) -> Reporter:
@@ -82,7 +83,7 @@ class Reporter:
         self._case = name
         weights = {stage: weight for stage, (weight, _) in STAGES.items() if stage not in without}
         self._weights = {stage: weight / sum(weights.values()) for stage, weight in weights.items()}
-        self._started, self._last = time.monotonic(), (0.0, -1.0)
+        self._started, self._fraction, self._last = time.monotonic(), 0.0, (0.0, -1.0)
         self._end_bar()
         self._task = self._progress.add_task(escape(name), total=1.0, left="")
 
@@ -93,7 +94,8 @@ class Reporter:
             if name == stage:
                 break
             before += weight
-        fraction = before + self._weights.get(stage, 0.0) * min(1.0, done / max(of, 1))
+        here = before + self._weights.get(stage, 0.0) * min(1.0, done / max(of, 1))
+        fraction = self._fraction = max(self._fraction, here)  # of several networks each goes through the stages
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - fraction) / fraction if fraction > 0.1 and elapsed > 1 else None
         if self._task is not None:

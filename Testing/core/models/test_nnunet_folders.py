@@ -12,6 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from fixtures.nnunet_folder import arguments, fullres, made_network, results_folder
+from MedDLCore.admission import Options
 from MedDLCore.cli.models import models
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, open_model
@@ -19,7 +20,7 @@ from MedDLCore.models.description import description_of, spec_from_description
 from MedDLCore.models.networks import network_from_weights
 from MedDLCore.models.nnunet.totalsegmentator import HOME, WEIGHTS, installed_names
 from MedDLCore.models.package import holds_package
-from MedDLCore.pipeline import Options, load, plan, segment
+from MedDLCore.pipeline import load, plan, segment
 from MedDLCore.preprocess import Region
 from MedDLCore.spec import Channel, FixedZScore, Grid, Inference, Output, Percentiles, Scale, ZScore
 from MedDLCore.volume import Geometry, Volume
