@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import PureWindowsPath
 
 from .plain_data import invalid as _invalid
@@ -58,6 +59,12 @@ def is_plain_name(name: str, longest: int) -> bool:
     """Whether a model can be named so: it stands in names of files, and among options of the command line."""
     plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
     return plain and 0 < len(name) <= longest and name[0].isalnum()
+
+
+def plain_name(text: str, otherwise: str) -> str:
+    """Another text as a model's name: what that cannot hold becomes ``_``; ``otherwise`` where nothing is left."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-")
+    return plain[:LONGEST_NAME].rstrip("._-") or otherwise
 
 
 def check_spec(spec: ModelSpec) -> None:

@@ -15,9 +15,12 @@ from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..models.trusted import OWN_CODE
 from ..spec import Channel, ModelSpec
-from ..text import printable
+from ..text import one_line
 from .asking import agreed
 from .trust import trust
+
+LONGEST_TERMS, LONGEST_CELL = 20, 200
+"""Characters of a licence, and of anything else, in the list."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -43,7 +46,7 @@ def list_models(as_json: bool) -> None:
         return
     columns = ("name", "modality", "structures", "size", "where", "licence", "title")
     cells = [_cells(row) for row in rows]
-    table = [columns, *(tuple(printable(row[column]) for column in columns) for row in cells)]  # a folder has any name
+    table = [columns, *(tuple(row[column] for column in columns) for row in cells)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -254,10 +257,10 @@ def _modality(channels: Iterable[Channel]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """A row of the list for people. A stranger's title holds no control characters then."""
-    terms = "not commercial" if row["non_commercial"] else row["licence"][:20]
+    """A row of the list for people. A folder has any name, and a licence may have many lines."""
+    terms = "not commercial" if row["non_commercial"] else one_line(row["licence"], LONGEST_TERMS)
     texts = {**row, "size": _size(row["bytes"]), "licence": terms}
-    return {key: "".join(c if c.isprintable() else "?" for c in str(text)) for key, text in texts.items()}
+    return {key: one_line(str(text), LONGEST_CELL) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:
