@@ -59,6 +59,7 @@ class Reporter:
         self._weights: dict[str, float] = {}
         self._started = time.monotonic()
         self._fraction = 0.0
+        self._told: dict[str, float] = {}
         self._last = (0.0, -1.0)
 
     def __enter__(self) -> Reporter:
@@ -84,18 +85,14 @@ class Reporter:
         weights = {stage: weight for stage, (weight, _) in STAGES.items() if stage not in without}
         self._weights = {stage: weight / sum(weights.values()) for stage, weight in weights.items()}
         self._started, self._fraction, self._last = time.monotonic(), 0.0, (0.0, -1.0)
+        self._told = {}
         self._end_bar()
         self._task = self._progress.add_task(escape(name), total=1.0, left="")
 
     def progress(self, stage: str, done: int, of: int) -> None:
         """Tells how far a stage of the case is."""
-        before = 0.0
-        for name, weight in self._weights.items():
-            if name == stage:
-                break
-            before += weight
-        here = before + self._weights.get(stage, 0.0) * min(1.0, done / max(of, 1))
-        fraction = self._fraction = max(self._fraction, here)  # of several networks each goes through the stages
+        self._told[stage] = min(1.0, done / max(of, 1))
+        fraction = self._fraction = max(self._fraction, self._done_before_and_in(stage))
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - fraction) / fraction if fraction > 0.1 and elapsed > 1 else None
         if self._task is not None:
@@ -110,6 +107,18 @@ class Reporter:
                 fraction=round(fraction, 4),
                 seconds_left=None if left is None else round(left, 1),
             )
+
+    def _done_before_and_in(self, stage: str) -> float:
+        """Of several networks each goes through the stages: what the earlier ones did of a later stage counts too.
+
+        A stage that told no more than its begin is over when the next one begins.
+        """
+        names = list(self._weights)
+        earlier = names[: names.index(stage)] if stage in names else []
+        return sum(
+            weight * ((self._told.get(name) or 1.0) if name in earlier else self._told.get(name, 0.0))
+            for name, weight in self._weights.items()
+        )
 
     def notices(self, notices: Sequence[Notice]) -> None:
         """Named warnings; a person is shown the first few of each code."""
