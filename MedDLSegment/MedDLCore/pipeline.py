@@ -21,7 +21,17 @@ from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks, run_trusted
 from .postprocess import decide, deciding_memory, merge, only
-from .preprocess import inside, laid_over, network_grid, part_within, prepare, preparing_memory, seen_for
+from .preprocess import (
+    inside,
+    laid_over,
+    network_grid,
+    on_first_grid,
+    part_within,
+    prepare,
+    preparing_memory,
+    seen_for,
+    split_channels,
+)
 from .resample import resample
 from .spec import ModelSpec
 from .volume import Geometry, LabelMap, Volume
@@ -272,9 +282,10 @@ def _by_its_own_code(
 ) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
     scan, device = volumes[0].geometry, model.device
+    with clock.stage("prepare"):
+        channels = on_first_grid(split_channels(volumes, model.spec))
     with clock.stage("network"):
-        tell = clock.progress("network")
-        label_map = run_trusted(model.package, volumes, device.name, tell)
+        label_map = run_trusted(model.package, channels, device.name, clock.progress("network"))
     with clock.stage("finish"):
         label_map = only(label_map, chosen_labels(model.spec, options.structures))
         if options.region is not None:
