@@ -38,7 +38,6 @@ class Clock:
             raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {name!r}.") from error
         within = sum(self.seconds.values()) - others
         self._add(name, time.monotonic() - started - within)
-        self.progress(name)(1, 1)
 
     def time_of(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """Gives the time that the items take to make to the stage ``name``."""

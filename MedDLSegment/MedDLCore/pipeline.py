@@ -20,7 +20,7 @@ from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks, run_trusted
-from .postprocess import decide, deciding_memory, merge, only
+from .postprocess import decide, deciding_memory, merge, merging_memory, only
 from .preprocess import (
     inside,
     laid_over,
@@ -130,7 +130,9 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
         )
     notices = admit(volumes, model.spec, options)
     plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
-    return replace(together(plans), notices=notices)
+    foreseen = together(plans)
+    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts else 0
+    return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
 
 
 def _one_after_the_other(model: Model) -> Iterator[Model]:
@@ -149,11 +151,13 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
 
     spec = model.spec
     region = seen_for(options.region, volumes[0], spec)
-    grid = network_grid(laid_over(volumes, spec, region), spec.grid)
-    scan, decided = volumes[0].geometry, part_within(volumes[0], options.region)
+    laid = laid_over(volumes, spec, region)
+    grid = network_grid(laid, spec.grid)
+    scan = volumes[0].geometry
+    decided = laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
     kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
-    if options.region is not None:
+    if options.region is not None or decided.shape != scan.shape:
         deciding += math.prod(decided.shape) + math.prod(scan.shape)
     return make_plan(
         spec,
@@ -215,6 +219,7 @@ def segment(
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
         prepared = prepare(volumes, spec, region, previous)
+        clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
@@ -236,6 +241,7 @@ def segment(
             prepared.alone,
         )
         label_map = _placed(only(label_map, labels), scan)
+        clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     found = tuple(dict.fromkeys((*notices, *prepared.notices, *predictor.notices, *empty)))
     return Segmentation(label_map, found, clock.seconds, predictor.device, foreseen)
@@ -284,12 +290,14 @@ def _by_its_own_code(
     scan, device = volumes[0].geometry, model.device
     with clock.stage("prepare"):
         channels = on_first_grid(split_channels(volumes, model.spec))
+        clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         label_map = run_trusted(model.package, channels, device.name, clock.progress("network"))
     with clock.stage("finish"):
         label_map = only(label_map, chosen_labels(model.spec, options.structures))
         if options.region is not None:
             label_map = replace(label_map, array=label_map.array * inside(scan, options.region))
+        clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, None)
 

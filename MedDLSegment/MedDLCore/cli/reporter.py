@@ -31,6 +31,8 @@ STAGES: Mapping[str, tuple[float, str]] = {
 }
 """Each stage's expected part of the whole, and what a person reads."""
 
+OF_A_RUN = ("prepare", "network", "finish")
+
 MOST_OF_A_KIND = 3
 """Warnings of one code that a person is shown."""
 
@@ -109,15 +111,14 @@ class Reporter:
             )
 
     def _done_before_and_in(self, stage: str) -> float:
-        """Of several networks each goes through the stages: what the earlier ones did of a later stage counts too.
+        """The stages of a run count as far as they told, for they overlap, and several networks each go through them.
 
-        A stage that told no more than its begin is over when the next one begins.
+        The others are over when the next one begins.
         """
         names = list(self._weights)
-        earlier = names[: names.index(stage)] if stage in names else []
+        over = {name for name in names[: names.index(stage)] if name not in OF_A_RUN} if stage in names else set()
         return sum(
-            weight * ((self._told.get(name) or 1.0) if name in earlier else self._told.get(name, 0.0))
-            for name, weight in self._weights.items()
+            weight * (1.0 if name in over else self._told.get(name, 0.0)) for name, weight in self._weights.items()
         )
 
     def notices(self, notices: Sequence[Notice]) -> None:

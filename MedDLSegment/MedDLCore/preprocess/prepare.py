@@ -18,7 +18,7 @@ from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import apply_intensity, fit_intensity
 from .nonzero import body, cropped
-from .previous import previous_channels
+from .previous import previous_labels
 from .region import Region, cut_out
 
 LEAST_COMMON_PART = 0.5
@@ -63,7 +63,7 @@ def prepare(
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
     """
     channels = cropped(split_channels(volumes, spec), spec.grid)
-    found = None if previous is None else previous_channels(previous, channels, spec)
+    found = None if previous is None else previous_labels(previous, channels, spec)
     foreground, notices = foreground_of_scan(channels, spec)
     whole = cut_to(_toned(channels, spec), foreground)
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
@@ -87,7 +87,9 @@ def prepare(
             known = lines[: on_network.steps - spec.steps_on_scan]
             inside |= apply_intensity(known, moved) > on_network.above
     if found is not None:
-        array[len(whole) :] = found(geometry, placed)
+        labels = found(geometry, placed)
+        for channel, value in enumerate(spec.previous, start=len(whole)):
+            array[channel] = labels == value
     extent = spec.grid.rule == "extent"
     own, wanted = placed.spacing[::-1].tolist(), wanted_spacing(placed, spec.grid)
     alone = lone_axis(wanted, own, spec.output.apart) if extent else None
