@@ -58,11 +58,15 @@ def list_models(as_json: bool) -> None:
 @as_json
 def info(name: str, as_json: bool) -> None:
     """Show what a model does, its structures, licence and citation. NAME is a name or a folder."""
-    item = _to_be_had(name)
-    if item is not None and item.spec is None:
-        click.echo(json.dumps(_card(item)) if as_json else _text(item))
+    found = _here_or_to_be_had(name)
+    if isinstance(found, ModelPackage):
+        spec, licence, notices = found.spec, found.spec.licence or "not stated", found.notices
+    elif found.spec is None:
+        click.echo(json.dumps(_card(found)) if as_json else _text(found))
         return
-    spec, licence, notices = _described(name, item)
+    else:
+        terms = f"{found.licence.name} ({found.licence.url}); not installed: meddl models get {name}"
+        spec, licence, notices = found.spec, terms, ()
     if as_json:
         click.echo(json.dumps({"spec": spec.to_json(), "licence": licence}))
         return
@@ -148,22 +152,14 @@ def remove(name: str, yes: bool) -> None:
     click.echo(f"Removed {name}.")
 
 
-def _to_be_had(name: str) -> Entry | None:
-    """The entry of the catalogue, where no model of this name is here."""
+def _here_or_to_be_had(name: str) -> ModelPackage | Entry:
+    """The model, or the entry of the catalogue where no model of this name is here."""
     try:
-        open_model(name)
+        return open_model(name)
     except MedDLError as error:
         if error.code is Code.MODEL_NOT_FOUND and name in catalogue():
             return entry(name)
         raise
-    return None
-
-
-def _described(name: str, item: Entry | None) -> tuple[ModelSpec, str, Iterable[Any]]:
-    if item is not None and item.spec is not None:
-        return item.spec, f"{item.licence.name} ({item.licence.url}); not installed: meddl models get {name}", ()
-    package = open_model(name)
-    return package.spec, package.spec.licence or "not stated", package.notices
 
 
 def _card(item: Entry) -> dict[str, Any]:

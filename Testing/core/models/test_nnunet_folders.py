@@ -15,7 +15,7 @@ from fixtures.nnunet_folder import arguments, fullres, made_network, results_fol
 from MedDLCore.admission import Options
 from MedDLCore.cli.models import models
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models import load_networks, open_model
+from MedDLCore.models import ModelStore, load_networks, open_model, opened
 from MedDLCore.models.description import description_of, spec_from_description
 from MedDLCore.models.networks import network_from_weights
 from MedDLCore.models.nnunet.totalsegmentator import HOME, WEIGHTS, installed_names
@@ -496,3 +496,20 @@ def test_the_network_in_two_dimensions_goes_slice_by_slice() -> None:
     assert whole.shape == (2, 3, 5, 16, 16)
     for n in range(5):
         assert torch.allclose(whole[:, :, n : n + 1], network(image[:, :, n : n + 1]), atol=1e-6)
+
+
+def test_a_list_reads_the_weights_of_a_foreign_model_once_until_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ModelStore(tmp_path / "store")
+    folder = store.add(a_cascade(tmp_path / "Dataset007_Made").parent, name="made").folder
+    first = store.list()[0].package
+    assert first is not None and first.previous is not None and first == open_model("made", store)
+    with monkeypatch.context() as patched:
+        patched.setattr(opened, "open_folder", lambda _: pytest.fail("was read again"))
+        assert store.list()[0].package == first
+    (checkpoint, *_) = folder.rglob("*.pth")
+    checkpoint.write_bytes(b"")
+    assert store.list()[0].error is not None
+    store.remove("made")
+    assert store.list() == [] and not list(store.path.iterdir())
