@@ -17,12 +17,12 @@ from MedDLCore.cli.models import models
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelStore, load_networks, open_model, opened
 from MedDLCore.models.description import description_of, spec_from_description
-from MedDLCore.models.networks import network_from_weights
+from MedDLCore.models.networks import build_network
 from MedDLCore.models.nnunet.totalsegmentator import HOME, WEIGHTS, installed_names
 from MedDLCore.models.package import holds_package
 from MedDLCore.pipeline import load, plan, segment
 from MedDLCore.preprocess import Region
-from MedDLCore.spec import Channel, FixedZScore, Grid, Inference, Output, Percentiles, Scale, ZScore
+from MedDLCore.spec import Channel, FixedZScore, Grid, Inference, Network, Output, Percentiles, Scale, ZScore
 from MedDLCore.volume import Geometry, Volume
 
 FULLRES = "nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -480,22 +480,32 @@ def test_the_command_line_describes_it(tmp_path: Path) -> None:
     assert "3 x 1 x 1 mm" in shown.output
 
 
-def test_the_network_in_two_dimensions_goes_slice_by_slice() -> None:
-    given = {
-        "inputs": 2, "outputs": 3, "features": [4, 6], "kernels": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]],
-        "blocks": 1, "decoder_blocks": 1,
-    }  # fmt: skip
-    from MedDLCore.models.networks import build_network
-    from MedDLCore.spec import Network
+def test_a_configuration_in_two_dimensions_loads_and_takes_patches_of_one_slice(tmp_path: Path) -> None:
+    """Guards two ways to run a network on slices, of which each took the other's patches."""
 
-    torch.manual_seed(0)
-    state = build_network(Network("StagedUNet", given)).state_dict()
-    network = network_from_weights(Network("StagedUNet", given), state, 2)
-    image = torch.randn(2, 2, 5, 16, 16)
-    whole = network(image)
-    assert whole.shape == (2, 3, 5, 16, 16)
-    for n in range(5):
-        assert torch.allclose(whole[:, :, n : n + 1], network(image[:, :, n : n + 1]), atol=1e-6)
+    def flat(plans: dict[str, Any]) -> None:
+        fullres(plans).update(patch_size=[16, 16], spacing=[1.0, 1.0])
+        arguments(plans).update(
+            conv_op="torch.nn.modules.conv.Conv2d",
+            norm_op="torch.nn.modules.instancenorm.InstanceNorm2d",
+            kernel_sizes=[[3, 3], [3, 3]],
+            strides=[[1, 1], [2, 2]],
+        )
+
+    sizes = {"features": [4, 6], "kernels": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]], "blocks": 1}
+    given = {"inputs": 1, "outputs": 3, "decoder_blocks": 1, "norm_arguments": {"eps": 1e-5, "affine": True}, **sizes}
+    network = build_network(Network("StagedUNet", given))
+    folder = results_folder(
+        tmp_path / FULLRES,
+        flat,
+        network=network,
+        checkpoint=lambda c: c.update(inference_allowed_mirroring_axes=(0, 1)),
+    )
+    package = open_model(folder)
+    assert package.spec.inference.patch == (1, 16, 16) and package.spec.inference.mirror_axes == (1, 2)
+    [loaded] = load_networks(package)
+    image = torch.randn(1, 1, 1, 16, 16)
+    assert torch.equal(loaded(image)[:, :, 0], network.eval()(image[:, :, 0]))
 
 
 def test_a_list_reads_the_weights_of_a_foreign_model_once_until_a_file_changes(

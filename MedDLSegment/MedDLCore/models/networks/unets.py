@@ -1,7 +1,6 @@
 """The U-Net of nnU-Net, plain and with a residual encoder: logits of the input's size, without deep supervision.
 
 Checkpoints hold weights for the outputs of every resolution, and the encoder's twice; the modules have the same names.
-A network in two dimensions goes through a volume slice by slice along network axis 0.
 """
 
 from __future__ import annotations
@@ -177,7 +176,6 @@ class StagedUNet(nn.Module):
             dropout,
             activation_first,
         )
-        self._dimensions = plan.dimensions
         self.encoder: _Encoder
         if residual:
             self.encoder = _ResidualEncoder(style, inputs, plan, stem or plan.features[0])
@@ -187,14 +185,9 @@ class StagedUNet(nn.Module):
         self.decoder = _Decoder(style, self.encoder, plan, outputs, up)
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)`` logits."""
-        if self._dimensions == 3:
-            logits: Tensor = self.decoder(self.encoder(image))
-            return logits
-        depth = image.shape[2]
-        slices = image.transpose(1, 2).flatten(0, 1)
-        flat: Tensor = self.decoder(self.encoder(slices))
-        return flat.reshape(-1, depth, *flat.shape[1:]).transpose(1, 2)
+        """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)`` logits; of slices without ``d0``."""
+        logits: Tensor = self.decoder(self.encoder(image))
+        return logits
 
 
 def _known(arguments: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any]:
