@@ -34,7 +34,7 @@ def check_outputs(network: nn.Module, spec: ModelSpec) -> None:
     """
     size = _size(spec)
     voxels = "x".join(map(str, size))
-    image = torch.empty((1, _channels(network, spec), *size), device="meta")
+    image = torch.empty((1, spec.input_channels, *size), device="meta")
     without_data = _without_data(network)
     try:
         with torch.inference_mode():
@@ -74,10 +74,3 @@ def _size(spec: ModelSpec) -> tuple[int, int, int]:
     divisor = spec.inference.divisor
     a, b, c = (-(-n // divisor) * divisor for n in spec.grid.shape or (EDGE, EDGE, EDGE))
     return a, b, c
-
-
-def _channels(network: nn.Module, spec: ModelSpec) -> int:
-    """Input channels of the first convolution, which were compared with the description's."""
-    convolutions = (part for part in network.modules() if isinstance(part, nn.modules.conv._ConvNd))
-    first = next(convolutions, None)
-    return len(spec.channels) if first is None else first.in_channels
