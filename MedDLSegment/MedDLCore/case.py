@@ -13,9 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .admission import Options, chosen_labels
 from .atomic import atomic_group, check_folder, claimed
+from .clock import OnProgress
 from .errors import Code, MedDLError, Notice
-from .pipeline import Model, OnProgress, Options, Segmentation, chosen_labels, segment
+from .pipeline import Model, Segmentation, segment
 from .terminology import label_notices
 from .volume import LabelMap, Volume
 from .writers import (

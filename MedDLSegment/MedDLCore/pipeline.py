@@ -9,53 +9,37 @@ return values: files are read and written around them.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
 
+from .admission import Options, admit, check_memory, chosen_labels
+from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage, load_networks, run_trusted
-from .postprocess import decide, deciding_memory, merge, only
-from .preprocess import Region, cut_off, inside, laid_over, network_grid, prepare, preparing_memory, split_channels
-from .preprocess.region import cut_out
-from .readers.values import check_hounsfield
+from .postprocess import decide, deciding_memory, merge, merging_memory, only
+from .preprocess import (
+    inside,
+    laid_over,
+    network_grid,
+    on_first_grid,
+    part_within,
+    prepare,
+    preparing_memory,
+    seen_for,
+    split_channels,
+)
 from .resample import resample
 from .spec import ModelSpec
-from .volume import Geometry, Label, LabelMap, Volume
+from .volume import Geometry, LabelMap, Volume
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .inference import Device, Plan
-
-Item = TypeVar("Item")
-
-OnProgress = Callable[[str, int, int], None]
-"""Called with (stage, done, of). What it raises ends the run: that is how a run is cancelled."""
-
-TIGHT = 0.8
-"""Part of the free memory above which a run warns."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a person chooses for a run.
-
-    Attributes:
-        structures: names of the labels to keep; empty: all.
-        region: only this part of the scan. What lies outside it is background before the model's clean-up, as if the
-            scan ended there: the largest component is the largest within the region.
-        allow: refusals that the person overrides, for this run.
-    """
-
-    structures: tuple[str, ...] = ()
-    region: Region | None = None
-    allow: frozenset[Code] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +130,9 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
         )
     notices = admit(volumes, model.spec, options)
     plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
-    return replace(together(plans), notices=notices)
+    foreseen = together(plans)
+    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts else 0
+    return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
 
 
 def _one_after_the_other(model: Model) -> Iterator[Model]:
@@ -164,12 +150,14 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
     from .inference import free_memory, make_plan
 
     spec = model.spec
-    region = _seen(options.region, volumes[0], spec)
-    grid = network_grid(laid_over(volumes, spec, region), spec.grid)
-    scan, decided = volumes[0].geometry, _part(volumes[0], options.region)
+    region = seen_for(options.region, volumes[0], spec)
+    laid = laid_over(volumes, spec, region)
+    grid = network_grid(laid, spec.grid)
+    scan = volumes[0].geometry
+    decided = laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
     kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
-    if options.region is not None:
+    if options.region is not None or decided.shape != scan.shape:
         deciding += math.prod(decided.shape) + math.prod(scan.shape)
     return make_plan(
         spec,
@@ -211,33 +199,34 @@ def segment(
     from .inference import Predictor, predict
 
     spec = model.spec
-    clock = _Clock(on_progress)
+    clock = Clock(on_progress)
     scan = volumes[0].geometry
     labels = chosen_labels(spec, options.structures)
     if model.package.trusted:
         return _by_its_own_code(volumes, model, options, clock, admit(volumes, spec, options))
     foreseen = plan(volumes, model, options, timed=False)
-    notices = foreseen.notices + _check_memory(foreseen, options)
+    notices = foreseen.notices + check_memory(foreseen, options)
     if model.parts:
         return _in_parts(volumes, model, options, on_progress, notices, foreseen)
 
-    region = _seen(options.region, volumes[0], spec)
+    region = seen_for(options.region, volumes[0], spec)
     previous: LabelMap | None = None
     if model.previous is not None:
-        told = _share(on_progress, 0, 2)
+        told = share(on_progress, 0, 2)
         earlier = segment(volumes, model.previous, Options(region=region, allow=options.allow), told)
-        clock = _Clock(_share(on_progress, 1, 2), earlier.seconds)
+        clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
         prepared = prepare(volumes, spec, region, previous)
+        clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
-        onto = _part(volumes[0], options.region) if whole else prepared.part
+        onto = part_within(volumes[0], options.region) if whole else prepared.part
         label_map = decide(
             clock.time_of("network", slabs),
             prepared.geometry,
@@ -252,6 +241,7 @@ def segment(
             prepared.alone,
         )
         label_map = _placed(only(label_map, labels), scan)
+        clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     found = tuple(dict.fromkeys((*notices, *prepared.notices, *predictor.notices, *empty)))
     return Segmentation(label_map, found, clock.seconds, predictor.device, foreseen)
@@ -277,7 +267,7 @@ def _in_parts(
     label_map: LabelMap | None = None
     seconds: dict[str, float] = {}
     for n, part in enumerate(parts):
-        told = _share(on_progress, n, len(parts))
+        told = share(on_progress, n, len(parts))
         found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
         label_map = merge(label_map, found.label_map, spec.labels)
         notices += _without_empty(found.notices)
@@ -293,114 +283,23 @@ def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)
 
 
-def _share(on_progress: OnProgress | None, n: int, of: int) -> OnProgress | None:
-    """The progress of one of several runs, as a part of the whole."""
-    if on_progress is None:
-        return None
-    told = on_progress
-    return lambda stage, done, total: told(stage, n * total + done, of * total)
-
-
 def _by_its_own_code(
-    volumes: Sequence[Volume], model: Model, options: Options, clock: _Clock, notices: tuple[Notice, ...]
+    volumes: Sequence[Volume], model: Model, options: Options, clock: Clock, notices: tuple[Notice, ...]
 ) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
     scan, device = volumes[0].geometry, model.device
+    with clock.stage("prepare"):
+        channels = on_first_grid(split_channels(volumes, model.spec))
+        clock.progress("prepare")(1, 1)
     with clock.stage("network"):
-        tell = clock.progress("network")
-        label_map = run_trusted(model.package, volumes, device.name, tell)
+        label_map = run_trusted(model.package, channels, device.name, clock.progress("network"))
     with clock.stage("finish"):
         label_map = only(label_map, chosen_labels(model.spec, options.structures))
         if options.region is not None:
             label_map = replace(label_map, array=label_map.array * inside(scan, options.region))
+        clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, None)
-
-
-def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:
-    """The model's labels, or those named (case does not matter).
-
-    Raises:
-        MedDLError: LABEL_UNKNOWN, naming the ones that there are.
-    """
-    if not structures:
-        return spec.labels
-    by_name = {label.name.casefold(): label for label in spec.labels}
-    unknown = [name for name in structures if name.casefold() not in by_name]
-    if unknown:
-        names = ", ".join(label.name for label in spec.labels)
-        raise MedDLError(
-            Code.LABEL_UNKNOWN, f"The model {spec.name} has no structure {', '.join(unknown)}.", f"It has: {names}."
-        )
-    wanted = {name.casefold() for name in structures}
-    return tuple(label for label in spec.labels if label.name.casefold() in wanted)
-
-
-def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:
-    """Decides whether a case may run with a model.
-
-    Returns:
-        The readers' warnings and those of this model for this scan.
-
-    Raises:
-        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, WRONG_MODALITY, TOO_THIN, REGION_OUTSIDE, LABEL_UNKNOWN.
-    """
-    chosen_labels(spec, options.structures)
-    notices = [notice for volume in volumes for notice in volume.notices]
-    for channel, volume in zip(spec.channels, split_channels(volumes, spec), strict=True):
-        wanted = channel.modality
-        if wanted is None:
-            continue
-        if volume.modality is None:
-            notices.append(
-                Notice(Code.MODALITY_UNKNOWN, f"The file of {channel.name!r} does not say that it is {wanted}.")
-            )
-            if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
-                notices.append(dubious)
-        elif volume.modality != wanted:
-            message = f"The model {spec.name} is for {wanted}; the volume for {channel.name!r} is {volume.modality}."
-            if Code.WRONG_MODALITY not in options.allow:
-                raise MedDLError(Code.WRONG_MODALITY, message)
-            notices.append(Notice(Code.WRONG_MODALITY, message))
-    shape = volumes[0].geometry.shape
-    if any(n < least for n, least in zip(shape, spec.minimum_shape, strict=True)):
-        sizes = ["x".join(map(str, s[::-1])) for s in (shape, spec.minimum_shape)]
-        message = f"The scan has {sizes[0]} voxels (columns, rows, slices); the model {spec.name} needs {sizes[1]}."
-        if Code.TOO_THIN not in options.allow:
-            raise MedDLError(Code.TOO_THIN, message)
-        notices.append(Notice(Code.TOO_THIN, message))
-    if options.region is not None:
-        cut_out(volumes[:1], options.region)
-    seen = _part(volumes[0], _seen(options.region, volumes[0], spec))
-    if cut := cut_off(seen, network_grid(seen, spec.grid)):
-        sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
-        message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
-        notices.append(Notice(Code.GRID_CUTS, message))
-    return tuple(dict.fromkeys(notices))
-
-
-def _check_memory(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
-    needed, free = foreseen.memory / 1e9, foreseen.free_memory / 1e9
-    message = f"The run needs about {needed:.1f} GB; {free:.1f} GB are free."
-    if not foreseen.fits and Code.NO_MEMORY not in options.allow:
-        raise MedDLError(Code.NO_MEMORY, message, foreseen.remedy)
-    return (Notice(Code.MEMORY_TIGHT, message),) if needed > TIGHT * free else ()
-
-
-def _seen(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | None:
-    """What the network sees for a region of interest: half a patch more on each side.
-
-    A network that takes the whole scan at once is always given the whole scan.
-    """
-    if region is None or spec.inference.patch is None:
-        return None
-    spacing = network_grid(volume.geometry, spec.grid).spacing[::-1].tolist()
-    return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
-
-
-def _part(volume: Volume, region: Region | None) -> Geometry:
-    """The grid of the region's voxels; None: of the whole scan."""
-    return volume.geometry if region is None else cut_out((volume,), region)[0].geometry
 
 
 def _placed(label_map: LabelMap, scan: Geometry) -> LabelMap:
@@ -409,52 +308,3 @@ def _placed(label_map: LabelMap, scan: Geometry) -> LabelMap:
         return label_map
     layers = [resample(label_map.layer(n), label_map.geometry, scan, "nearest") for n in range(label_map.layers)]
     return LabelMap(layers[0] if label_map.array.ndim == 3 else np.stack(layers), scan, label_map.labels)
-
-
-@dataclass
-class _Clock:
-    """Times the stages and passes progress on. Running out of memory within a stage becomes an answer."""
-
-    on_progress: OnProgress | None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Times a stage, without the time that ``time_of`` gives to another."""
-        from .inference.devices import is_out_of_memory
-
-        started, others = time.monotonic(), sum(self.seconds.values())
-        self.progress(name)(0, 1)
-        try:
-            yield
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {name!r}.") from error
-        within = sum(self.seconds.values()) - others
-        self._add(name, time.monotonic() - started - within)
-
-    def time_of(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Gives the time that the items take to make to the stage ``name``."""
-        iterator = iter(items)
-        while True:
-            started = time.monotonic()
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            finally:
-                self._add(name, time.monotonic() - started)
-            yield item
-
-    def progress(self, name: str) -> Callable[[int, int], None]:
-        """The function that a stage tells its progress."""
-
-        def tell(done: int, of: int) -> None:
-            if self.on_progress is not None:
-                self.on_progress(name, done, of)
-
-        return tell
-
-    def _add(self, name: str, seconds: float) -> None:
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)

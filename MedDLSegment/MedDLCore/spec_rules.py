@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import PureWindowsPath
 
 from .plain_data import invalid as _invalid
 from .plain_data import texts_of
-from .spec import Clip, FixedZScore, ModelSpec, Percentiles, Scale, Weights, Window, ZScore
+from .spec import Clip, FixedZScore, Foreground, ModelSpec, Percentiles, Scale, Weights, Window, ZScore
 from .text import is_harmless, shown
 from .volume import parse_orientation
 
@@ -58,6 +59,12 @@ def is_plain_name(name: str, longest: int) -> bool:
     """Whether a model can be named so: it stands in names of files, and among options of the command line."""
     plain = name.isascii() and all(c.isalnum() or c in "._-" for c in name)
     return plain and 0 < len(name) <= longest and name[0].isalnum()
+
+
+def plain_name(text: str, otherwise: str) -> str:
+    """Another text as a model's name: what that cannot hold becomes ``_``; ``otherwise`` where nothing is left."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._-")
+    return plain[:LONGEST_NAME].rstrip("._-") or otherwise
 
 
 def check_spec(spec: ModelSpec) -> None:
@@ -188,17 +195,27 @@ def _validate_steps(spec: ModelSpec) -> None:
     for where, count in steps.items():
         if not 0 <= count <= max(counts):
             raise _invalid(f"model.{where}", "must lie between 0 and the number of intensity steps")
-    for n in range(len(spec.channels)):
-        for place, step in enumerate(spec.intensity_of(n)):
-            of_body = isinstance(step, ZScore) and step.body
-            if of_body and not (place < spec.steps_on_scan and spec.grid.crop == "nonzero"):
-                raise _invalid("model.intensity", "steps for the body belong on the scan, with the crop 'nonzero'")
-    if foreground is not None and foreground.channel is not None and not 0 <= foreground.channel < len(spec.channels):
+    for own in (spec.intensity_of(n) for n in range(len(spec.channels))):
+        of_body = [step for step in own if isinstance(step, ZScore) and step.body]
+        if of_body and not (len(own) == 1 and spec.steps_on_scan and spec.grid.crop == "nonzero"):
+            raise _invalid("model.intensity", "a step for the body stands alone, on the scan, with the crop 'nonzero'")
+        if any(step.nonzero for step in of_body):
+            raise _invalid("model.intensity", "a step is for the body or for what is not zero")
+    if foreground is not None:
+        _validate_foreground(foreground, spec)
+
+
+def _validate_foreground(foreground: Foreground, spec: ModelSpec) -> None:
+    if foreground.channel is not None and not 0 <= foreground.channel < len(spec.channels):
         raise _invalid("model.foreground.channel", "is not one of the model's channels")
-    if foreground is not None and foreground.grid == "scan" and foreground.steps > spec.steps_on_scan:
-        raise _invalid("model.foreground.steps", "must be on the scan where the foreground is the scan's")
-    if foreground is not None and (spec.grid.rule == "extent" or spec.grid.crop != "none"):
+    if spec.grid.rule == "extent" or spec.grid.crop != "none":
         raise _invalid("model.foreground", "does not go with the rule 'extent' or another crop")
+    if foreground.grid == "scan" and foreground.steps > spec.steps_on_scan:
+        raise _invalid("model.foreground.steps", "must be on the scan where the foreground is the scan's")
+    if foreground.grid == "network" and foreground.steps < spec.steps_on_scan:
+        raise _invalid("model.foreground.steps", "include those on the scan where the foreground is the network's")
+    if foreground.grid == "network" and foreground.axes != "turned":
+        raise _invalid("model.foreground.axes", "belongs to a foreground of the scan")
 
 
 def _validate_grid(spec: ModelSpec) -> None:
@@ -224,6 +241,8 @@ def _validate_output(spec: ModelSpec) -> None:
         raise _invalid("model.clean_up.grid", "is the network's only where labels are interpolated back")
     if spec.clean_up.grid == "network" and spec.grid.rule == "extent":
         raise _invalid("model.clean_up.grid", "is the scan's with the rule 'extent'")
+    if output.apart is not None and output.interpolate == "labels":
+        raise _invalid("model.output.apart", "is for values that are interpolated; labels are the nearest ones")
     if (output.activation == "regions") != bool(output.paint):
         raise _invalid("model.output.paint", "belongs to the activation 'regions'")
     values = {label.value for label in spec.labels}

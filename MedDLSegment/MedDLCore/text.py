@@ -34,6 +34,11 @@ def printable(text: str) -> str:
     return "".join(c.encode("unicode_escape").decode() if c not in "\n\t" and _is_harmful(c) else c for c in text)
 
 
+def one_line(text: str, longest: int) -> str:
+    """The text in one line, without what is not harmless and what has no glyph, cut to ``longest`` characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())[:longest].strip()
+
+
 def shown(value: object) -> str:
     """A stranger's value as Python writes it, in one line of moderate length."""
     return _short.repr(value)

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,16 @@ from monai.transforms import EnsureChannelFirstd, LoadImaged
 from fixtures.balls import ball, turned
 from fixtures.own_code import own_code_bundle
 from fixtures.published_bundle import inference, write_bundle
+from MedDLCore import pipeline
+from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models import ModelPackage
 from MedDLCore.models.trusted import Consents, file_set, open_trusted, run_trusted
 from MedDLCore.models.trusted.parent import checked
 from MedDLCore.models.trusted.scan_reader import scan_reader
-from MedDLCore.pipeline import Options, load, segment
+from MedDLCore.pipeline import load, segment
 from MedDLCore.preprocess import Region, inside
+from MedDLCore.spec import Channel
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
 
 
@@ -96,6 +101,29 @@ def test_a_loading_transform_is_given_the_scan_in_its_place(tmp_path: Path, chan
     image = EnsureChannelFirstd(keys="image")(load_image({"image": files if channels > 1 else files[0]}))["image"]
     assert np.array_equal(image.numpy(), np.stack([volume.array.T + n for n in range(channels)]))
     assert np.array_equal(image.affine.numpy(), volume.geometry.ijk_to_ras)
+
+
+def test_its_channels_lie_on_the_grid_of_the_first_whatever_their_own_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards a result of inputs that were laid over each other voxel by voxel."""
+    bundle, given = own_code_bundle(tmp_path / "bundle"), []
+    Consents(tmp_path).grant(bundle, file_set(bundle))
+    package = open_trusted(bundle, tmp_path)
+    assert package is not None
+    package = replace(package, spec=replace(package.spec, channels=(Channel("a"), Channel("b"))))
+
+    def run_trusted(package: ModelPackage, volumes: Sequence[Volume], *_: Any) -> LabelMap:
+        given.extend(volumes)
+        return LabelMap(np.zeros(volumes[0].geometry.shape, np.uint8), volumes[0].geometry, package.spec.labels)
+
+    monkeypatch.setattr(pipeline, "run_trusted", run_trusted)
+    places = [Geometry.from_parts((20, 20, 20), (mm, mm, mm), np.eye(3), (0, 0, 0)) for mm in (1.0, 1.5)]
+    scans = [ball(place, (10, 9, 8), 6) for place in places]
+    segment(scans, load(package, "cpu", 1))
+    first, second = given
+    assert second.geometry.same_as(first.geometry) and second.array.shape == first.array.shape
+    assert np.mean(np.abs(second.array - first.array)) < 0.2 * np.mean(np.abs(scans[1].array - first.array))
 
 
 def test_the_code_runs_in_a_process_of_its_own(tmp_path: Path) -> None:

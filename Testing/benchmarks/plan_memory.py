@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from MedDLCore.pipeline import Options
+from MedDLCore.admission import Options
 from MedDLCore.preprocess import Region
 from MedDLCore.spec import CleanUp, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
 from MedDLCore.volume import Geometry, Label, Volume

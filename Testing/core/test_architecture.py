@@ -33,14 +33,17 @@ GROUND_FLOOR = {
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
+JOINTS = {"admission", "clock"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
-    "pipeline": GROUND_FLOOR | STATIONS | {"models"},
-    "case": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
-    "demo": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
-    "worker": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
-    "batch": GROUND_FLOOR | STATIONS | {"models", "pipeline"},
+    "clock": GROUND_FLOOR | {"inference"},
+    "admission": GROUND_FLOOR | STATIONS,
+    "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
+    "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""
 

@@ -8,9 +8,10 @@ import pytest
 
 from fixtures.models import spec
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.spec import Channel, Foreground, Grid, Inference, Output, ZScore
+from MedDLCore.spec import Channel, Foreground, Grid, Inference, Output, Scale, ZScore
 
 EXTENT = Grid(orientation=None, rule="extent")
+NONZERO = Grid(crop="nonzero")
 
 REFUSED: dict[str, dict[str, Any]] = {
     "model.grid.transpose": {"grid": Grid(transpose=(0, 0, 2))},
@@ -21,8 +22,25 @@ REFUSED: dict[str, dict[str, Any]] = {
     "model.output.paint: belongs": {"output": Output(paint=(1,))},
     "model.output.paint: must": {"output": Output("regions", paint=(2,))},
     "model.foreground: does": {"grid": EXTENT, "foreground": Foreground()},
-    "model.intensity: steps": {"intensity": (ZScore(body=True),)},
-    "model.intensity: steps for": {"channels": (Channel("a", None, (ZScore(body=True),)),), "grid": EXTENT},
+    "model.intensity: a step": {"intensity": (ZScore(body=True),)},
+    "model.intensity: a step for": {"channels": (Channel("a", None, (ZScore(body=True),)),), "grid": EXTENT},
+    "model.intensity: a step for the body stands alone": {
+        "intensity": (Scale(2.0), ZScore(body=True)),
+        "steps_on_scan": 2,
+        "grid": NONZERO,
+    },
+    "model.intensity: a step is": {
+        "intensity": (ZScore(nonzero=True, body=True),),
+        "steps_on_scan": 1,
+        "grid": NONZERO,
+    },
+    "model.foreground.steps: include": {
+        "intensity": (Scale(2.0),),
+        "steps_on_scan": 1,
+        "foreground": Foreground(),
+    },
+    "model.foreground.axes": {"foreground": Foreground(axes="stored")},
+    "model.output.apart: is for": {"grid": EXTENT, "output": Output(interpolate="labels", apart=3.0)},
     "model.previous: names": {"grid": EXTENT, "previous": (1, 1)},
     "model.previous: names each": {"previous": (1,)},
     "model.previous: holds": {"grid": EXTENT, "previous": tuple(range(1, 5000))},

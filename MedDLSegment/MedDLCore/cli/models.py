@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,12 @@ from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..models.trusted import OWN_CODE
 from ..spec import Channel, ModelSpec
-from ..text import printable
+from ..text import one_line
+from .asking import agreed
 from .trust import trust
+
+LONGEST_TERMS, LONGEST_CELL = 20, 200
+"""Characters of a licence, and of anything else, in the list."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
@@ -55,11 +58,15 @@ def list_models(as_json: bool) -> None:
 @as_json
 def info(name: str, as_json: bool) -> None:
     """Show what a model does, its structures, licence and citation. NAME is a name or a folder."""
-    item = _to_be_had(name)
-    if item is not None and item.spec is None:
-        click.echo(json.dumps(_card(item)) if as_json else _text(item))
+    found = _here_or_to_be_had(name)
+    if isinstance(found, ModelPackage):
+        spec, licence, notices = found.spec, found.spec.licence or "not stated", found.notices
+    elif found.spec is None:
+        click.echo(json.dumps(_card(found)) if as_json else _text(found))
         return
-    spec, licence, notices = _described(name, item)
+    else:
+        terms = f"{found.licence.name} ({found.licence.url}); not installed: meddl models get {name}"
+        spec, licence, notices = found.spec, terms, ()
     if as_json:
         click.echo(json.dumps({"spec": spec.to_json(), "licence": licence}))
         return
@@ -109,7 +116,7 @@ def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | N
     if not accept_licence:
         origin = "".join(f"\n  {file.url}" for file in item.files)
         click.echo(f"{item.title}\nSize: {_size(item.size)}, from{origin}\n\nLicence: {item.licence}\n")
-        if not _agreed("Do you accept this licence?"):
+        if not agreed("Do you accept this licence?"):
             raise MedDLError(Code.LICENCE_NOT_ACCEPTED, f"The licence of {item.name} was not accepted.")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -139,38 +146,20 @@ def remove(name: str, yes: bool) -> None:
     else:
         stored = store.stored(name)
         name, what, size = stored.name, str(stored.folder), stored.size
-    if not yes and not _agreed(f"Delete {what} ({_size(size)})?"):
+    if not yes and not agreed(f"Delete {what} ({_size(size)})?"):
         raise click.Abort
     store.remove(name)
     click.echo(f"Removed {name}.")
 
 
-def _agreed(question: str) -> bool:
-    """Asks; no where nobody is there to answer, or standard input is closed."""
-    if sys.stdin is None:
-        return False
+def _here_or_to_be_had(name: str) -> ModelPackage | Entry:
+    """The model, or the entry of the catalogue where no model of this name is here."""
     try:
-        return click.confirm(question)
-    except click.Abort:
-        return False
-
-
-def _to_be_had(name: str) -> Entry | None:
-    """The entry of the catalogue, where no model of this name is here."""
-    try:
-        open_model(name)
+        return open_model(name)
     except MedDLError as error:
         if error.code is Code.MODEL_NOT_FOUND and name in catalogue():
             return entry(name)
         raise
-    return None
-
-
-def _described(name: str, item: Entry | None) -> tuple[ModelSpec, str, Iterable[Any]]:
-    if item is not None and item.spec is not None:
-        return item.spec, f"{item.licence.name} ({item.licence.url}); not installed: meddl models get {name}", ()
-    package = open_model(name)
-    return package.spec, package.spec.licence or "not stated", package.notices
 
 
 def _card(item: Entry) -> dict[str, Any]:
@@ -264,10 +253,10 @@ def _modality(channels: Iterable[Channel]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """A row of the list for people, one line each. A folder has any name, and a stranger's title holds anything."""
-    terms = "not commercial" if row["non_commercial"] else row["licence"]
+    """A row of the list for people. A folder has any name, and a licence may have many lines."""
+    terms = "not commercial" if row["non_commercial"] else one_line(row["licence"], LONGEST_TERMS)
     texts = {**row, "size": _size(row["bytes"]), "licence": terms}
-    return {key: " ".join(printable(str(text)).split()) for key, text in texts.items()}
+    return {key: one_line(str(text), LONGEST_CELL) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:

@@ -31,6 +31,8 @@ STAGES: Mapping[str, tuple[float, str]] = {
 }
 """Each stage's expected part of the whole, and what a person reads."""
 
+OF_A_RUN = ("prepare", "network", "finish")
+
 MOST_OF_A_KIND = 3
 """Warnings of one code that a person is shown."""
 
@@ -58,6 +60,8 @@ class Reporter:
         self._case = ""
         self._weights: dict[str, float] = {}
         self._started = time.monotonic()
+        self._fraction = 0.0
+        self._told: dict[str, float] = {}
         self._last = (0.0, -1.0)
 
     def __enter__(self) -> Reporter:
@@ -82,18 +86,15 @@ class Reporter:
         self._case = name
         weights = {stage: weight for stage, (weight, _) in STAGES.items() if stage not in without}
         self._weights = {stage: weight / sum(weights.values()) for stage, weight in weights.items()}
-        self._started, self._last = time.monotonic(), (0.0, -1.0)
+        self._started, self._fraction, self._last = time.monotonic(), 0.0, (0.0, -1.0)
+        self._told = {}
         self._end_bar()
         self._task = self._progress.add_task(escape(name), total=1.0, left="")
 
     def progress(self, stage: str, done: int, of: int) -> None:
         """Tells how far a stage of the case is."""
-        before = 0.0
-        for name, weight in self._weights.items():
-            if name == stage:
-                break
-            before += weight
-        fraction = before + self._weights.get(stage, 0.0) * min(1.0, done / max(of, 1))
+        self._told[stage] = min(1.0, done / max(of, 1))
+        fraction = self._fraction = max(self._fraction, self._done_before_and_in(stage))
         elapsed = time.monotonic() - self._started
         left = elapsed * (1 - fraction) / fraction if fraction > 0.1 and elapsed > 1 else None
         if self._task is not None:
@@ -108,6 +109,17 @@ class Reporter:
                 fraction=round(fraction, 4),
                 seconds_left=None if left is None else round(left, 1),
             )
+
+    def _done_before_and_in(self, stage: str) -> float:
+        """The stages of a run count as far as they told, for they overlap, and several networks each go through them.
+
+        The others are over when the next one begins.
+        """
+        names = list(self._weights)
+        over = {name for name in names[: names.index(stage)] if name not in OF_A_RUN} if stage in names else set()
+        return sum(
+            weight * (1.0 if name in over else self._told.get(name, 0.0)) for name, weight in self._weights.items()
+        )
 
     def notices(self, notices: Sequence[Notice]) -> None:
         """Named warnings; a person is shown the first few of each code."""

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ..admission import Options
 from ..errors import Code
-from ..pipeline import Options
 from ..preprocess import Region
 from ..readers import ReadOptions
 

@@ -9,6 +9,7 @@ import click
 from ..errors import Code, MedDLError
 from ..models import Consents, FileSet, ModelStore, file_set, open_folder
 from ..models.monai_bundle import reasons
+from .asking import agreed
 
 MOST_SHOWN = 40
 """Lines of a list that are shown. All files are always counted and hashed."""
@@ -37,12 +38,7 @@ def trust(folder: Path, revoke: bool, yes: bool) -> None:
         click.echo(f"{folder.name} is trusted already, with these very files.")
         return
     click.echo(described(folder, files))
-    if not yes:
-        try:
-            yes = click.confirm("Do you trust these files?")
-        except click.Abort:  # nobody is there to answer
-            yes = False
-    if not yes:
+    if not yes and not agreed("Do you trust these files?"):
         raise MedDLError(Code.MODEL_UNTRUSTED, f"{folder.name} was not trusted. Nothing of it ran.")
     consents.grant(folder, files)
     click.echo(f"{folder.name} is trusted: meddl segment INPUT --model {folder} --out FOLDER")

@@ -8,7 +8,6 @@ whole volume at once (github.com/neuroneural/brainchop, MIT; MeshNet: Fedorov et
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import Any
 
 from ..errors import Code, MedDLError, Notice
 from ..spec import Channel, Grid, Inference, ModelSpec, Network, Output, Percentiles, Weights
-from ..spec_rules import LONGEST_NAME
-from ..text import shown
+from ..spec_rules import LONGEST_LABEL, LONGEST_LINE, plain_name
+from ..text import one_line, shown
 from ..volume import Label
 from .catalogue import spec_of_weights
 from .description import read_json
@@ -61,8 +60,8 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         return replace(known, weights=weights), ()
     labels, notices = _labels(folder, network.arguments["layers"][-1]["out_channels"])
     spec = ModelSpec(
-        name=_name(folder),
-        title=str(description.get("header", "")),
+        name=plain_name(folder.resolve().name, "meshnet"),
+        title=one_line(str(description.get("header", "")), LONGEST_LINE),
         network=network,
         weights=weights,
         labels=labels,
@@ -73,11 +72,6 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
         output=Output(),
     )
     return spec, notices
-
-
-def _name(folder: Path) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", folder.resolve().name).lstrip("._-")
-    return plain[:LONGEST_NAME].rstrip(".") or "meshnet"
 
 
 def _network(description: Mapping[str, Any]) -> Network:
@@ -116,7 +110,8 @@ def _labels(folder: Path, classes: int) -> tuple[tuple[Label, ...], tuple[Notice
     if not all(isinstance(c, list) and len(c) == classes and all(_is_byte(v) for v in c) for c in channels):
         raise MedDLError(Code.MODEL_INVALID, f"{COLORMAP_JSON}: R, G, B are not lists of {classes} values 0 to 255.")
     red, green, blue = channels
-    return tuple(Label(n, names[n], (red[n], green[n], blue[n])) for n in range(1, classes)), ()  # type: ignore[index]
+    plain = [one_line(name, LONGEST_LABEL) or f"class {n}" for n, name in enumerate(names)]
+    return tuple(Label(n, plain[n], (red[n], green[n], blue[n])) for n in range(1, classes)), ()  # type: ignore[index]
 
 
 def _numbered(classes: int, reason: str) -> tuple[tuple[Label, ...], tuple[Notice, ...]]:

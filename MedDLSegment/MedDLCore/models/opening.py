@@ -69,7 +69,7 @@ def shipped_models() -> list[Path]:
 
 
 def _not_found(name: str, store: ModelStore) -> MedDLError:
-    here = {model.name for model in store.list()} | {folder.name for folder in shipped_models()}
+    here = {*store.names()} | {folder.name for folder in shipped_models()}
     here |= set(installed_names())
     near_here = difflib.get_close_matches(name, here, cutoff=0.5)
     near_there = difflib.get_close_matches(name, set(catalogue()) - here, cutoff=0.5)

@@ -1,6 +1,7 @@
 """The models of this person: one folder, with one folder in it for each model.
 
-The folder itself is the truth. It can be looked at, moved and emptied with any file manager; there is no index.
+The folder itself is the truth. It can be looked at, moved and emptied with any file manager. There is no index:
+the notes in ``.opened`` only save time, and can be deleted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..spec_rules import is_plain_name
 from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
 from .loading import check_networks
+from .opened import opened
 from .package import ModelPackage, open_folder
 from .staging import remove_folder, scratch_folder, settle, staged_folder
 from .unfinished import NOTE, claimed_folder
@@ -31,6 +33,9 @@ LONGEST_NAME = 100
 
 UNFINISHED = ".downloads"
 """Folder of the store with what came of unfinished downloads, one folder each."""
+
+OPENED = ".opened"
+"""Folder of the store with what is noted of its models."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,12 @@ class ModelStore:
         self.path = Path(folder) if folder is not None else default_folder()
 
     def list(self) -> list[StoredModel]:
-        """All models by name; a broken one with its error."""
-        return [_stored(folder) for folder in self._folders()]
+        """All models by name; a broken one with its error. See ``opened``: a model may not be read anew."""
+        return [_stored(folder, lambda here: opened(here, self.path / OPENED)) for folder in self._folders()]
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, without opening one."""
+        return tuple(folder.name for folder in self._folders())
 
     def find(self, name: str) -> Path | None:
         """The folder of the model of this name; case does not matter."""
@@ -155,6 +164,9 @@ class ModelStore:
             raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {shown(name)}.")
         if folder is not None:
             remove_folder(folder)
+            with suppress(OSError):
+                (self.path / OPENED / f"{folder.name}.json").unlink()
+                (self.path / OPENED).rmdir()  # others are noted
         if unfinished:
             self.forget_unfinished(name)
 
@@ -222,10 +234,10 @@ class ModelStore:
         return there or self.path / name
 
 
-def _stored(folder: Path) -> StoredModel:
+def _stored(folder: Path, read: Callable[[Path], ModelPackage] = open_folder) -> StoredModel:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     try:
-        return StoredModel(folder.name, folder, size, open_folder(folder))
+        return StoredModel(folder.name, folder, size, read(folder))
     except MedDLError as error:
         return StoredModel(folder.name, folder, size, None, error)
 

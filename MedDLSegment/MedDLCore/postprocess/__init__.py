@@ -2,7 +2,7 @@
 
 from .clean_up import clean_up
 from .decide import decide, only
-from .memory import deciding_memory
+from .memory import deciding_memory, merging_memory
 from .merge import merge
 
-__all__ = ["clean_up", "decide", "deciding_memory", "merge", "only"]
+__all__ = ["clean_up", "decide", "deciding_memory", "merge", "merging_memory", "only"]

@@ -138,8 +138,8 @@ def _nearest(
     """Labels are decided on the network's grid; the nearest ones are taken."""
     winners = _paint(logits, output, _border(output)) if output.activation == "regions" else _largest(logits)
     if steps.grid == "scan":
-        nearest = _kept_within(way(winners, "nearest", 0), within)
-        return clean_up(_exclusive(nearest, way.scan, labels), steps)
+        moved = _kept_within(way(winners, "nearest", 0), within)
+        return clean_up(_exclusive(moved, way.scan, labels), steps)
     start, stop = ([end[n] for end in way.cut] for n in (0, 1))
     seen = way.network.cropped(start, [n - high for n, high in zip(way.network.shape, stop, strict=True)])
     cleaned = clean_up(_exclusive(winners, seen, labels), steps)

@@ -41,6 +41,16 @@ def deciding_memory(network: Geometry, scan: Geometry, spec: ModelSpec, kept: in
     return max(deciding, 2 * label * voxels + (cleaning if spec.clean_up != CleanUp() else 0))
 
 
+def merging_memory(scan: Geometry, spec: ModelSpec) -> int:
+    """Bytes that ``merge`` and what it is given hold: the result so far, the new one, and one more.
+
+    Args:
+        scan: the scan's grid.
+        spec: of the model whose parts are merged.
+    """
+    return 3 * (1 if len(spec.labels) < 256 else 2) * math.prod(scan.shape)
+
+
 def _cleaning(steps: CleanUp) -> int:
     if steps.fill_holes:
         return HOLES

@@ -25,6 +25,7 @@ def merge(below: LabelMap | None, above: LabelMap, labels: Sequence[Label]) -> L
         if label.value < len(table):
             table[label.value] = by_name[label.name]
     array = np.zeros(above.array.shape, dtype=dtype) if below is None else below.array.copy()
-    found = table[above.layer(0)]
-    np.copyto(array, found, where=found != 0)
+    for plane, values in zip(array, above.layer(0), strict=True):  # one by one: numpy's look-up takes 8 bytes a voxel
+        found = table[values]
+        np.copyto(plane, found, where=found != 0)
     return LabelMap(array, above.geometry, tuple(replace(label, layer=0) for label in labels))

@@ -3,8 +3,9 @@
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
+from .nonzero import on_first_grid
 from .prepare import Prepared, laid_over, prepare, split_channels
-from .region import Region, cut_out, inside
+from .region import Region, cut_out, inside, part_within, seen_for
 
 __all__ = [
     "Prepared",
@@ -16,7 +17,10 @@ __all__ = [
     "inside",
     "laid_over",
     "network_grid",
+    "on_first_grid",
+    "part_within",
     "prepare",
     "preparing_memory",
+    "seen_for",
     "split_channels",
 ]

@@ -14,6 +14,7 @@ from ..spec import Grid, ModelSpec
 from ..volume import Geometry, Volume
 from .grid import network_grid
 from .intensity import toned
+from .nonzero import box
 
 Cut = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 """Voxels at the low and the high end of axes 0, 1, 2."""
@@ -30,7 +31,10 @@ def around(inside: NDArray[np.bool_], margin: int) -> Cut:
     """
     if not inside.any():
         return NOTHING_CUT
-    a, b, c = (_ends(inside, axis, margin) for axis in range(3))
+    a, b, c = (
+        (max(0, low - margin), max(0, n - high - margin))
+        for low, high, n in zip(*box(inside), inside.shape, strict=True)
+    )
     return a, b, c
 
 
@@ -85,8 +89,3 @@ def _in_axes_of(scan: Geometry, box: Geometry) -> Geometry:
 def _bounds(cut: Cut, shape: Sequence[int]) -> list[tuple[int, int]]:
     """First and one past the last index that a cut leaves."""
     return [(low, n - high) for n, (low, high) in zip(shape, cut, strict=True)]
-
-
-def _ends(inside: NDArray[np.bool_], axis: int, margin: int) -> tuple[int, int]:
-    used = np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))
-    return max(0, int(used[0]) - margin), max(0, inside.shape[axis] - 1 - int(used[-1]) - margin)

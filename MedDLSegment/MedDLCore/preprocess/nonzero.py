@@ -24,18 +24,25 @@ def cropped(channels: Sequence[Volume], grid: Grid) -> tuple[Volume, ...]:
     """
     if grid.crop == "none":
         return tuple(channels)
-    first = channels[0]
-    aligned = [first.array]
-    for channel in channels[1:]:
-        air = float(channel.array.min())
-        aligned.append(resample(channel.array, channel.geometry, first.geometry, "linear", fill=air))
-    start, stop = _box(_somewhere_nonzero(aligned))
-    box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    geometry = first.geometry.cropped(start, stop)
-    return tuple(
-        replace(channel, array=array[box], geometry=geometry, acquired=None)
-        for channel, array in zip(channels, aligned, strict=True)
+    aligned = on_first_grid(channels)
+    start, stop = box(_somewhere_nonzero([channel.array for channel in aligned]))
+    part = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
+    geometry = aligned[0].geometry.cropped(start, stop)
+    return tuple(replace(channel, array=channel.array[part], geometry=geometry, acquired=None) for channel in aligned)
+
+
+def on_first_grid(channels: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The channels, ``(K, J, I)`` each, on the grid of the first."""
+    first = channels[0].geometry
+    moved = (
+        resample(channel.array, channel.geometry, first, "linear", fill=float(channel.array.min()))
+        for channel in channels[1:]
     )
+    others = (
+        replace(channel, array=array, geometry=first, acquired=None)
+        for channel, array in zip(channels[1:], moved, strict=True)
+    )
+    return (channels[0], *others)
 
 
 def body(channels: Sequence[Volume]) -> NDArray[np.bool_]:
@@ -65,7 +72,7 @@ def _somewhere_nonzero(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.bool
     return mask
 
 
-def _box(mask: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+def box(mask: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
     """First and one past the last index of True along each axis; the whole array where nothing is."""
     start, stop = [0, 0, 0], list(mask.shape)
     for axis in range(3):

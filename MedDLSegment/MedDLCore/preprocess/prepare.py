@@ -18,7 +18,7 @@ from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import apply_intensity, fit_intensity
 from .nonzero import body, cropped
-from .previous import previous_channels
+from .previous import previous_labels
 from .region import Region, cut_out
 
 LEAST_COMMON_PART = 0.5
@@ -63,14 +63,15 @@ def prepare(
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
     """
     channels = cropped(split_channels(volumes, spec), spec.grid)
-    found = None if previous is None else previous_channels(previous, channels, spec)
+    found = None if previous is None else previous_labels(previous, channels, spec)
     foreground, notices = foreground_of_scan(channels, spec)
     whole = cut_to(_toned(channels, spec), foreground)
     parts = whole if region is None else cut_out(whole[:1], region) + tuple(whole[1:])
     placed = network_axes(parts[0].geometry, spec.grid)
     geometry = network_grid(parts[0].geometry, spec.grid)
     array = np.empty((spec.input_channels, *geometry.shape), dtype=np.float32)
-    inside: NDArray[np.bool_] | None = None
+    on_network = spec.foreground if spec.foreground is not None and spec.foreground.grid == "network" else None
+    inside = np.zeros(geometry.shape if on_network else (0, 0, 0), dtype=np.bool_)
     for channel, (scan, part) in enumerate(zip(whole, parts, strict=True)):
         steps = spec.intensity_of(channel)[spec.steps_on_scan :]
         moved = _moved(part, parts[0].geometry, spec.grid, air=float(scan.array.min()))
@@ -82,19 +83,20 @@ def prepare(
             measured = _moved(scan, whole[0].geometry, spec.grid, air=float(scan.array.min()))
         lines = fit_intensity(steps, measured)
         array[channel] = apply_intensity(lines, moved)
-        if spec.foreground is not None and spec.foreground.channel in (None, channel):
-            known = lines[: max(0, spec.foreground.steps - spec.steps_on_scan)]
-            above = apply_intensity(known, moved) > spec.foreground.above
-            inside = above if inside is None else inside | above
+        if on_network is not None and on_network.channel in (None, channel):
+            known = lines[: on_network.steps - spec.steps_on_scan]
+            inside |= apply_intensity(known, moved) > on_network.above
     if found is not None:
-        array[len(whole) :] = found(geometry, placed)
+        labels = found(geometry, placed)
+        for channel, value in enumerate(spec.previous, start=len(whole)):
+            array[channel] = labels == value
     extent = spec.grid.rule == "extent"
     own, wanted = placed.spacing[::-1].tolist(), wanted_spacing(placed, spec.grid)
     alone = lone_axis(wanted, own, spec.output.apart) if extent else None
     part_seen = placed if extent else parts[0].geometry
-    if spec.foreground is None or inside is None or spec.foreground.grid == "scan":
+    if on_network is None:
         return Prepared(array, geometry, part_seen, alone=alone, notices=notices)
-    cut = around(inside, spec.foreground.margin)
+    cut = around(inside, on_network.margin)
     a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
     return Prepared(array[:, a, b, c], geometry, part_seen, cut, alone, notices)
 

@@ -14,15 +14,15 @@ from ..volume import Geometry, LabelMap, Volume
 from .grid import wanted_spacing
 from .nonzero import body
 
-Channels = Callable[[Geometry, Geometry], NDArray[np.float32]]
-"""(the network's grid, the part of the scan that it was laid over) -> ``(labels, axis 0, axis 1, axis 2)``."""
+Labels = Callable[[Geometry, Geometry], NDArray[np.int32]]
+"""(the network's grid, the part of the scan that it was laid over) -> values, ``(axis 0, axis 1, axis 2)``."""
 
 OUTSIDE = -1
 """Label of background outside the body, which is a class of its own when labels are resampled."""
 
 
-def previous_channels(previous: LabelMap, channels: Sequence[Volume], spec: ModelSpec) -> Channels:
-    """Makes the channels of ``spec.previous``: 1 where the label is, else 0.
+def previous_labels(previous: LabelMap, channels: Sequence[Volume], spec: ModelSpec) -> Labels:
+    """Brings what the earlier model found onto the network's grid.
 
     Args:
         previous: one layer, on the grid of the scan.
@@ -34,9 +34,9 @@ def previous_channels(previous: LabelMap, channels: Sequence[Volume], spec: Mode
     if spec.grid.crop == "nonzero":
         labels[(labels == 0) & ~body(channels)] = OUTSIDE
 
-    def channels_on(grid: Geometry, seen: Geometry) -> NDArray[np.float32]:
+    def labels_on(grid: Geometry, seen: Geometry) -> NDArray[np.int32]:
         alone = lone_axis(seen.spacing[::-1].tolist(), wanted_spacing(seen, spec.grid), spec.grid.apart)
-        moved = stretch_labels(resample(labels, geometry, seen, "nearest"), grid.shape, alone)
-        return np.stack([(moved == value).astype(np.float32) for value in spec.previous])
+        moved: NDArray[np.int32] = stretch_labels(resample(labels, geometry, seen, "nearest"), grid.shape, alone)
+        return moved
 
-    return channels_on
+    return labels_on

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError
+from ..spec import ModelSpec
 from ..volume import Geometry, Volume
+from .grid import network_grid
 
 
 @dataclass(frozen=True)
@@ -84,3 +86,19 @@ def _cut_out(volume: Volume, region: Region) -> Volume:
         geometry=geometry.cropped(first, last),
         acquired=None,
     )
+
+
+def seen_for(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | None:
+    """What the network sees for a region of interest: half a patch more on each side.
+
+    A network that takes the whole scan at once is always given the whole scan.
+    """
+    if region is None or spec.inference.patch is None:
+        return None
+    spacing = network_grid(volume.geometry, spec.grid).spacing[::-1].tolist()
+    return region.grown(max(n * mm for n, mm in zip(spec.inference.patch, spacing, strict=True)) / 2)
+
+
+def part_within(volume: Volume, region: Region | None) -> Geometry:
+    """The grid of the region's voxels; None: of the whole scan."""
+    return volume.geometry if region is None else cut_out((volume,), region)[0].geometry

@@ -82,6 +82,17 @@ def test_a_bundle_is_refused_trusted_run_elsewhere_and_refused_after_one_changed
     assert not facts.exists()
 
 
+@pytest.mark.parametrize("count", [0, 40])
+def test_where_and_how_many_the_weights_are_is_the_bundles_own_business(tmp_path: Path, count: int) -> None:
+    bundle = own_code_bundle(tmp_path / "bundle")
+    (bundle / "models").rename(bundle / "weights")
+    for n in range(count):
+        (bundle / "models").mkdir(exist_ok=True)
+        (bundle / "models" / f"{n}.onnx").write_bytes(bytes([n]))
+    assert trust(bundle, "--yes").exit_code == 0
+    assert open_model(bundle).trusted
+
+
 def test_a_consent_is_taken_back(tmp_path: Path) -> None:
     bundle = own_code_bundle(tmp_path / "bundle")
     assert trust(bundle, "--yes").exit_code == 0

@@ -55,6 +55,15 @@ def test_the_store_takes_its_zip_with_the_files_in_a_folder_or_not(tmp_path: Pat
         assert store.add(Path(archive), name=name).package is not None
 
 
+def test_line_ends_and_lengths_in_names_are_no_reason_to_refuse_a_model(tmp_path: Path) -> None:
+    rows = ['1,"left\nkidney"', "2," + "long " * 90, "3,liver\u202e"]
+    settings = config(2, extra_modalities={"T2\n": "mri"})
+    spec = open_model(labelled(write_model(tmp_path / "-m", settings), *rows)).spec
+    assert [label.name[:11] for label in spec.labels] == ["left kidney", "long long l", "liver"]
+    assert spec.channels[1].name == "T2"
+    assert spec.name == "m"
+
+
 def test_labels_have_the_codes_of_the_table(tmp_path: Path) -> None:
     rows = [f"2,kidney_left,{KIDNEY}", f"1,,{EDEMA}", "3,something else"]
     first, second, third = open_model(labelled(write_model(tmp_path / "m", config()), *rows)).spec.labels

@@ -12,15 +12,17 @@ import torch
 from click.testing import CliRunner
 
 from fixtures.nnunet_folder import arguments, fullres, made_network, results_folder
+from MedDLCore.admission import Options
 from MedDLCore.cli.models import models
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models import load_networks, open_model
+from MedDLCore.models import ModelStore, load_networks, open_model, opened
 from MedDLCore.models.description import description_of, spec_from_description
+from MedDLCore.models.networks import build_network
 from MedDLCore.models.nnunet.totalsegmentator import HOME, WEIGHTS, installed_names
 from MedDLCore.models.package import holds_package
-from MedDLCore.pipeline import Options, load, plan, segment
+from MedDLCore.pipeline import load, plan, segment
 from MedDLCore.preprocess import Region
-from MedDLCore.spec import Channel, FixedZScore, Grid, Inference, Output, Percentiles, Scale, ZScore
+from MedDLCore.spec import Channel, FixedZScore, Grid, Inference, Network, Output, Percentiles, Scale, ZScore
 from MedDLCore.volume import Geometry, Volume
 
 FULLRES = "nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -56,6 +58,23 @@ def test_plans_become_a_description_of_every_station(tmp_path: Path) -> None:
     assert spec.steps_on_scan == 1
     assert [weights.file for weights in spec.weights] == [f"fold_{n}/checkpoint_final.pth" for n in (0, 1)]
     assert package.notices == ()
+
+
+def test_line_ends_and_lengths_in_the_texts_of_a_data_set_are_no_reason_to_refuse_it(tmp_path: Path) -> None:
+    def change(dataset: dict[str, Any]) -> None:
+        dataset |= {
+            "name": "Liver\nand spleen",
+            "release": "1.0\n",
+            "description": "long " * 900,
+            "reference": "a\r\nb",
+        }
+        dataset["labels"] = {"background": 0, "liver\n\x1b[2J": 1, "spleen " * 60: 2}
+        dataset["channel_names"] = {"0": "CT\n"}
+
+    spec = open_model(results_folder(tmp_path / FULLRES, dataset=change)).spec
+    assert (spec.title, spec.version, spec.citation) == ("Liver and spleen", "1.0", "a b")
+    assert spec.labels[0].name == "liver [2J" and spec.labels[1].name.startswith("spleen spleen")
+    assert spec.channels[0].name == "CT"
 
 
 def test_the_description_survives_json(tmp_path: Path) -> None:
@@ -353,7 +372,6 @@ ABSURD_DATASETS: dict[str, Any] = {
     "a value that is a text": lambda d: d.update(labels={"background": 0, "liver": "one", "spleen": 2}),
     "a value twice": lambda d: d.update(labels={"background": 0, "liver": 1, "spleen": 1}),
     "a name of nothing": lambda d: d.update(labels={"background": 0, " ": 1, "spleen": 2}),
-    "a name with a line break": lambda d: d.update(labels={"background": 0, "a\nb": 1, "spleen": 2}),
     "regions without an order": lambda d: d.update(labels={"background": 0, "all": [1, 2], "spleen": 2}),
     "regions that are painted alike": lambda d: d.update(
         labels={"background": 0, "all": [1, 2], "spleen": 2}, regions_class_order=[1, 1]
@@ -460,3 +478,48 @@ def test_the_command_line_describes_it(tmp_path: Path) -> None:
     assert "liver, spleen" in shown.output
     assert "StagedUNet" in shown.output
     assert "3 x 1 x 1 mm" in shown.output
+
+
+def test_a_configuration_in_two_dimensions_loads_and_takes_patches_of_one_slice(tmp_path: Path) -> None:
+    """Guards two ways to run a network on slices, of which each took the other's patches."""
+
+    def flat(plans: dict[str, Any]) -> None:
+        fullres(plans).update(patch_size=[16, 16], spacing=[1.0, 1.0])
+        arguments(plans).update(
+            conv_op="torch.nn.modules.conv.Conv2d",
+            norm_op="torch.nn.modules.instancenorm.InstanceNorm2d",
+            kernel_sizes=[[3, 3], [3, 3]],
+            strides=[[1, 1], [2, 2]],
+        )
+
+    sizes = {"features": [4, 6], "kernels": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]], "blocks": 1}
+    given = {"inputs": 1, "outputs": 3, "decoder_blocks": 1, "norm_arguments": {"eps": 1e-5, "affine": True}, **sizes}
+    network = build_network(Network("StagedUNet", given))
+    folder = results_folder(
+        tmp_path / FULLRES,
+        flat,
+        network=network,
+        checkpoint=lambda c: c.update(inference_allowed_mirroring_axes=(0, 1)),
+    )
+    package = open_model(folder)
+    assert package.spec.inference.patch == (1, 16, 16) and package.spec.inference.mirror_axes == (1, 2)
+    [loaded] = load_networks(package)
+    image = torch.randn(1, 1, 1, 16, 16)
+    assert torch.equal(loaded(image)[:, :, 0], network.eval()(image[:, :, 0]))
+
+
+def test_a_list_reads_the_weights_of_a_foreign_model_once_until_a_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ModelStore(tmp_path / "store")
+    folder = store.add(a_cascade(tmp_path / "Dataset007_Made").parent, name="made").folder
+    first = store.list()[0].package
+    assert first is not None and first.previous is not None and first == open_model("made", store)
+    with monkeypatch.context() as patched:
+        patched.setattr(opened, "open_folder", lambda _: pytest.fail("was read again"))
+        assert store.list()[0].package == first
+    (checkpoint, *_) = folder.rglob("*.pth")
+    checkpoint.write_bytes(b"")
+    assert store.list()[0].error is not None
+    store.remove("made")
+    assert store.list() == [] and not list(store.path.iterdir())

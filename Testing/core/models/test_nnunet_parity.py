@@ -13,9 +13,10 @@ import pytest
 from fixtures.balls import turned
 from fixtures.nnunet_predictor import nnunet_result
 from fixtures.nnunet_training import Dataset, Trained, cascaded, masked, old_style, phantom, residual, write_image
+from MedDLCore.admission import Options
 from MedDLCore.errors import Code
 from MedDLCore.models import ModelStore, open_model, pack
-from MedDLCore.pipeline import Options, load, segment
+from MedDLCore.pipeline import load, segment
 from MedDLCore.readers import read
 from MedDLCore.spec import ZScore
 

@@ -53,7 +53,7 @@ def test_a_folder_and_a_zip_are_added_and_listed_with_their_size(
     assert added.package.sha256 == again.package.sha256
     assert added.size == sum(p.stat().st_size for p in source.rglob("*") if p.is_file())
     assert load_networks(open_model("from-zip", store))
-    assert names(store.path) == ["from-zip", "threshold"]
+    assert names(store.path) == [".opened", "from-zip", "threshold"]
 
 
 def test_what_a_mac_adds_to_a_zip_is_left_out(store: ModelStore, source: Path, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from torch import nn
 from fixtures.balls import THRESHOLD, ball, ball_mask, turned
 from fixtures.models import BALL, model, spec, threshold_network
 from MedDLCore import pipeline
+from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.inference import peak_memory, sliding
-from MedDLCore.pipeline import Options, plan, segment
+from MedDLCore.pipeline import plan, segment
 from MedDLCore.preprocess import Region
 from MedDLCore.spec import CleanUp, Grid, Inference
 from MedDLCore.volume import Geometry, Label, Volume

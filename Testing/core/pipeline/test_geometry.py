@@ -10,8 +10,9 @@ from torch import nn
 from core.test_resample import all_orientations
 from fixtures.balls import THRESHOLD, ball, ball_mask, centroid, turned
 from fixtures.models import model, spec, threshold_network
+from MedDLCore.admission import Options
 from MedDLCore.metrics import dice
-from MedDLCore.pipeline import Options, segment
+from MedDLCore.pipeline import segment
 from MedDLCore.preprocess import Region
 from MedDLCore.resample import resample
 from MedDLCore.spec import Grid, Inference, Output

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fixtures.models import model, spec, threshold_network
+from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.pipeline import Options, segment
+from MedDLCore.pipeline import segment
 from MedDLCore.preprocess import Region, prepare
 from MedDLCore.spec import Channel, Foreground, Grid, Inference, ModelSpec, Scale, ZScore
 from MedDLCore.volume import Geometry, Volume

@@ -25,6 +25,7 @@ from MedDLCore.spec import (
     Channel,
     Clip,
     FixedZScore,
+    Foreground,
     Grid,
     IntensityStep,
     ModelSpec,
@@ -280,6 +281,43 @@ def test_preparing_never_takes_more_memory_than_planned(
     finally:
         tracemalloc.stop()
     assert peak <= preparing_memory([volume], spec, region) + 200_000
+
+
+NNUNET = Grid(
+    orientation=None, rule="extent", crop="nonzero", interpolation="cubic", apart=3.0, spacing=(1.2, 1.2, 1.2)
+)
+AUTO3DSEG = Grid(orientation="RAS", rule="first_voxel", spacing=(1.5, 1.5, 1.5))
+FOREIGN: dict[str, dict[str, Any]] = {
+    "nnU-Net, CT": {"channels": (Channel("a", "CT", (FixedZScore(-1, 1, 0, 1),)),), "grid": NNUNET},
+    "nnU-Net, MR": {"channels": tuple(Channel(name, None, (ZScore(body=True),)) for name in "abc"), "grid": NNUNET},
+    "Auto3DSeg": {
+        "intensity": (ZScore(nonzero=True),),
+        "grid": AUTO3DSEG,
+        "foreground": Foreground(steps=1, margin=10, grid="scan", axes="stored"),
+    },
+    "steps of its own": {
+        "channels": (Channel("a", None, (Clip(-1, 1), Percentiles(1, 99), ZScore())),),
+        "grid": Grid(orientation="RAS", spacing=(1.1, 1.1, 1.1)),
+        "statistics": "grid",
+        "steps_on_scan": 0,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_preparing_for_a_foreign_model_never_takes_more_memory_than_planned(name: str) -> None:
+    spec = a_spec(**{"steps_on_scan": 1, **FOREIGN[name]})
+    array = np.random.default_rng(0).normal(0, 100, (60, 64, 62)).astype(np.int16)
+    array[:4] = 0
+    volumes = [Volume(array.copy(), Geometry.from_parts(array.shape, (1, 1, 1))) for _ in spec.channels]
+    prepare(volumes, spec)  # what it imports does not count
+    tracemalloc.start()
+    try:
+        prepare(volumes, spec)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak <= preparing_memory(volumes, spec) + 100_000
 
 
 def test_statistics_over_the_networks_grid_count_its_padding_and_not_the_region() -> None:

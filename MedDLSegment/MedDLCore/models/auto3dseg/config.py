@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ...errors import Code, MedDLError
+from ...text import shown
 
 Kind = TypeVar("Kind")
 
@@ -66,7 +67,7 @@ class Config:
             return default
         result = read(value)
         if result is None:
-            raise self.refused(key, f"is {str(value)[:80]!r}, which it cannot be")
+            raise self.refused(key, f"is {shown(value)}, which it cannot be")
         return result
 
 

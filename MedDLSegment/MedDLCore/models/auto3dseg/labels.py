@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import Code, MedDLError, Notice
+from ...spec_rules import LONGEST_LABEL
+from ...text import one_line, shown
 from ...volume import Concept, Label, Terminology
 from ..anatomy import structure_named
 from ..colours import colour
@@ -38,7 +40,7 @@ def read_labels(path: Path, classes: int) -> tuple[tuple[Label, ...], tuple[Noti
     for line, row in _rows(path):
         text = (row.get("LabelValue") or "").strip()
         if not text.isdecimal() or not 0 < int(text[:9]) <= classes:
-            raise _invalid(path, line, f"LabelValue is {text[:40]!r}; the network has {classes} classes")
+            raise _invalid(path, line, f"LabelValue is {shown(text)}; the network has {classes} classes")
         value = int(text)
         if value in labels:
             raise _invalid(path, line, f"LabelValue {value} is there twice")
@@ -65,7 +67,7 @@ def _rows(path: Path) -> list[tuple[int, Mapping[str, str]]]:
 
 def _label(value: int, row: Mapping[str, str], terminology: Terminology | None) -> Label:
     meaning = terminology.type.meaning if terminology else ""
-    name = (row.get("Name") or "").strip() or meaning or f"class {value}"
+    name = one_line(row.get("Name") or "", LONGEST_LABEL) or meaning or f"class {value}"
     known = structure_named(name) or structure_named(meaning)
     return Label(value, name, (known.color if known else None) or colour(value), terminology)
 
@@ -79,7 +81,7 @@ def _codes(row: Mapping[str, str]) -> Terminology | None:
 
 def _concept(row: Mapping[str, str], sequence: str) -> Concept | None:
     parts = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
-    value, scheme, meaning = ((row.get(f"{sequence}.{part}") or "").strip() for part in parts)
+    value, scheme, meaning = (one_line(row.get(f"{sequence}.{part}") or "", LONGEST_LABEL) for part in parts)
     return Concept(value, scheme, meaning or value) if value and scheme else None
 
 

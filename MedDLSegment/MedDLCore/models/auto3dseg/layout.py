@@ -18,7 +18,6 @@ which a checkpoint does not say.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,8 @@ from ...spec import (
     Triple,
     Weights,
 )
+from ...spec_rules import LONGEST_LABEL, plain_name
+from ...text import one_line, shown
 from ..weights import read_checkpoint
 from .config import Config
 from .labels import read_labels
@@ -84,7 +85,7 @@ def read_auto3dseg_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     labels, notices = read_labels(folder / LABELS, classes)
     prepared = _regions_prepared(config, inputs) if output.activation == "regions" else _prepared(config, inputs)
     spec = ModelSpec(
-        name=re.sub(r"[^A-Za-z0-9._-]+", "_", folder.resolve().name).lstrip("._")[:64] or "auto3dseg",
+        name=plain_name(folder.resolve().name, "auto3dseg"),
         network=network,
         weights=(Weights(CHECKPOINT),),
         labels=labels,
@@ -112,12 +113,12 @@ def _network(config: Config) -> tuple[Network, int, int]:
     target = str(arguments.pop("_target_", ""))
     name = next((n for n in NETWORKS for module in MODULES if target == module + n), None)
     if name is None:
-        raise described.refused("_target_", f"is {target[:80]!r}; MedDL reads {' and '.join(NETWORKS)}")
+        raise described.refused("_target_", f"is {shown(target)}; MedDL reads {' and '.join(NETWORKS)}")
     arguments["norm"] = _norm(arguments.get("norm", "batch"))
     counts = [described.value(key) for key in ("in_channels", "out_channels")]
     for key, count in zip(("in_channels", "out_channels"), counts, strict=True):
         if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < 65536:
-            raise described.refused(key, f"is {str(count)[:80]!r}, which is no number of channels")
+            raise described.refused(key, f"is {shown(count)}, which is no number of channels")
     return Network(name, arguments), counts[0], counts[1]
 
 
@@ -132,7 +133,7 @@ def _norm(norm: Any) -> Any:
 def _refuse_code(config: Config, key: str, value: Any, depth: int = 0) -> None:
     """MONAI's configuration runs a string that begins with ``$``, and looks up what follows an ``@``."""
     if isinstance(value, str) and (value.startswith(("$", "%")) or "@" in value):
-        raise config.refused(key, f"is {value[:80]!r}: code or a reference, which are not followed")
+        raise config.refused(key, f"is {shown(value)}: code or a reference, which are not followed")
     if isinstance(value, Mapping):
         value = list(value.items())
     if isinstance(value, (list, tuple)):
@@ -197,7 +198,10 @@ def _prepared(config: Config, inputs: int) -> _Prepared:
     first = steps_of(config, mode, "normalize_mode")
     others = [steps_of(config, extra.text(name), f"extra_modalities.{name}") for name in names]
     channels = [_channel(config, "image" if names else _modality(config) or "image", None)]
-    channels += [_channel(config, name, steps) for name, steps in zip(names, others, strict=True)]
+    channels += [
+        _channel(config, one_line(name, LONGEST_LABEL) or "image", steps)
+        for name, steps in zip(names, others, strict=True)
+    ]
     most = max(len(steps) for steps in (first, *others))
     steps = len(first) if names else 0  # the box of a single input is that of its own values
     foreground = Foreground(steps=steps, margin=MARGIN, channel=0, grid="scan", axes="stored")
@@ -215,7 +219,7 @@ def _regions_prepared(config: Config, inputs: int) -> _Prepared:
 
 
 def _channel(config: Config, name: str, steps: Sequence[IntensityStep] | None) -> Channel:
-    return Channel(name, _modality(config), None if steps is None else tuple(steps))
+    return Channel(one_line(name, LONGEST_LABEL) or "image", _modality(config), None if steps is None else tuple(steps))
 
 
 def _modality(config: Config) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...spec import FromMinimum, IntensityStep, Scale, Squash, ZScore
+from ...text import shown
 from .config import Config
 
 MODES = {"range": "range", "ct": "range", "meanstd": "meanstd", "mri": "meanstd", "meanstdtanh": "meanstdtanh"} | {
@@ -42,4 +43,4 @@ def steps_of(config: Config, mode: str, key: str) -> tuple[IntensityStep, ...]:
         return ZScore(nonzero=True), Squash("tanh3")
     if kind == "pet":
         return FromMinimum(), Squash("logistic")
-    raise config.refused(key, f"is {mode[:80]!r}, which is none of {', '.join(MODES)}")
+    raise config.refused(key, f"is {shown(mode)}, which is none of {', '.join(MODES)}")

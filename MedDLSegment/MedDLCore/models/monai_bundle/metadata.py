@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import colorsys
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +10,22 @@ from typing import Any
 
 from ...errors import Code, Notice
 from ...spec import Channel
-from ...spec_rules import LONGEST_NAME
+from ...spec_rules import LONGEST_LABEL, LONGEST_LINE, LONGEST_NAME
+from ...text import one_line
 from ...volume import Label
 from ..anatomy import colored
+from ..colours import colour
 
 MODALITIES = {"CT": "CT", "MR": "MR", "MRI": "MR", "PET": "PT", "PT": "PT"}
 """A bundle's words for modalities, and DICOM's."""
 
 BACKGROUND = "background"
+
+MOST_FIGURES = 100
+"""Measurements that are kept."""
+
+MOST_CITED = 10_000
+"""Characters of all references together."""
 
 LICENCES = {
     "Apache License": "Apache-2.0",
@@ -30,14 +38,11 @@ LICENCES = {
 }
 """How a licence's text begins, and its SPDX name."""
 
-GOLDEN = 0.618033988749895
-"""Hues this far apart on the circle differ from each other however many there are."""
-
 
 def text(metadata: Mapping[str, Any], key: str) -> str:
-    """A text of the metadata; empty where there is none."""
+    """A text of the metadata in one line; empty where there is none."""
     value = metadata.get(key)
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    return one_line(value, LONGEST_LINE) if isinstance(value, str) else ""
 
 
 def identifier(title: str) -> str:
@@ -49,7 +54,8 @@ def identifier(title: str) -> str:
 def citation(metadata: Mapping[str, Any]) -> str:
     """The references."""
     references = metadata.get("references")
-    return " ".join(r for r in references if isinstance(r, str)) if isinstance(references, list) else ""
+    known = [r for r in references if isinstance(r, str)] if isinstance(references, list) else []
+    return one_line(" ".join(known), MOST_CITED)
 
 
 def licence(metadata: Mapping[str, Any], folder: Path) -> str:
@@ -63,7 +69,7 @@ def licence(metadata: Mapping[str, Any], folder: Path) -> str:
                 return name
         lines = [line.strip() for line in start.splitlines() if line.strip()]
         if lines:
-            return lines[0][:200]
+            return one_line(lines[0], LONGEST_LINE)
     return text(metadata, "license") or text(metadata, "licence")
 
 
@@ -72,7 +78,11 @@ def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:
     measured = metadata.get("eval_metrics")
     if not isinstance(measured, Mapping):
         return {}
-    return {str(key): value for key, value in measured.items() if isinstance(value, (int, float, str))}
+    plain = {key: value for key, value in measured.items() if isinstance(value, (int, float, str))}
+    return {
+        one_line(key, LONGEST_LABEL): one_line(value, LONGEST_LABEL) if isinstance(value, str) else value
+        for key, value in itertools.islice(plain.items(), MOST_FIGURES)
+    }
 
 
 def channels(metadata: Mapping[str, Any], count: int) -> tuple[Channel, ...]:
@@ -111,7 +121,7 @@ def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tu
             continue
         if not name:
             unnamed.append(value)
-        found.append(Label(value, name or f"class {value}", _colour(len(found))))
+        found.append(Label(value, name or f"class {value}", colour(value)))
     if not unnamed:
         return colored(found), ()
     notice = Notice(Code.MODEL_LABELS, f"metadata.json does not name {len(unnamed)} of {len(found)} structures.")
@@ -133,12 +143,7 @@ def _numbered(names: object) -> dict[int, str]:
     if not isinstance(names, Mapping):
         return {}
     return {
-        int(key): "".join(c for c in name if c.isprintable()).strip()
+        int(key): one_line(name, LONGEST_LABEL)
         for key, name in names.items()
         if str(key).isdecimal() and len(str(key)) < 6 and isinstance(name, str)
     }
-
-
-def _colour(n: int) -> tuple[int, int, int]:
-    red, green, blue = colorsys.hsv_to_rgb((n * GOLDEN) % 1, 0.55 + 0.15 * (n % 3), 0.9 - 0.12 * (n // 3 % 3))
-    return round(255 * red), round(255 * green), round(255 * blue)

@@ -1,7 +1,6 @@
 """The U-Net of nnU-Net, plain and with a residual encoder: logits of the input's size, without deep supervision.
 
 Checkpoints hold weights for the outputs of every resolution, and the encoder's twice; the modules have the same names.
-A network in two dimensions goes through a volume slice by slice along network axis 0.
 """
 
 from __future__ import annotations

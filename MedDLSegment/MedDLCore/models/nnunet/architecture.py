@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...spec import Network
+from ...text import shown
 from .plans import PLANS_JSON
-from .refusal import refused, shown
+from .refusal import refused
 from .values import Table
 
 BLOCKS = {"PlainConvUNet": "n_conv_per_stage", "ResidualEncoderUNet": "n_blocks_per_stage"}

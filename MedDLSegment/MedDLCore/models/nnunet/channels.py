@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...spec import Channel, FixedZScore, IntensityStep, Percentiles, Scale, ZScore
-from .refusal import LONGEST, printable, refused, shown
+from ...spec_rules import LONGEST_LABEL
+from ...text import one_line, shown
+from .refusal import refused
 from .values import Table
 
 MODALITIES = {
@@ -40,10 +42,9 @@ def _names(dataset: Table) -> list[str]:
     wanted = [str(n) for n in range(len(table.values))]
     if sorted(table.values) != sorted(wanted) or not wanted:
         raise refused(dataset.file, f"{table.where} does not number its channels from 0")
-    names = [table.text(key) for key in wanted]
-    for name in names:
-        if not name.strip() or printable(name, LONGEST) != name:
-            raise refused(dataset.file, f"{shown(name)} is not a name of a channel")
+    names = [one_line(table.text(key), LONGEST_LABEL) for key in wanted]
+    if not all(names):
+        raise refused(dataset.file, f"{table.where} has a channel without a name")
     return names
 
 

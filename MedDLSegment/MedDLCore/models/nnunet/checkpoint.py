@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...text import shown
 from ..weights import read_checkpoint
-from .refusal import refused, shown
+from .refusal import refused
 
 
 @dataclass(frozen=True)

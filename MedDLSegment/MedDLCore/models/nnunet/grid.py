@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ...spec import FloatTriple, Grid, Triple
+from ...text import shown
 from .plans import PLANS_JSON
-from .refusal import refused, shown
+from .refusal import refused
 from .values import Table
 
 ORIENTATIONS: dict[str, str | None] = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Code, Notice
+from ...spec_rules import LONGEST_LABEL
+from ...text import one_line, shown
 from ...volume import Label
 from ..anatomy import colored
 from ..colours import colour
-from .refusal import refused, shown
+from .refusal import refused
 from .values import Table
 
 DATASET_JSON = "dataset.json"
@@ -50,8 +53,7 @@ def read_labels(dataset: Table) -> Labels:
         return _regions(dataset, named, foreground)
     if foreground != tuple(range(1, len(named) + 1)):
         raise refused(dataset.file, f"the labels' values {shown(list(foreground))} are not 1, 2, 3 and so on")
-    labels = sorted((values[0], name) for name, values in named.items())
-    return Labels(colored(Label(value, name, colour(value)) for value, name in labels), (), foreground)
+    return Labels(_labels({values[0]: name for name, values in named.items()}), (), foreground)
 
 
 def _regions(dataset: Table, named: dict[str, list[int]], foreground: tuple[int, ...]) -> Labels:
@@ -59,9 +61,13 @@ def _regions(dataset: Table, named: dict[str, list[int]], foreground: tuple[int,
     paint = dataset.whole_numbers("regions_class_order", len(regions))
     if len(set(paint)) != len(paint) or not all(0 < value < 65536 for value in paint):
         raise dataset.wrong("regions_class_order", f"is {shown(paint)}, not a different value for each region")
-    labels = tuple(Label(value, name, colour(value)) for value, name in sorted(zip(paint, regions, strict=True)))
+    labels = _labels(dict(zip(paint, regions, strict=True)))
     message = "The labels are regions; a region's segment is without those that are painted over it."
     return Labels(labels, tuple(paint), foreground, (Notice(Code.MODEL_LABELS, message),))
+
+
+def _labels(names: Mapping[int, str]) -> tuple[Label, ...]:
+    return colored(Label(value, one_line(name, LONGEST_LABEL), colour(value)) for value, name in sorted(names.items()))
 
 
 def _values(dataset: Table, name: str, value: Any) -> list[int]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...errors import Code, MedDLError, Notice
 from ...spec import Inference, ModelSpec, Output, Weights
-from ...spec_rules import LONGEST_NAME
+from ...spec_rules import LONGEST_LINE, plain_name
+from ...text import one_line, shown
 from ..described import Described
 from ..description import read_json
 from .architecture import check_patch, network
@@ -19,7 +20,7 @@ from .folders import CHECKPOINTS, checkpoints
 from .grid import apart_on_the_way_back, check_label_resampling, grid, patch_size
 from .labels import DATASET_JSON, Labels, read_labels
 from .plans import PLANS_JSON, configuration
-from .refusal import LONGEST, printable, refused, shown
+from .refusal import refused
 from .values import Table
 
 TRAINERS = re.compile(
@@ -30,7 +31,7 @@ TRAINERS = re.compile(
 )
 """Trainers that train nnU-Net's own architecture in another way: they leave the network as the plans describe it."""
 
-LONGEST_TEXT = 2000
+LONGEST_TRAINER = 80
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,13 @@ def read_results(folder: Path) -> Results:
     if previous:
         check_label_resampling(chosen, laid.apart)
     spec = ModelSpec(
-        name=_name(plans, facts.configuration),
-        title=_text(dataset, "name") or printable(plans.text("dataset_name"), LONGEST_TEXT),
+        name=plain_name(f"{plans.text('dataset_name')}_{facts.configuration}", "nnunet"),
+        title=_text(dataset, "name") or one_line(plans.text("dataset_name"), LONGEST_LINE),
         version=_text(dataset, "release"),
         description=_text(dataset, "description"),
         licence=_text(dataset, "licence") or _text(dataset, "license"),
         citation=_text(dataset, "reference"),
-        source=f"nnU-Net, {printable(facts.trainer, LONGEST)}",
+        source=f"nnU-Net, {one_line(facts.trainer, LONGEST_TRAINER)}",
         channels=inputs,
         network=net,
         weights=tuple(Weights(path.relative_to(folder).as_posix()) for path in files),
@@ -131,12 +132,7 @@ def _assumed(checkpoint: Path, facts: Facts) -> tuple[Notice, ...]:
     return tuple(notices)
 
 
-def _name(plans: Table, configuration_name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{plans.text('dataset_name')}_{configuration_name}").lstrip("._")
-    return plain[:LONGEST_NAME] or "nnunet"
-
-
 def _text(dataset: Table, key: str) -> str:
     """What a data set says about itself, where it is a text."""
     value: Any = dataset.get(key)
-    return printable(value, LONGEST_TEXT) if isinstance(value, str) else ""
+    return one_line(value, LONGEST_LINE) if isinstance(value, str) else ""

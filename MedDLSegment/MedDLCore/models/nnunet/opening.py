@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import Code, MedDLError, Notice
+from ...text import shown
 from ..described import Described
 from .folders import beside, configuration_of, results_folders
 from .layout import read_results
 from .parts import merged, tasks_in_parts
-from .refusal import refused, shown
+from .refusal import refused
 
 PREFERRED = ("3d_fullres", "3d_cascade_fullres", "3d_lowres", "2d")
 """Of several configurations of one data set: the one that is taken, the first of these."""

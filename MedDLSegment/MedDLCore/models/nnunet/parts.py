@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ...errors import Code, MedDLError
 from ...spec import Weights
-from ...spec_rules import LONGEST_NAME
+from ...spec_rules import plain_name
 from ...volume import Label
+from ..anatomy import colored
 from ..colours import colour
 from ..described import Described
 
@@ -65,6 +66,6 @@ def merged(folder: Path, parts: Sequence[Described], name: str) -> Described:
         weights += [
             replace(file, file=(part.folder / file.file).relative_to(folder).as_posix()) for file in part.spec.weights
         ]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._")[:LONGEST_NAME] or first.name
-    spec = replace(first, name=plain, title=name, labels=tuple(labels.values()), weights=tuple(weights))
+    plain = plain_name(name, first.name)
+    spec = replace(first, name=plain, title=name, labels=colored(labels.values()), weights=tuple(weights))
     return Described(spec, folder, tuple(dict.fromkeys(n for part in parts for n in part.notices)), parts=tuple(parts))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .refusal import refused, shown
+from ...text import shown
+from .refusal import refused
 from .values import Table
 
 PLANS_JSON = "plans.json"

@@ -6,9 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .refusal import LONGEST, printable, refused, shown
+from ...text import one_line, shown
+from .refusal import refused
 
 LARGEST = 2**31
+
+LONGEST_KEY = 80
+"""Characters of a key that a message names."""
 
 
 class Table:
@@ -28,7 +32,7 @@ class Table:
 
     def path(self, key: str) -> str:
         """The key with those above it."""
-        return f"{self.where}.{printable(key, LONGEST)}".lstrip(".")
+        return f"{self.where}.{one_line(key, LONGEST_KEY)}".lstrip(".")
 
     def get(self, key: str) -> Any:
         """The value as it is, unchecked; None where there is none."""

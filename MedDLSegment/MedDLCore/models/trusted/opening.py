@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import Code, MedDLError, Notice
 from ...spec import ModelSpec, Network, Output, Weights
+from ...spec_rules import MOST_WEIGHTS
 from ..anatomy import coded
 from ..description import read_json
 from ..monai_bundle import metadata as about
@@ -55,7 +56,8 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
     exclusive = outputs == 1 or _begins_with_background(metadata)
     labels, notices = about.labels(metadata, max(outputs, 2) if exclusive else outputs, exclusive)
     title = about.text(metadata, "name") or about.text(metadata, "task")
-    weights = tuple(Weights(file.name, file.sha256) for file in files.files if file.name.startswith("models/"))
+    models = [file for file in files.files if file.name.startswith("models/")] or files.files
+    weights = tuple(Weights(file.name, file.sha256) for file in models[:MOST_WEIGHTS])  # its code knows which it takes
     spec = ModelSpec(
         name=about.identifier(title),
         title=title,

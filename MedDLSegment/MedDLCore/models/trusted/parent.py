@@ -49,7 +49,7 @@ def run_trusted(
 
     Args:
         package: of ``open_trusted``. Its files are compared once more before they run.
-        volumes: one for each channel, all on one grid; or one with several channels.
+        volumes: one ``(K, J, I)`` volume for each channel, all on one grid.
         device: torch's name of the device.
         on_progress: told of progress; what it raises ends the run.
 
@@ -66,11 +66,9 @@ def run_trusted(
         raise MedDLError(Code.MODEL_UNTRUSTED, f"A file of {package.spec.name} has just changed. Nothing of it ran.")
     geometry = volumes[0].geometry
     with _private_folder() as scratch:
-        channels = [channel for volume in volumes for channel in volume.array.reshape(-1, *geometry.shape)]
-        files = []
-        for n, channel in enumerate(channels):
-            files.append(f"channel_{n}.npy")
-            np.save(scratch / files[-1], np.ascontiguousarray(channel.T), allow_pickle=False)
+        files = [f"channel_{n}.npy" for n in range(len(volumes))]
+        for file, volume in zip(files, volumes, strict=True):
+            np.save(scratch / file, np.ascontiguousarray(volume.array.T), allow_pickle=False)
         request = {
             "bundle": str(package.folder.resolve()),
             "channels": files,

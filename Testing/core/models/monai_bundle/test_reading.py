@@ -255,6 +255,19 @@ def test_metadata_that_say_nothing_useful_decide_nothing(metadata: dict[str, Any
     assert [label.name for label in package.spec.labels] == ["class 1", "class 2", "class 3"]
 
 
+def test_line_ends_controls_and_lengths_in_the_metadata_are_no_reason_to_refuse_a_bundle(tmp_path: Path) -> None:
+    classes = ("background", "liver\n", "spleen\x1b[2J", "long " * 90)
+    folder = write_bundle(tmp_path / "b", inference_json(), NETWORK, classes, inputs=("CT\r\n",))
+    about = {"version": "1\n", "references": ["a\nb", "c" * 99_999], "eval_metrics": {"dice\n": "0.9\n", "x" * 999: 1}}
+    metadata = json.loads((folder / "configs" / "metadata.json").read_text()) | about | {"description": "long " * 999}
+    (folder / "configs" / "metadata.json").write_text(json.dumps(metadata))
+    (folder / "LICENSE").write_bytes(b"\x1b[2J" + b"our own " * 999)
+    spec = open_model(folder).spec
+    assert [label.name[:10] for label in spec.labels] == ["liver", "spleen[2J", "long long "]
+    assert (spec.version, spec.channels[0].name, spec.measured["dice"]) == ("1", "CT", "0.9")
+    assert spec.citation.startswith("a b ccc")
+
+
 def test_a_checkpoint_with_the_state_under_a_name_is_loaded(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b", inference_json(), NETWORK)
     network = build_network(open_model(folder).spec.network)

@@ -1,0 +1,110 @@
+"""Whether a case may run with a model: what is refused, and what is warned of, before the network runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import Code, MedDLError, Notice
+from .preprocess import Region, cut_off, cut_out, laid_over, network_grid, seen_for, split_channels
+from .readers.values import check_hounsfield
+from .spec import ModelSpec
+from .volume import Label, Volume
+
+if TYPE_CHECKING:
+    from .inference import Plan
+
+TIGHT = 0.8
+"""Part of the free memory above which a run warns."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person chooses for a run.
+
+    Attributes:
+        structures: names of the labels to keep; empty: all.
+        region: only this part of the scan. What lies outside it is background before the model's clean-up, as if the
+            scan ended there: the largest component is the largest within the region.
+        allow: refusals that the person overrides, for this run.
+    """
+
+    structures: tuple[str, ...] = ()
+    region: Region | None = None
+    allow: frozenset[Code] = frozenset()
+
+
+def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:
+    """Decides whether a case may run with a model.
+
+    Returns:
+        The readers' warnings and those of this model for this scan.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, WRONG_MODALITY, TOO_THIN, REGION_OUTSIDE, LABEL_UNKNOWN.
+    """
+    chosen_labels(spec, options.structures)
+    notices = [notice for volume in volumes for notice in volume.notices]
+    for channel, volume in zip(spec.channels, split_channels(volumes, spec), strict=True):
+        wanted = channel.modality
+        if wanted is None:
+            continue
+        if volume.modality is None:
+            notices.append(
+                Notice(Code.MODALITY_UNKNOWN, f"The file of {channel.name!r} does not say that it is {wanted}.")
+            )
+            if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
+                notices.append(dubious)
+        elif volume.modality != wanted:
+            message = f"The model {spec.name} is for {wanted}; the volume for {channel.name!r} is {volume.modality}."
+            if Code.WRONG_MODALITY not in options.allow:
+                raise MedDLError(Code.WRONG_MODALITY, message)
+            notices.append(Notice(Code.WRONG_MODALITY, message))
+    shape = volumes[0].geometry.shape
+    if any(n < least for n, least in zip(shape, spec.minimum_shape, strict=True)):
+        sizes = ["x".join(map(str, s[::-1])) for s in (shape, spec.minimum_shape)]
+        message = f"The scan has {sizes[0]} voxels (columns, rows, slices); the model {spec.name} needs {sizes[1]}."
+        if Code.TOO_THIN not in options.allow:
+            raise MedDLError(Code.TOO_THIN, message)
+        notices.append(Notice(Code.TOO_THIN, message))
+    if options.region is not None:
+        cut_out(volumes[:1], options.region)
+    seen = laid_over(volumes, spec, seen_for(options.region, volumes[0], spec))
+    if cut := cut_off(seen, network_grid(seen, spec.grid)):
+        sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
+        message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
+        notices.append(Notice(Code.GRID_CUTS, message))
+    return tuple(dict.fromkeys(notices))
+
+
+def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:
+    """The model's labels, or those named (case does not matter).
+
+    Raises:
+        MedDLError: LABEL_UNKNOWN, naming the ones that there are.
+    """
+    if not structures:
+        return spec.labels
+    by_name = {label.name.casefold(): label for label in spec.labels}
+    unknown = [name for name in structures if name.casefold() not in by_name]
+    if unknown:
+        names = ", ".join(label.name for label in spec.labels)
+        raise MedDLError(
+            Code.LABEL_UNKNOWN, f"The model {spec.name} has no structure {', '.join(unknown)}.", f"It has: {names}."
+        )
+    wanted = {name.casefold() for name in structures}
+    return tuple(label for label in spec.labels if label.name.casefold() in wanted)
+
+
+def check_memory(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
+    """Refuses a run that the machine's memory does not hold, and warns of one that nearly fills it.
+
+    Raises:
+        MedDLError: NO_MEMORY.
+    """
+    needed, free = foreseen.memory / 1e9, foreseen.free_memory / 1e9
+    message = f"The run needs about {needed:.1f} GB; {free:.1f} GB are free."
+    if not foreseen.fits and Code.NO_MEMORY not in options.allow:
+        raise MedDLError(Code.NO_MEMORY, message, foreseen.remedy)
+    return (Notice(Code.MEMORY_TIGHT, message),) if needed > TIGHT * free else ()
