@@ -71,7 +71,7 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
     if options.region is not None:
         cut_out(volumes[:1], options.region)
     seen = laid_over(volumes, spec, seen_for(options.region, volumes[0], spec))
-    if cut := cut_off(seen, network_grid(seen, spec.grid)):
+    if spec.grid.shape is not None and (cut := cut_off(seen, network_grid(seen, spec.grid))):
         sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
         message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
         notices.append(Notice(Code.GRID_CUTS, message))

@@ -19,7 +19,7 @@ from ..text import one_line
 from .asking import agreed
 from .trust import trust
 
-LONGEST_TERMS, LONGEST_CELL = 20, 200
+LONGEST_TERMS, LONGEST_CELL = 60, 200
 """Characters of a licence, and of anything else, in the list."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")

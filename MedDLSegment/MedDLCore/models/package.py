@@ -29,6 +29,9 @@ METADATA = Path("configs", "metadata.json")
 DESCRIPTION_KEY = "meddl"
 """Key of our description within ``metadata.json``."""
 
+LARGE_FILES = ("large_files.yml", "large_files.yaml", "large_files.json")
+"""Where a bundle of the Model Zoo lists the files that its repository does not hold."""
+
 PLAIN_DESCRIPTION = "meddl.json"
 """The description that makes plain weights a model: it lies beside them."""
 
@@ -115,7 +118,9 @@ def weights_path(folder: Path, weights: Weights) -> Path:
     """
     path = path_inside(folder, weights.file)
     if not path.is_file():
-        raise MedDLError(Code.MODEL_INVALID, f"The weights file {shown(weights.file)} is missing.")
+        listed = [name for name in LARGE_FILES if (folder / name).is_file()]
+        hint = f"Its {listed[0]} says where they can be downloaded; put them there and add it again." if listed else ""
+        raise MedDLError(Code.MODEL_INVALID, f"The weights file {shown(weights.file)} is missing.", hint)
     return path
 
 

@@ -7,6 +7,7 @@ can open (older pickles, whole pickled modules, TorchScript) may run code and is
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ CONVERT = (
     "Ask its author for the weights alone: safetensors.torch.save_file(model.state_dict(), 'model.safetensors'), "
     "or torch.save(model.state_dict(), 'model.pt') with a current PyTorch."
 )
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file begins that Git LFS has left in place of a large one."""
 
 MOST_QUOTED = 300
 """Characters of a library's message, which may quote the file."""
@@ -94,6 +98,12 @@ def read_checkpoint(path: Path, arrays: bool = False) -> Any:
         return _read_zip(path, arrays)
     if path.stat().st_size == 0:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is empty.")
+    if _begins_with(path, LFS_POINTER):
+        raise MedDLError(
+            Code.MODEL_INVALID,
+            f"{path.name} holds no weights, only their address in Git LFS: they were not fetched.",
+            "In the clone of the repository: git lfs pull. Then add the model again.",
+        )
     raise MedDLError(
         Code.MODEL_UNSAFE,
         f"{path.name} is neither safetensors nor PyTorch's zip format; opening it could run code. It was not opened.",
@@ -113,12 +123,18 @@ def _read_zip(path: Path, arrays: bool) -> Any:
         with path.open("rb") as file, torch.serialization.safe_globals(allowed):
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        first_line = str(error).splitlines()[0][:MOST_QUOTED] if str(error) else "a forbidden instruction"
         raise MedDLError(
-            Code.MODEL_UNSAFE, f"{path.name} holds more than weights and was not opened: {first_line}", CONVERT
+            Code.MODEL_UNSAFE, f"{path.name} holds more than weights and was not opened: {_reason(error)}", CONVERT
         ) from error
     except (RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, OSError) as error:
         raise MedDLError(Code.MODEL_CORRUPT, f"{path.name} is damaged: PyTorch cannot read it.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What PyTorch found, without its advice to open the file all the same."""
+    found = re.search(r"WeightsUnpickler error: ([^\n]*)", str(error))
+    text = found[1] if found else next(iter(str(error).splitlines()), "")
+    return text.partition(". Please")[0][:MOST_QUOTED] or "a forbidden instruction"
 
 
 def _number_types() -> list[Any]:
@@ -168,6 +184,8 @@ def _checked(state: Any, name: str) -> dict[str, Tensor]:
     for key, tensor in state.items():
         if not isinstance(key, str) or not isinstance(tensor, torch.Tensor):
             raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} is not a named tensor.", CONVERT)
+        if tensor.is_meta:
+            raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} has a shape and no data.", CONVERT)
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
             raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} is not a dense tensor of real numbers.")
     return {key: tensor.detach() for key, tensor in state.items()}

@@ -15,6 +15,7 @@ from fixtures.packages import layer, threshold_spec, threshold_weights
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, write_package
 from MedDLCore.models.networks import build_network, meshnet, network_from_weights, network_names, registry
+from MedDLCore.models.weights import read_state_dict
 from MedDLCore.spec import Inference, Network
 
 IN_OUT = {"in_channels": 1, "out_channels": 2}
@@ -224,3 +225,18 @@ def test_a_network_for_slices_without_an_axis_of_slices_is_refused(patch: Any, t
 )
 def test_a_searched_topology_that_does_not_fit_is_refused(change: dict[str, Any]) -> None:
     assert "topology" in refused(Code.MODEL_INVALID, Network("DiNTS", {**EXAMPLES["DiNTS"], **change}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [(lambda t: t.to(torch.int32), "of another kind"), (lambda t: t.to("meta"), "no data")],
+    ids=["whole numbers", "no data"],
+)
+def test_weights_of_a_right_shape_and_a_wrong_kind_are_refused(changed: Any, said: str, tmp_path: Path) -> None:
+    """torch's own error, one line for each parameter, ended in "an error of its own"."""
+    network = Network("UNet", EXAMPLES["UNet"])
+    torch.save({k: changed(t) for k, t in build_network(network).state_dict().items()}, tmp_path / "model.pt")
+    with pytest.raises(MedDLError, match=said) as refusal:
+        network_from_weights(network, read_state_dict(tmp_path / "model.pt"), 1)
+    assert refusal.value.code is Code.MODEL_INVALID
+    assert len(refusal.value.message) < 500

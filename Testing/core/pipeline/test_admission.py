@@ -152,6 +152,13 @@ def test_a_scan_that_reaches_beyond_a_fixed_grid_is_cut_with_a_warning() -> None
     assert Code.GRID_CUTS not in codes(segment([fits], ready).notices)
 
 
+def test_a_grid_without_a_fixed_shape_cuts_nothing_off() -> None:
+    """Of one thick slice, a grid that keeps the first voxel's centre has thinner faces, and that was called a cut."""
+    thin = ball(Geometry.from_parts((1, 20, 20), (1, 1, 5)), (10, 10, 0), 6)
+    ready = model(threshold_network(THRESHOLD), spec(grid=Grid(spacing=(1, 1, 2), rule="first_voxel")))
+    assert Code.GRID_CUTS not in codes(segment([thin], ready).notices)
+
+
 def test_a_plan_says_all_that_is_to_say_of_a_scan_in_one_call(scan: Volume) -> None:
     volume = with_modality(scan, None).with_notices(Notice(Code.GEOM_TILT, "tilted by 5 degrees"))
     ready = model(threshold_network(THRESHOLD))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import Code, Notice
+from ...errors import Code, MedDLError, Notice
 from ...spec import Channel
 from ...spec_rules import LONGEST_LABEL, LONGEST_LINE, LONGEST_NAME
 from ...text import one_line
@@ -107,11 +107,20 @@ def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tu
 
     Returns:
         The labels, and MODEL_LABELS where names are missing.
+
+    Raises:
+        MedDLError: MODEL_INVALID where the background of exclusive classes is not channel 0.
     """
     prediction = _first(metadata, "outputs")
     names = _numbered(prediction.get("channel_def")) or _numbered(prediction.get("label_def"))
     if count == 1 and len(names) > 1:  # one channel, described by its values
         names = {0: names.get(1, "")}
+    elsewhere = [channel for channel, name in names.items() if channel > 0 and name.casefold() == BACKGROUND]
+    if exclusive and elsewhere:
+        raise MedDLError(
+            Code.MODEL_INVALID,
+            f"metadata.json calls channel {elsewhere[0]} the background; of exclusive classes it is channel 0.",
+        )
     found: list[Label] = []
     unnamed: list[int] = []
     for channel in range(1 if exclusive else 0, count):

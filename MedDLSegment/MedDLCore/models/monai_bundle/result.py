@@ -173,14 +173,14 @@ def _invert(arguments: Arguments, result: Result) -> None:
     result.nearest = arguments.flag("nearest_interp", True)
     result.back = result.stage
     if result.back == "labels" and not result.nearest:
-        result.notices += (_nearest_instead(arguments),)
+        result.notices += (_nearest_instead(arguments, "nearest_interp"),)
     arguments.ignore(("orig_keys", "orig_meta_keys", "to_tensor", "device", "dtype"))
 
 
-def _nearest_instead(arguments: Arguments) -> Notice:
+def _nearest_instead(arguments: Arguments, name: str) -> Notice:
     return Notice(
         Code.MODEL_ADAPTED,
-        f"{arguments.component.place('nearest_interp')}: the bundle interpolates label numbers, which makes numbers "
+        f"{arguments.component.place(name)}: the bundle interpolates label numbers, which makes numbers "
         "between them at borders; MedDL takes the nearest label.",
     )
 
@@ -223,7 +223,10 @@ def _save(arguments: Arguments, result: Result) -> None:
     if arguments.value("scale") is not None:
         raise arguments.outside("scale", arguments.value("scale"), "changes the values")
     arguments.ignore(arguments.component.raw)  # where and how files are written is ours
-    if result.regridded and result.back is None and not arguments.flag("resample"):
+    if not result.regridded or result.back is not None:
+        return
+    mode = arguments.value("mode", "nearest")
+    if not arguments.flag("resample"):
         result.notices += (
             Notice(
                 Code.MODEL_ADAPTED,
@@ -231,6 +234,8 @@ def _save(arguments: Arguments, result: Result) -> None:
                 "MedDL brings it onto the scan's, with the nearest label.",
             ),
         )
+    elif mode != "nearest":
+        result.notices += (_nearest_instead(arguments, "mode"),)
 
 
 _TRANSFORMS: dict[str, Callable[[Arguments, Result], None]] = {

@@ -72,9 +72,19 @@ def _compare(name: str, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor
         for key in wanted
         if key in given and given[key].shape != wanted[key].shape
     ]
+    kinds = [
+        f"{key} {given[key].dtype} for {wanted[key].dtype}"
+        for key in wanted
+        if key in given and given[key].is_floating_point() != wanted[key].is_floating_point()
+    ]
     problems = [
         f"{len(items)} {what} ({_first(items)})"
-        for what, items in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        for what, items in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", shapes),
+            ("of another kind", kinds),
+        )
         if items
     ]
     if problems:

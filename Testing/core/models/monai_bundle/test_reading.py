@@ -161,7 +161,15 @@ def test_clean_up_is_on_the_grid_that_the_bundle_has_then(steps: Any, grid: Any,
     assert spec.clean_up == CleanUp(keep_largest=(1, 3), grid=grid)
 
 
-@pytest.mark.parametrize(("saving", "told"), [({}, True), ({"resample": True}, False)])
+@pytest.mark.parametrize(
+    ("saving", "told"),
+    [
+        ({"resample": False}, True),
+        ({}, True),
+        ({"resample": True, "mode": "nearest"}, False),
+        ({"resample": True, "mode": "bilinear"}, True),  # numbers between those of the labels
+    ],
+)
 def test_a_result_that_the_bundle_leaves_on_its_grid_is_brought_back_and_told(
     saving: dict[str, Any], told: bool, tmp_path: Path
 ) -> None:
@@ -215,6 +223,15 @@ def test_names_that_the_metadata_lack_are_numbered_with_a_warning(tmp_path: Path
     package = open_model(write_bundle(tmp_path / "b", inference_json(), NETWORK, classes=("background", "liver")))
     assert [label.name for label in package.spec.labels] == ["liver", "class 2", "class 3"]
     assert [notice.code for notice in package.notices] == [Code.MODEL_LABELS]
+
+
+def test_a_background_that_is_not_the_first_of_exclusive_classes_is_refused(tmp_path: Path) -> None:
+    """The first structure vanished, and one named background got a volume."""
+    folder = write_bundle(
+        tmp_path / "b", inference_json(), NETWORK, classes=("liver", "spleen", "left kidney", "background")
+    )
+    with pytest.raises(MedDLError, match="channel 3 the background"):
+        open_model(folder)
 
 
 def test_a_channel_for_the_background_among_overlapping_structures_is_no_structure(tmp_path: Path) -> None:
@@ -281,6 +298,19 @@ def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
     (folder / "models" / "model.pt").unlink()
     with pytest.raises(MedDLError, match=r"models/model.pt.* is missing"):
         open_model(folder)
+
+
+def test_weights_that_a_clone_lacks_have_a_place_to_be_had(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", inference_json(), NETWORK)
+    (folder / "models" / "model.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(MedDLError) as pointer:
+        load_networks(open_model(folder))
+    assert (pointer.value.code, pointer.value.hint[:8]) == (Code.MODEL_INVALID, "In the c")
+    (folder / "models" / "model.pt").unlink()
+    (folder / "large_files.yml").write_text("large_files: []\n")
+    with pytest.raises(MedDLError) as missing:
+        open_model(folder)
+    assert "large_files.yml" in missing.value.hint
 
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
