@@ -190,8 +190,6 @@ def _validate_steps(spec: ModelSpec) -> None:
     steps = {"steps_on_scan": spec.steps_on_scan}
     if foreground is not None:
         steps["foreground.steps"] = foreground.steps
-    if foreground is not None and foreground.grid == "network" and foreground.steps < spec.steps_on_scan:
-        raise _invalid("model.foreground.steps", "must not end among the steps on the scan")
     for where, count in steps.items():
         if not 0 <= count <= max(counts):
             raise _invalid(f"model.{where}", "must lie between 0 and the number of intensity steps")

@@ -117,24 +117,24 @@ def test_names_of_tensors_are_printed_without_escapes_and_cut(tmp_path: Path) ->
     assert len(message) < 1000
 
 
-@pytest.mark.parametrize(
-    ("file", "content"),
-    [
-        ("model.json", {"header": ESCAPE}),
-        ("model.json", {ESCAPE: 1}),
-        ("colormap.json", {"labels": ["background", ESCAPE], "R": [0, 1], "G": [0, 1], "B": [0, 1]}),
-    ],
-)
-def test_the_texts_of_a_meshnet_folder_are_checked_too(tmp_path: Path, file: str, content: dict[str, Any]) -> None:
-    spec = threshold_package(tmp_path / "source").spec
-    folder = tmp_path / "m"
+def meshnet_folder(folder: Path, header: str = "", key: str = "header", label: str = "brain") -> Path:
+    layers = threshold_package(folder.parent / "source").spec.network.arguments["layers"]
     folder.mkdir()
-    files: dict[str, dict[str, Any]] = {"model.json": {"layers": spec.network.arguments["layers"]}}
-    files[file] = {**files.get(file, {}), **content}
-    for name, data in files.items():
-        (folder / name).write_text(json.dumps(data))
+    (folder / "model.json").write_text(json.dumps({"layers": layers, key: header}))
+    colours = {channel: [0, 1] for channel in "RGB"}
+    (folder / "colormap.json").write_text(json.dumps({"labels": ["background", label], **colours}))
     save_file(threshold_weights(), folder / "model.pth")
-    refused(open_model, folder)
+    return folder
+
+
+def test_the_texts_of_a_meshnet_folder_are_cleaned(tmp_path: Path) -> None:
+    spec = open_model(meshnet_folder(tmp_path / "m", header=f"Brain {ESCAPE}", label=ESCAPE)).spec
+    assert spec.title == "Brain ]0;owned[2J"
+    assert [label.name for label in spec.labels] == ["]0;owned[2J"]
+
+
+def test_a_key_with_escape_sequences_in_a_meshnet_folder_is_refused(tmp_path: Path) -> None:
+    assert "not a known key" in refused(open_model, meshnet_folder(tmp_path / "m", key=ESCAPE))
 
 
 def test_listing_a_folder_with_escape_sequences_in_its_name_prints_none(

@@ -15,7 +15,7 @@ from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
 from ..models.trusted import OWN_CODE
 from ..spec import Channel, ModelSpec
-from ..text import one_line
+from ..text import one_line, printable
 from .asking import agreed
 from .trust import trust
 
@@ -256,7 +256,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     """A row of the list for people. A folder has any name, and a licence may have many lines."""
     terms = "not commercial" if row["non_commercial"] else one_line(row["licence"], LONGEST_TERMS)
     texts = {**row, "size": _size(row["bytes"]), "licence": terms}
-    return {key: one_line(str(text), LONGEST_CELL) for key, text in texts.items()}
+    return {key: one_line(printable(str(text)), LONGEST_CELL) for key, text in texts.items()}
 
 
 def _structures(package: ModelPackage | None) -> int:
