@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,10 +23,11 @@ from monai.bundle import ConfigParser
 from monai.transforms import EnsureChannelFirstd, LoadImaged
 
 from fixtures.balls import ball, turned
-from fixtures.own_code import own_code_bundle
+from fixtures.own_code import PHASES, own_code_bundle, phases_inference
 from fixtures.published_bundle import inference, write_bundle
 from MedDLCore import pipeline
 from MedDLCore.admission import Options
+from MedDLCore.atomic import temporary_name
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage
 from MedDLCore.models.trusted import Consents, file_set, open_trusted, run_trusted
@@ -46,18 +48,48 @@ def scan() -> Volume:
     return Volume((volume.array / 8 + noise).astype(np.float32), geometry, "CT")
 
 
-def run(bundle: Path, tell: Callable[[int, int], None] = lambda *_: None) -> LabelMap:
+def phases() -> list[Volume]:
+    """Three scans on one grid that have nothing in common."""
+    volume = scan()
+    others = np.random.default_rng(2).normal(50, 150, (2, *volume.geometry.shape)).astype(np.float32)
+    return [volume, *(Volume(array, volume.geometry, "CT") for array in others)]
+
+
+def run(
+    bundle: Path, tell: Callable[[int, int], None] = lambda *_: None, volumes: Sequence[Volume] | None = None
+) -> LabelMap:
     store = bundle.parent / "store"
     Consents(store).grant(bundle, file_set(bundle))
     package = open_trusted(bundle, store)
     assert package is not None and package.spec.labels[0].name == "spleen"
-    return run_trusted(package, [scan()], "cpu", tell)
+    return run_trusted(package, volumes or [scan()], "cpu", tell)
 
 
-def refused(bundle: Path) -> MedDLError:
+def refused(bundle: Path, volumes: Sequence[Volume] | None = None) -> MedDLError:
     with pytest.raises(MedDLError) as caught:
-        run(bundle)
+        run(bundle, volumes=volumes)
     return caught.value
+
+
+def monais_own(config: dict[str, Any], bundle: Path, files: dict[str, str]) -> Any:
+    """What MONAI makes of the files of scans in this process: ``(K, J, I)`` label values."""
+    config["device"], config["output_dir"] = "cpu", str(bundle)
+    config["postprocessing"]["transforms"].pop()
+    parser = ConfigParser(config)
+    network = parser.get_parsed_content("network_def")
+    network.load_state_dict(torch.load(bundle / "models/model.pt", weights_only=True))
+    data = parser.get_parsed_content("preprocessing")(files)
+    with torch.inference_mode():
+        found = parser.get_parsed_content("inferer")(data["image"][None], network.eval())
+    data["pred"] = found[0]
+    wanted = parser.get_parsed_content("postprocessing")(data)["pred"][0].numpy().T
+    assert 0 < (wanted > 0).mean() < 1
+    return wanted
+
+
+def saved(volume: Volume, path: Path) -> str:
+    nibabel.save(nibabel.Nifti1Image(volume.array.T, volume.geometry.ijk_to_ras), path)
+    return str(path)
 
 
 def _gone(pid: int) -> bool:
@@ -72,22 +104,70 @@ def _gone(pid: int) -> bool:
 def test_the_result_is_that_of_monais_own_transforms_and_inferer(tmp_path: Path) -> None:
     """The oracle is MONAI in this process, on the scan as a file, with a harmless bundle."""
     bundle, volume = write_bundle(tmp_path / "bundle"), scan()
-    nibabel.save(nibabel.Nifti1Image(volume.array.T, volume.geometry.ijk_to_ras), tmp_path / "scan.nii")
-    config = inference()
-    config["device"], config["output_dir"] = "cpu", str(tmp_path)
-    config["postprocessing"]["transforms"].pop()
-    parser = ConfigParser(config)
-    network = parser.get_parsed_content("network_def")
-    network.load_state_dict(torch.load(bundle / "models/model.pt", weights_only=True))
-    data = parser.get_parsed_content("preprocessing")({"image": str(tmp_path / "scan.nii")})
-    with torch.inference_mode():
-        found = parser.get_parsed_content("inferer")(data["image"][None], network.eval())
-    data["pred"] = found[0]
-    wanted = parser.get_parsed_content("postprocessing")(data)["pred"][0].numpy().T
-    assert 0 < (wanted > 0).mean() < 1
+    wanted = monais_own(inference(), bundle, {"image": saved(volume, tmp_path / "scan.nii")})
     result = run(bundle)
     assert result.geometry is not volume.geometry and result.geometry.same_as(volume.geometry)
     assert (result.array == wanted).mean() >= 0.9999
+
+
+@pytest.mark.parametrize("answer", [None, "label", "seg"])
+def test_inputs_under_several_keys_go_one_to_each_and_the_network_is_given_what_is_made_of_them(
+    tmp_path: Path, answer: str | None
+) -> None:
+    """Guards a network that ran on the first input as it was loaded, and keys of a truth that no scan comes with."""
+    bundle, volumes = write_bundle(tmp_path / "bundle", phases_inference(answer)), phases()
+    files = {key: saved(volume, tmp_path / f"{key}.nii") for key, volume in zip(PHASES, volumes, strict=True)}
+    wanted = monais_own(phases_inference(), bundle, files)
+    assert (run(bundle, volumes=volumes).array == wanted).mean() >= 0.9999
+    assert (run(bundle, volumes=volumes[::-1]).array == wanted).mean() < 0.99, "the order matters, or nothing is tested"
+
+
+def test_a_bundle_that_loads_another_number_of_images_than_it_says_is_refused(tmp_path: Path) -> None:
+    error = refused(write_bundle(tmp_path / "bundle", phases_inference()), phases()[:2])
+    assert error.code is Code.MODEL_INVALID
+    assert "loads 3 images (artery, vein, excret); its metadata say 2" in error.message
+
+
+def test_a_bundle_that_makes_no_one_image_of_several_is_refused(tmp_path: Path) -> None:
+    config = phases_inference()
+    del config["preprocessing"]["transforms"][4:]
+    error = refused(write_bundle(tmp_path / "bundle", config), phases())
+    assert error.code is Code.MODEL_INVALID and "makes no 'image'" in error.message
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_network_that_computes_no_numbers_gives_no_result(tmp_path: Path, value: str) -> None:
+    """Guards an empty segmentation: the argmax of NaN is the background."""
+    error = refused(own_code_bundle(tmp_path / "bundle", f"return super().forward(x) * float({value!r})"))
+    assert error.code is Code.NETWORK_NONFINITE
+
+
+def test_a_failure_is_told_by_its_innermost_cause_without_addresses(tmp_path: Path) -> None:
+    config = inference()
+    config["preprocessing"]["transforms"].append({"_target_": "scripts.own.Spilling", "keys": "image"})
+    own = "class Spilling:\n    def __init__(self, keys): pass\n    def __call__(self, data): raise OSError('milk')\n"
+    error = refused(write_bundle(tmp_path / "bundle", config, {"scripts/own.py": own, "scripts/__init__.py": ""}))
+    assert error.code is Code.MODEL_INVALID
+    assert "OSError: milk (in RuntimeError: applying transform <scripts.own.Spilling object>" in error.message
+    assert "0x" not in error.message
+
+
+def test_running_out_of_memory_within_a_transform_is_told_apart(tmp_path: Path) -> None:
+    act = "try: raise MemoryError('all gone')\n        except MemoryError as e: raise RuntimeError('applying') from e"
+    error = refused(own_code_bundle(tmp_path / "bundle", act))
+    assert error.code is Code.NO_MEMORY and "all gone" in error.message
+
+
+def test_code_that_reads_standard_input_finds_it_empty(tmp_path: Path) -> None:
+    """Guards a run that waited for ever, and a channel that the bundle read in MedDL's place."""
+    deadline = time.monotonic() + 120
+
+    def tell(*_: Any) -> None:
+        if time.monotonic() > deadline:
+            raise StoppedError
+
+    act = "assert sys.stdin.read() == '' and os.read(0, 1) == b''"
+    assert run(own_code_bundle(tmp_path / "bundle", act), tell).array.any()
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -203,21 +283,42 @@ module.run(Path({bundle!r}))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
-def test_the_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
+def test_the_process_and_the_scan_in_its_folder_end_with_the_one_that_started_it(tmp_path: Path) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
     facts = tmp_path / "facts"
     bundle = own_code_bundle(tmp_path / "bundle", SLEEP.format(facts=str(facts)))
     testing = str(Path(__file__).resolve().parents[1])
     code = PARENT.format(paths=[testing], file=__file__, bundle=str(bundle))
-    parent = subprocess.Popen([sys.executable, "-c", code])
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(place)})
     try:
         deadline = time.monotonic() + 120
         while not (facts.exists() and len(facts.read_text().split()) == 2):
             assert parent.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
+        assert list(place.glob("*/channel_0.npy"))
     finally:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
     assert all(_gone(int(pid)) for pid in facts.read_text().split())
+    assert not list(place.rglob("*.npy"))
+
+
+def test_the_scan_that_a_killed_run_has_left_is_removed_by_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    mine = temporary_name(place)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    killed = place / mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    for folder in (mine, killed):
+        folder.mkdir()
+        (folder / "channel_0.npy").write_bytes(b"voxels")
+    run(own_code_bundle(tmp_path / "bundle"))
+    assert list(place.iterdir()) == [mine], "of a run that goes on, all stays; of the others, nothing"
 
 
 def test_a_region_is_cut_out_of_the_whole_result(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Runs a trusted bundle on a scan, in a process of its own, and believes nothing that comes back.
 
 Big arrays travel as ``.npy`` files in a private folder, everything else as lines of JSON. The child leads a process
-group, which is killed when the run ends for whatever reason; the child ends itself when this process dies.
+group, which is killed when the run ends for whatever reason; when this process dies, the child removes the folder and
+ends itself.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from ...atomic import sweep, temporary_name
 from ...errors import Code, MedDLError
 from ...volume import Geometry, Label, LabelMap, Volume
 from ..package import ModelPackage
+from .failure import OF_THE_BUNDLE
 from .file_set import file_set
 
 OnProgress = Callable[[int, int], None]
@@ -58,7 +61,7 @@ def run_trusted(
 
     Raises:
         MedDLError: MODEL_UNTRUSTED where a file has changed; MODEL_INVALID where the bundle's code fails or its result
-            is no segmentation of this scan; NO_MEMORY where the child ran out of it.
+            is no segmentation of this scan; NETWORK_NONFINITE; NO_MEMORY where the child ran out of it.
     """
     import torch
 
@@ -80,11 +83,18 @@ def run_trusted(
             if event.get("event") == "result":
                 return checked(_load(scratch / "result.npy"), geometry, package.spec.labels)
             if event.get("event") == "error":
-                message = str(event.get("message", ""))[:LONGEST_MESSAGE]
-                if event.get("kind") == "memory":
-                    raise MedDLError(Code.NO_MEMORY, f"The trusted bundle ran out of memory: {message}")
-                raise MedDLError(Code.MODEL_INVALID, f"The code of the trusted bundle failed: {message}", _NOT_OURS)
+                raise _failure(event)
         raise AssertionError("events end in a result or an error")
+
+
+def _failure(event: dict[str, Any]) -> MedDLError:
+    message = str(event.get("message", ""))[:LONGEST_MESSAGE]
+    code = next((code for code in OF_THE_BUNDLE if code.value == event.get("code")), None)
+    if code is Code.NO_MEMORY:
+        return MedDLError(code, f"The trusted bundle ran out of memory: {message}")
+    if code is None:
+        return MedDLError(Code.MODEL_INVALID, f"The code of the trusted bundle failed: {message}", _NOT_OURS)
+    return MedDLError(code, message, _NOT_OURS if code is Code.MODEL_INVALID else "")
 
 
 _NOT_OURS = "Ask its author. MedDL runs trusted bundles as they are."
@@ -142,7 +152,11 @@ def _load(path: Path) -> NDArray[Any]:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="meddl-"))  # made with 0700
+    """For the voxels of one run. Where this process and its child were both killed, the next run removes it."""
+    place = Path(tempfile.gettempdir())
+    sweep(place)
+    folder = temporary_name(place)
+    folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
@@ -189,7 +203,11 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _death(status: int) -> dict[str, Any]:
     killed = status == -getattr(signal, "SIGKILL", 9)  # what a system does that has no memory left
-    return {"event": "error", "kind": "memory" if killed else "", "message": f"its process ended with status {status}"}
+    return {
+        "event": "error",
+        "code": Code.NO_MEMORY.value if killed else "",
+        "message": f"its process ended with status {status}",
+    }
 
 
 def _forward(stream: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
