@@ -21,6 +21,7 @@ GUI = {"qt", "ctk", "slicer", "vtk", "vtkmodules", "PythonQt", "PySide6"}
 HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 
 GROUND_FLOOR = {
+    "alignment",
     "atomic",
     "errors",
     "plain_data",

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alignment import aligned
 from ..resample import resample
 from ..volume import Geometry
-
-PARALLEL = 1e-3
-"""Axes are parallel when an index moves by less than this, in voxels, along the others, over the whole extent."""
 
 
 def nearest(array: NDArray[Any], network: Geometry, scan: Geometry, fill: float | None) -> NDArray[Any]:
@@ -31,20 +29,15 @@ def nearest(array: NDArray[Any], network: Geometry, scan: Geometry, fill: float 
     Returns:
         ``scan.shape``, with the array's dtype.
     """
-    matrix = np.linalg.solve(network.ijk_to_ras, scan.ijk_to_ras)
-    along = np.abs(matrix[:3, :3]).argmax(axis=0).tolist()
-    rest = matrix[:3, :3].copy()
-    rest[along, range(3)] = 0
-    if sorted(along) != [0, 1, 2] or (np.abs(rest) @ scan.shape[::-1] > PARALLEL).any():
+    axes = aligned(network, scan)
+    if axes is None:
         return resample(array, network, scan, "nearest", fill)
-    axes = [(2 - along[2 - n], matrix[along[2 - n], 2 - n], matrix[along[2 - n], 3]) for n in range(3)]
-    moved = array.transpose([axis for axis, _, _ in axes])
-    sizes = list(zip(scan.shape, moved.shape, axes, strict=True))
-    result: NDArray[Any] = moved[np.ix_(*(_indices(n, of, scale, start) for n, of, (_, scale, start) in sizes))]
+    moved = array.transpose([axis.source for axis in axes])
+    indices = (_indices(axis.size, of, axis.step, axis.start) for axis, of in zip(axes, moved.shape, strict=True))
+    result: NDArray[Any] = moved[np.ix_(*indices)]
     if fill is not None:
-        for axis, (n, of, (_, scale, start)) in enumerate(sizes):
-            at = start + scale * np.arange(n)
-            np.moveaxis(result, axis, 0)[(at < -0.5) | (at > of - 0.5)] = fill
+        for n, (axis, of) in enumerate(zip(axes, moved.shape, strict=True)):
+            np.moveaxis(result, n, 0)[(axis.at < -0.5) | (axis.at > of - 0.5)] = fill
     return result
 
 
