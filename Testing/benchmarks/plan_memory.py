@@ -126,7 +126,7 @@ def dynunet(classes: int) -> Network:
     return Network("DynUNet", {"spatial_dims": 3, "in_channels": 1, "out_channels": classes, **arguments})
 
 
-CONFORMED = Grid("LIA", (1.0, 1.0, 1.0), (256, 256, 256), straight=True, interpolation="cubic")
+CONFORMED = Grid("LIA", spacing=(1.0, 1.0, 1.0), shape=(256, 256, 256), straight=True, interpolation="cubic")
 SMALL, LARGE = Inference(patch=(96, 96, 96), overlap=0.25), Inference(patch=(128, 128, 128), overlap=0.25)
 
 CASES: Mapping[str, Case] = {
@@ -138,7 +138,7 @@ CASES: Mapping[str, Case] = {
     ),
     "SegResNet 3, 96": Case(segresnet(3), 3, (200, 200, 200), {"inference": SMALL}),
     "SegResNet 60, 96, 1.5 mm": Case(
-        segresnet(60), 60, (300, 300, 300), {"inference": SMALL, "grid": Grid("RAS", (1.5, 1.5, 1.5))}
+        segresnet(60), 60, (300, 300, 300), {"inference": SMALL, "grid": Grid("RAS", spacing=(1.5, 1.5, 1.5))}
     ),
     "UNet 3, 128": Case(unet(3), 3, (300, 300, 250), {"inference": LARGE}),
     "UNet 60, 128": Case(unet(60), 60, (200, 200, 200), {"inference": LARGE}),
@@ -156,13 +156,13 @@ CASES: Mapping[str, Case] = {
         (300, 300, 300),
         {
             "inference": SMALL,
-            "grid": Grid("RAS", (1.5, 1.5, 1.5)),
+            "grid": Grid("RAS", spacing=(1.5, 1.5, 1.5)),
             "output": Output("sigmoid", "probabilities"),
             "clean_up": CleanUp((1, 2, 3), minimum_volume=10),
         },
     ),
     "UNet 3, float64 scan, 3 mm": Case(
-        unet(3), 3, (400, 400, 400), {"inference": SMALL, "grid": Grid("RAS", (3.0, 3.0, 3.0))}, dtype="float64"
+        unet(3), 3, (400, 400, 400), {"inference": SMALL, "grid": Grid("RAS", spacing=(3.0, 3.0, 3.0))}, dtype="float64"
     ),
     "UNet 3, region of a large scan": Case(
         unet(3), 3, (400, 400, 400), {"inference": SMALL}, region=Region((100, 100, 100), (180, 180, 180))
