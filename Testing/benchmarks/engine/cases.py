@@ -62,9 +62,6 @@ CASES: Mapping[str, Case] = {
     "noise-118-long": Case("worst logits, three times as many slices", "noise", 118, **LONG),
 }
 
-SMALL = {"shape": (40, 64, 64), "voxel": (3.0, 1.6, 1.6), "patch": 32, "features": (8, 16, 32)}
-
 QUICK: Mapping[str, Case] = {
-    "quick-unet": Case("a small U-Net", "unet", 5, engines=("meddl", JUDGE), **SMALL),
-    "quick-anatomy": Case("realistic logits", "anatomy", 12, **SMALL),
+    "quick": Case("realistic logits", "anatomy", 12, 3, (40, 64, 64), (3.0, 1.6, 1.6), patch=32, features=(8, 16, 32)),
 }

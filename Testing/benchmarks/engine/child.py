@@ -35,7 +35,7 @@ def run(path: Path) -> None:
     try:
         figures = _bare_forward(job) if job.engine == FLOOR else _segmented(job)
     except ImportError as error:
-        figures = {"status": "missing", "why": f"{error.name or error} is not installed"}
+        figures = {"status": "missing", "why": f"{(error.name or str(error)).partition('.')[0]} is not installed"}
     except RefusedError as error:
         figures = {"status": "refused", "why": str(error)}
     (job.into / FIGURES).write_text(json.dumps(figures), encoding="utf-8")

@@ -13,14 +13,17 @@ from .model import DEVIATION, MEAN
 from .scan import BRIGHTEST, NOISE
 
 STEEP, BACKGROUND, LEAST = 8.0, -4.0, -20.0
-"""Of ``Anatomy``: loss of logit per class that the value is away, the background's logit, the smallest of a class."""
+"""Of ``Anatomy``: loss of logit per class that a value is away, the background's logit, the smallest of a class."""
+
+EVEN = 0.6
+"""Classes that the values around a voxel may differ by where it lies within an organ."""
 
 
 class Anatomy(nn.Module):
     """Logits of a trained network: in each organ its own class leads clearly, around it the background.
 
-    A voxel's smoothed value says which class it is near to. Where values change quickly all classes but the background
-    lose, so that an organ's edge does not run through the classes whose values lie between.
+    A voxel's smoothed value says which class it is near to. An organ's edge runs through the values of other classes:
+    there the largest value of the even surroundings counts.
     """
 
     def __init__(self, classes: int) -> None:
@@ -31,9 +34,9 @@ class Anatomy(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """``(B, 1, d0, d1, d2)`` -> ``(B, classes, d0, d1, d2)``."""
         value = _smooth(image * (DEVIATION / self._step) + MEAN / self._step)
-        change = _largest(value) + _largest(-value)
+        change = _largest(value, 3) + _largest(-value, 3)
+        value = _largest(value.masked_fill(change > EVEN, LEAST), 7)
         logits = (value - self.levels).abs_().mul_(-STEEP).clamp_(min=LEAST)
-        logits -= (STEEP * change).clamp(max=-LEAST)
         logits[:, 0] = BACKGROUND
         return logits
 
@@ -62,9 +65,9 @@ def _smooth(image: Tensor) -> Tensor:
     return functional.avg_pool3d(image, 3, 1, 1, count_include_pad=False)
 
 
-def _largest(image: Tensor) -> Tensor:
-    """Of each voxel and its 26 neighbours."""
-    for kernel in ((3, 1, 1), (1, 3, 1), (1, 1, 3)):
+def _largest(image: Tensor, width: int) -> Tensor:
+    """Of the ``width`` x ``width`` x ``width`` voxels around each."""
+    for kernel in ((width, 1, 1), (1, width, 1), (1, 1, width)):
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         image = functional.max_pool3d(image, kernel, 1, padding)
     return image

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
 
 from fixtures.nnunet_predictor import open_predictor, single_precision_sums
 
@@ -37,6 +36,8 @@ def judge(job: Job, scan: Labels, meter: Meter) -> Call:
     class, so that many classes fit the memory.
     """
     predictor = _predictor(job, job.model, meter)
+    from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
+
     plans, configuration = predictor.plans_manager, predictor.configuration_manager
     by_torch = job.case.classes * math.prod(scan.shape) > LARGE
 

@@ -1,4 +1,4 @@
-"""The scans: a made body full of round organs, or a real CT."""
+"""The scans: a made body full of organs, or a real CT."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ AIR = -1000.0
 NOISE = {"unet": 20.0, "anatomy": 5.0, "noise": 100.0}
 """Standard deviation, HU. What ``noise`` makes of the scan is nothing but noise: it should not be that of rounding."""
 
-PITCH = 64.0
+PITCH = 40.0
 """mm from one organ to the next."""
 
-RIM = 4.0
+RIM = 2.0
 """mm from an organ's outside to its inside."""
 
 
@@ -48,13 +48,13 @@ def make_scan(case: Case) -> tuple[NDArray[Any], tuple[float, float, float]]:
 
 
 def _body(case: Case) -> NDArray[np.int16]:
-    """An elliptic cylinder of soft tissue in air; each organ's HU says its class."""
+    """An elliptic cylinder of soft tissue in air; each organ's HU says its class. For noise there are none."""
     generator = np.random.default_rng(0)
     at = [np.arange(n) * mm for n, mm in zip(case.shape, case.voxel, strict=True)]
     extent = [n * mm for n, mm in zip(case.shape, case.voxel, strict=True)]
     radius = np.hypot(*np.ix_(*(2.17 * (x / size - 0.5) for x, size in zip(at[1:], extent[1:], strict=True))))
     tissue = np.clip((1 - radius) * min(extent[1:]) / 2 / RIM, 0, 1).astype(np.float32)
-    organs = _organs(extent, case.classes, generator)
+    organs = [] if case.network == "noise" else _organs(extent, case.classes, generator)
     scan = np.empty(case.shape, np.int16)
     for k, plane in zip(at[0], scan, strict=True):
         values = np.zeros(case.shape[1:], np.float32)
@@ -69,21 +69,22 @@ def _body(case: Case) -> NDArray[np.int16]:
 
 
 def _organs(extent: list[float], classes: int, generator: np.random.Generator) -> list[tuple[float, Any, Any]]:
-    """HU, centre and radii in mm of ellipsoids that do not touch, every class in turn."""
-    cells = [max(2, round(size / PITCH)) for size in extent]
+    """HU, centre and radii in mm of organs that do not touch, in columns along K, every class in turn."""
+    cells = [max(1, round(size / PITCH)) for size in extent]
     pitch = np.array(extent) / cells
     values = generator.permutation(np.arange(1, classes))
+    begins = generator.uniform(0, 1, cells[1:])
     organs = []
     for cell in np.ndindex(*cells):
-        centre = (np.array(cell) + generator.uniform(0.45, 0.55, 3)) * pitch
+        centre = np.add(cell, (begins[cell[1:]], 0.5, 0.5)) * pitch
         if np.hypot(*(2.17 * (centre[1:] / extent[1:] - 0.5))) < 0.9:
-            radii = generator.uniform(0.3, 0.43, 3) * pitch
+            radii = generator.uniform(0.44, 0.5, 3) * pitch
             organs.append((BRIGHTEST / (classes - 1) * float(values[len(organs) % len(values)]), centre, radii))
     return organs
 
 
 def _draw(values: NDArray[np.float32], hounsfield: float, at: Any, centre: Any, radii: Any) -> None:
-    """Adds an organ to a plane."""
+    """Adds an organ to a plane: a box with very round corners."""
     j, i = (
         slice(*np.searchsorted(x, (middle - radius, middle + radius)))
         for x, middle, radius in zip(at[1:], centre[1:], radii[1:], strict=True)
@@ -91,5 +92,5 @@ def _draw(values: NDArray[np.float32], hounsfield: float, at: Any, centre: Any, 
     k, *plane = (
         (x - middle) / radius for x, middle, radius in zip((at[0], at[1][j], at[2][i]), centre, radii, strict=True)
     )
-    distance = np.sqrt(k**2 + np.add.outer(plane[0] ** 2, plane[1] ** 2))
+    distance = (k**4 + np.add.outer(plane[0] ** 4, plane[1] ** 4)) ** 0.25
     values[j, i] += hounsfield * np.clip((1 - distance) * min(radii) / RIM, 0, 1)

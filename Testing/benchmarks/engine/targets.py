@@ -71,7 +71,7 @@ def targets(cases: Iterable[str]) -> list[Target]:
         agreements.append(
             Target("3c", "labels like nnU-Net's in fp32", case, lambda m: m.agreement("meddl", JUDGE), 0.9999, True)
         )
-        if "anatomy" in case:
+        if not case.startswith(("unet", "noise")):
             like = Target(
                 "3c", "labels like nnU-Net's", case, lambda m: m.agreement("meddl", "nnunet"), WITH_TRAINED, True
             )
