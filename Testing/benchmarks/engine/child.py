@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+
+from MedDLCore.models import load_networks, open_model
 
 from .cases import FLOOR, Case
 from .engines import Job, RefusedError, ready
@@ -27,8 +30,6 @@ def write_job(job: Job) -> Path:
 
 def run(path: Path) -> None:
     """Does the job of a file, in this process."""
-    import torch
-
     job = _read(path)
     torch.set_num_threads(job.threads)
     figures: dict[str, Any]
@@ -45,15 +46,11 @@ def _segmented(job: Job) -> dict[str, Any]:
     meter = Meter()
     call = ready(job, meter)
     np.save(job.into / LABELS, meter(call))
-    return {"status": "ran", "seconds": meter.seconds, "passes": meter.passes, "memory": meter.memory}
+    return {"status": "ran", **{name: getattr(meter, name) for name in ("seconds", "passes", "memory", "planned")}}
 
 
 def _bare_forward(job: Job) -> dict[str, Any]:
     """The model's own network on one patch: nothing else, and never less."""
-    import torch
-
-    from MedDLCore.models import load_networks, open_model
-
     (network,) = load_networks(open_model(job.model))
     patch = torch.randn(1, 1, *(job.case.patch,) * 3, generator=torch.Generator().manual_seed(0))
     taken = []

@@ -54,9 +54,8 @@ def main(given: Sequence[str] | None = None) -> None:
             done["engines"][FLOOR] = floors[network]
         results[name] = done["engines"]
         record["cases"][name] = {"case": vars(case), **done}
-        record["targets"] = [
-            answered(target, results, _instead(arguments.quick, target.case)) for target in targets(results)
-        ]
+        instead = name if arguments.quick else None
+        record["targets"] = [answered(target, results, instead) for target in targets(results)]
         if arguments.json:
             arguments.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
         print(of_case(name, case, done["shape"], done["engines"]), end="\n\n", flush=True)
@@ -95,11 +94,6 @@ def _engines(case: Case, arguments: argparse.Namespace) -> list[str]:
         if engine == "meddl":
             engines += [f"meddl-{backend}" for backend in arguments.backend]
     return engines
-
-
-def _instead(quick: bool, case: str) -> str | None:
-    """The quick case that answers a target, so that every row is computed by ``--quick`` too."""
-    return "quick" if quick else None
 
 
 def _machine() -> dict[str, Any]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from .cases import Case
 from .meter import Meter
-
-if TYPE_CHECKING:
-    from torch import nn
+from .networks import STAND_INS
 
 Labels = NDArray[Any]
 Call = Callable[[], Labels]
@@ -46,8 +45,6 @@ class Job:
 
     def stand_in(self) -> nn.Module | None:
         """What runs in the network's place, if anything does."""
-        from .networks import STAND_INS
-
         kind = self.case.network
         return None if kind == "unet" else STAND_INS[kind](self.case.classes).eval()
 

@@ -8,8 +8,9 @@ from typing import Any
 from .cases import FLOOR
 
 Figures = Mapping[str, Any]
-"""Of one engine: ``status`` (``ran``, ``missing``, ``refused``, ``failed``), ``why``; where it ran ``seconds`` by
-stage, ``passes``, ``memory`` in bytes and ``agreement`` with others; of the floor ``forward``, seconds."""
+"""Of one engine: ``status`` (``ran``, ``missing``, ``refused``, ``failed``) and ``why``. Where it ran: ``seconds`` by
+stage, ``passes``, ``memory`` and what was ``planned`` of it, bytes, and ``agreement`` with others; of the floor
+``forward``, seconds."""
 
 
 class NotMeasuredError(Exception):
@@ -46,6 +47,11 @@ class Measured:
     def memory(self, engine: str = "meddl") -> float:
         """Bytes at the peak."""
         return float(self._of(engine)["memory"])
+
+    def misjudged(self) -> float:
+        """By which factor MedDL's plan is too high or too low in memory."""
+        planned = float(self._of("meddl")["planned"])
+        return max(planned / self.memory(), self.memory() / planned)
 
     def floor(self) -> float:
         """CPU-seconds of a bare forward of the model's own network on each of MedDL's patches."""

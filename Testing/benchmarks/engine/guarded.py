@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import psutil
 
+from MedDLCore.inference import free_memory
+
 BETWEEN_LOOKS = 0.1
 """Seconds."""
 
@@ -52,7 +54,7 @@ def _watch(child: subprocess.Popen[bytes], memory: float, seconds: float) -> str
         held = _held(child.pid)
         if held > memory:
             return f"killed at {held / 1e9:.1f} GB"
-        if psutil.virtual_memory().available < LEFT:
+        if free_memory() < LEFT:
             return f"killed at {held / 1e9:.1f} GB: the machine's memory was nearly full"
         if time.monotonic() - begun > seconds:
             return f"stopped after {seconds:.0f} s"

@@ -40,7 +40,10 @@ def meddl(job: Job, scan: Labels, meter: Meter, backend: str = "") -> Call:
     meter.stage = "rest"
 
     def call() -> Labels:
-        return segment([volume], model, options, on_progress).label_map.array
+        found = segment([volume], model, options, on_progress)
+        assert found.plan is not None
+        meter.planned = found.plan.memory
+        return found.label_map.array
 
     return call
 

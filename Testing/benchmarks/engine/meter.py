@@ -20,12 +20,13 @@ class Meter:
         seconds: CPU-seconds of the whole process by stage.
         passes: patches that went through the network.
         memory: bytes at the highest, less those held at the call's begin.
+        planned: bytes that the engine itself foresaw, 0 where it does not.
     """
 
     def __init__(self) -> None:
         self.stage = "prepare"
         self.seconds = dict.fromkeys(STAGES, 0.0)
-        self.passes = self.memory = 0
+        self.passes = self.memory = self.planned = 0
         self._since = 0.0
 
     def enter(self, stage: str) -> None:

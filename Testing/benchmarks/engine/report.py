@@ -33,7 +33,7 @@ def of_case(name: str, case: Case, shape: Iterable[int], engines: Mapping[str, F
 
 def of_targets(rows: Iterable[Mapping[str, Any]]) -> str:
     """The targets and what was reached."""
-    lines = [f"{'':4}{'':48}{'case':20}{'value':>9}{'target':>11}"]
+    lines = [f"{'':6}{'':42}{'case':20}{'value':>9}{'target':>11}"]
     for row in rows:
         sign = ">=" if row["at_least"] else "<="
         target = f"{sign} {row['bound']:.4g}"
@@ -41,7 +41,7 @@ def of_targets(rows: Iterable[Mapping[str, Any]]) -> str:
         if row["at_least"] and row["value"] is not None:
             value = f"{row['value']:.5f}"
         verdict = f"not measured: {row['why']}" if row["value"] is None else "reached" if row["reached"] else "MISSED"
-        lines.append(f"{row['row']:4}{row['quantity']:48}{row['case']:20}{value:>9}{target:>11}  {verdict}")
+        lines.append(f"{row['row']:6}{row['quantity']:42}{row['case']:20}{value:>9}{target:>11}  {verdict}")
     return "\n".join(lines)
 
 
@@ -58,7 +58,7 @@ def _line(figures: Figures) -> str:
     whole = sum(seconds.values())
     line = "".join(f"{seconds[stage]:9.2f}" for stage in STAGES) + f"{whole - seconds['network']:9.2f}{whole:9.2f}"
     line += f"{figures['passes']:9}{figures['memory'] / 1e9:7.2f}"
-    agreement = (figures["agreement"].get(other) for other in (JUDGE, "nnunet"))
-    return line + "".join(
-        f"{'-' if part is None else f'{part:.5f}':>{width}}" for part, width in zip(agreement, (9, 10), strict=True)
-    )
+    for other, width in ((JUDGE, 9), ("nnunet", 10)):
+        part = figures["agreement"].get(other)
+        line += f"{'-':>{width}}" if part is None else f"{part:{width}.5f}"
+    return line

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
+
+from MedDLCore.inference import free_memory
 
 from .cases import FLOOR, JUDGE, Case
 from .child import FIGURES, LABELS, write_job
@@ -76,7 +77,7 @@ def run_case(case: Case, engines: Sequence[str], limits: Limits, scratch: Path) 
 
 
 def _run(job: Job, shape: Sequence[int], limits: Limits) -> dict[str, Any]:
-    allowed = min(limits.memory, psutil.virtual_memory().available - LEFT)
+    allowed = min(limits.memory, free_memory() - LEFT)
     foreseen = forecast(job.engine, job.case, shape, job.voxel)
     if job.engine != FLOOR and foreseen.total > allowed:
         why = (
