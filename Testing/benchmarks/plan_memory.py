@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
+from resident import forget_highest, held, highest
 
 from MedDLCore.admission import Options
 from MedDLCore.preprocess import Region
@@ -210,23 +210,12 @@ def seen(case: Case, folder: Path, threads: int | None) -> dict[str, float]:
 
     model, volume = load(open_model(str(folder)), "cpu", threads), case.volume()
     options = Options(region=case.region, allow=frozenset({Code.NO_MEMORY}))
-    _forget_highest()
-    before, cpu = psutil.Process().memory_info().rss, time.process_time()
+    forget_highest()
+    before, cpu = held(), time.process_time()
     result = segment([volume], model, options)
     cores = (time.process_time() - cpu) / sum(result.seconds.values())
-    seen = {"memory": _highest() - before, "cpu": cores * result.seconds["network"]}
+    seen = {"memory": highest() - before, "cpu": cores * result.seconds["network"]}
     return {**seen, **result.seconds, "planned": result.plan.memory}
-
-
-def _forget_highest() -> None:
-    """Starts the count anew: it holds what came before, and even what the process had that started this one."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _highest() -> int:
-    """Bytes of the process's memory at its highest (``VmHWM``), as Linux counts them."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def write_model(case: Case, folder: Path) -> None:
