@@ -102,7 +102,7 @@ def labelMapFromSegmentationNode(
     """
     segmentation = _asVoxels(segmentationNode.GetSegmentation())
     placement = placementOf(segmentationNode)
-    reference = referenceVolumeNode or _referredVolume(segmentationNode)
+    reference = referenceVolumeNode or referredVolume(segmentationNode)
     grid = worldGeometry(reference) if reference is not None else placedGeometry(_ownGrid(segmentation), placement)
     segments = [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
     kept = [segment.GetLabelValue() for segment in segments]
@@ -216,7 +216,8 @@ def _asVoxels(segmentation: slicer.vtkSegmentation) -> slicer.vtkSegmentation:
     return copy
 
 
-def _referredVolume(segmentationNode: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+def referredVolume(segmentationNode: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The volume that the segmentation says it was drawn on; None where there is none with voxels."""
     volume = segmentationNode.GetNodeReference(segmentationNode.GetReferenceImageGeometryReferenceRole())
     return volume if volume is not None and volume.GetImageData() is not None else None
 

@@ -3,7 +3,9 @@
 from .case import Case, ImageSource, Segment, TruthSource, Unusable
 from .data_set import DataSet, Loaded, data_set_of
 from .label_table import Assignment, LabelTable, propose
-from .split import Split
+from .opening import open_folder
+from .scenes import cases_of_scene
+from .split import Split, read_splits
 
 __all__ = [
     "Assignment",
@@ -16,6 +18,9 @@ __all__ = [
     "Split",
     "TruthSource",
     "Unusable",
+    "cases_of_scene",
     "data_set_of",
+    "open_folder",
     "propose",
+    "read_splits",
 ]

@@ -18,7 +18,7 @@ from .case import Case
 from .label_table import LabelTable
 
 SAME_GRID_MM = 0.05
-"""Corners of a label map and its scan may lie so far apart: what headers lose that hold the geometry as a quaternion."""
+"""Corners of a label map and its scan may lie so far apart: headers that hold a quaternion lose as much."""
 
 LOST_ACCEPTED = 0.01
 """The part of a segmentation that may lie outside its scan, where it has a grid of its own."""
@@ -143,10 +143,8 @@ def _off(own: Geometry, grid: Geometry) -> str:
 def _within(stored: NDArray[Any], own: Geometry, grid: Geometry) -> NDArray[np.bool_]:
     """For each voxel of a segment, whether its centre lies within the grid's outer faces."""
     index = grid.ras_to_index(own.index_to_ras(np.argwhere(stored)[:, ::-1]))
-    inside: NDArray[np.bool_] = ((index >= -0.5 - EDGE) & (index <= np.array(grid.shape[::-1]) - 0.5 + EDGE)).all(
-        axis=1
-    )
-    return inside
+    last = np.array(grid.shape[::-1]) - 1
+    return np.asarray(((index >= -0.5 - EDGE) & (index <= last + 0.5 + EDGE)).all(axis=1))
 
 
 def _painted(

@@ -41,6 +41,8 @@ class DataSet:
         splits: how the person divides the cases; empty: not said.
         exclusive: the labels are meant not to overlap. False where the data set declares regions that do.
         stored_values: the label map values of a data set that numbers its labels itself; empty: it does not.
+        declared: how many cases the data set's description says there are; None: it does not say.
+        named: the values of its label maps have names; False: the same number was taken for the same structure.
     """
 
     cases: tuple[Case, ...]
@@ -50,6 +52,8 @@ class DataSet:
     splits: tuple[Split, ...] = ()
     exclusive: bool = True
     stored_values: tuple[int, ...] = ()
+    declared: int | None = None
+    named: bool = True
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -75,7 +79,8 @@ class DataSet:
         Raises:
             MedDLError: DATA_INVALID where there is none of a name.
         """
-        known = {text for item in (*self.cases, *self.unusable) for text in (item.name, item.id)}
+        known = {text for case in self.cases for text in (case.name, case.id)}
+        known |= {text for item in self.unusable for text in (item.name, item.id)}
         if unknown := [name for name in names if name not in known]:
             raise MedDLError(
                 Code.DATA_INVALID,

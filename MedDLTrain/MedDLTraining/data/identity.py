@@ -1,4 +1,4 @@
-"""When two segments are the same structure: by their codes, and where there are none, by their names; never by number."""
+"""When two segments are the same structure: by their codes, where there are none by their names, never by number."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Codes = tuple[str, str, str, str]
 def codes_of(segment: Segment) -> Codes | None:
     """What a segment is, as codes that can be compared; None where neither its code nor its name says it.
 
-    Its own code comes first. Slicer gives new segments the code "Tissue", which says nothing. Codes of other schemes than
-    SNOMED CT are looked up by their meaning. A side in the name counts where the code has none: "left kidney", coded
-    Kidney, is not "right kidney", coded Kidney.
+    Its own code comes first. Slicer gives new segments the code "Tissue", which says nothing. Codes of other schemes
+    than SNOMED CT are looked up by their meaning. A side in the name counts where the code has none: "left kidney",
+    coded Kidney, is not "right kidney", coded Kidney.
     """
     if segment.terminology is not None and segment.terminology.type.value != GENERIC_TERMINOLOGY.type.value:
         codes = _codes(_in_snomed(segment.terminology))

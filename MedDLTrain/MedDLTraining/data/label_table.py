@@ -90,9 +90,9 @@ def code_text(codes: Codes) -> str:
 def propose(cases: Iterable[Case]) -> LabelTable:
     """Takes segments of one meaning for one label.
 
-    Segments with one code are one structure, whatever they are called; segments without a code are one where their names
-    are the same but for case, punctuation and word order, and join the one code that segments of their name have. A name
-    with several codes is a contradiction: each code becomes a label of its own.
+    Segments with one code are one structure, whatever they are called. Segments without a code are one where their
+    names are the same but for case, punctuation and the place of the side; they join the one code that segments of
+    their name have. A name with several codes is a contradiction: each code becomes a label of its own.
     """
     kinds = _kinds(cases)
     codes_by_name: dict[str, set[str]] = defaultdict(set)

@@ -28,9 +28,9 @@ def read_splits(paths: Sequence[Path]) -> tuple[Split, ...]:
     """Reads how the data are divided.
 
     Args:
-        paths: one JSON file: an object of lists (``{"train": [...], "test": [...]}``), or a list of such objects, one for
-            each fold (nnU-Net's ``splits_final.json``); or text files with a name on each line, one file for each part,
-            which is called as its file is.
+        paths: one JSON file: an object of lists (``{"train": [...], "test": [...]}``), or a list of such objects, one
+            for each fold (nnU-Net's ``splits_final.json``); or text files with a name on each line, one file for each
+            part, which is called as its file is.
 
     Raises:
         MedDLError: DATA_INVALID, FILE_NOT_FOUND.

@@ -1,0 +1,151 @@
+"""DICOM series with DICOM SEG: which segmentation belongs to which series, by what the headers refer to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.readers.dicom_files import DicomFile, open_dicom
+from MedDLCore.readers.dicom_left_out import left_out
+from MedDLCore.readers.dicom_tags import silent_pydicom
+from MedDLCore.readers.file_names import listed
+
+from .case import Case, Unusable
+from .dicom_seg import DicomSegFile, segments_of_dicom_seg
+from .files import VolumeFile
+from .found import Found, patient_digest
+
+SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation Storage and Label Map Segmentation Storage."""
+
+STRUCTURE_SETS = ("1.2.840.10008.5.1.4.1.1.481.3",)
+"""RT Structure Set Storage."""
+
+Series = list[DicomFile]
+
+
+def read_dicom_cases(
+    folder: Path, files: Sequence[Path], on_progress: Callable[[int, int], None] | None = None
+) -> Found:
+    """Finds series that have a segmentation.
+
+    A SEG belongs to the series that it refers to, or else to the one series of its frame of reference. Series without a
+    segmentation are left aside where another series of their study has one; else the study is reported.
+
+    Args:
+        folder: the data set's.
+        files: DICOM files below it.
+        on_progress: told how many files were looked at.
+    """
+    series: dict[str, Series] = defaultdict(list)
+    segmentations: list[DicomFile] = []
+    contours: list[DicomFile] = []
+    unusable: list[Unusable] = []
+    with silent_pydicom():
+        for n, path in enumerate(sorted(files), start=1):
+            name = path.relative_to(folder).as_posix()
+            try:
+                file = open_dicom(path, path.name)
+                if file.refusal is not None:
+                    raise file.refusal
+                if file.sop_class in SEGMENTATIONS:
+                    segmentations.append(file)
+                elif file.sop_class in STRUCTURE_SETS:
+                    contours.append(file)
+                elif left_out(file) is None:
+                    series[file.tags.text("SeriesInstanceUID")].append(file)
+            except MedDLError as error:
+                unusable.append(Unusable("", name, error))
+            if on_progress is not None:
+                on_progress(n, len(files))
+        names = _names(series, folder)
+        truths: dict[str, list[DicomFile]] = defaultdict(list)
+        for file in segmentations:
+            found = _series_of(file, series, names)
+            if isinstance(found, MedDLError):
+                unusable.append(Unusable("", file.path.relative_to(folder).as_posix(), found))
+            else:
+                truths[found].append(file)
+        cases = [_case(names[uid], series[uid], its) for uid, its in truths.items()]
+    unusable += [case for case in cases if isinstance(case, Unusable)]
+    unusable += _with_contours_only(contours, series, truths, names)
+    unusable += _without_any(series, truths, contours, names)
+    return Found(tuple(case for case in cases if isinstance(case, Case)), tuple(unusable))
+
+
+def _names(series: dict[str, Series], folder: Path) -> dict[str, str]:
+    """What each series is called: its folder, and its number where the folder holds several."""
+    folders = {uid: files[0].path.relative_to(folder).parent.as_posix() for uid, files in series.items()}
+    names = {}
+    for uid, its in folders.items():
+        together = [other for other in folders if folders[other] == its]
+        number = series[uid][0].tags.text("SeriesNumber") or str(together.index(uid) + 1)
+        name = "" if its == "." else its
+        names[uid] = name if name and len(together) == 1 else f"{name}/series {number}".lstrip("/")
+    return names
+
+
+def _series_of(file: DicomFile, series: dict[str, Series], names: dict[str, str]) -> str | MedDLError:
+    """The series that a segmentation belongs to."""
+    referred = {item.text("SeriesInstanceUID") for item in file.tags.items("ReferencedSeriesSequence")} & set(series)
+    if not referred:
+        frame = file.tags.text("FrameOfReferenceUID")
+        referred = {uid for uid, its in series.items() if frame and its[0].tags.text("FrameOfReferenceUID") == frame}
+    if len(referred) == 1:
+        return referred.pop()
+    if not referred:
+        return MedDLError(Code.PAIR_MISSING, f"The series that {file.name} was drawn on is not among the files.")
+    may = listed(sorted(names[uid] for uid in referred))
+    return MedDLError(
+        Code.PAIR_AMBIGUOUS,
+        f"{file.name} does not say on which of these series it was drawn: {may}.",
+        "Keep the series that was segmented, and leave the others out of the folder.",
+    )
+
+
+def _case(name: str, files: Series, segmentations: list[DicomFile]) -> Case | Unusable:
+    try:
+        truths = tuple(DicomSegFile(file.path) for file in segmentations)
+        segments = tuple(
+            segment for n, file in enumerate(segmentations) for segment in segments_of_dicom_seg(file.tags, source=n)
+        )
+    except MedDLError as error:
+        return Unusable("", name, error)
+    tags = files[0].tags
+    patient = tags.text("PatientID") or tags.text("PatientName") + tags.text("PatientBirthDate")
+    return Case("", name, (VolumeFile(tuple(file.path for file in files)),), truths, segments, patient_digest(patient))
+
+
+def _with_contours_only(
+    contours: list[DicomFile], series: dict[str, Series], truths: dict[str, list[DicomFile]], names: dict[str, str]
+) -> list[Unusable]:
+    """Structure sets of studies in which no series has a SEG."""
+    annotated = {series[uid][0].tags.text("StudyInstanceUID") for uid in truths}
+    return [
+        Unusable(
+            "",
+            next((names[uid] for uid, its in series.items() if _study(its[0]) == _study(file)), file.name),
+            MedDLError(Code.CONTOURS_ONLY, f"{file.name} holds contours (RTSTRUCT), not voxels."),
+        )
+        for file in contours
+        if _study(file) not in annotated
+    ]
+
+
+def _without_any(
+    series: dict[str, Series], truths: dict[str, list[DicomFile]], contours: list[DicomFile], names: dict[str, str]
+) -> list[Unusable]:
+    """One entry for each study without any segmentation."""
+    spoken_of = {_study(series[uid][0]) for uid in truths} | {_study(file) for file in contours}
+    first: dict[str, str] = {}
+    for uid, files in series.items():
+        if _study(files[0]) not in spoken_of:
+            first.setdefault(_study(files[0]), names[uid])
+    message = "No series of the study has a segmentation (DICOM SEG)."
+    return [Unusable("", name, MedDLError(Code.PAIR_MISSING, message)) for name in first.values()]
+
+
+def _study(file: DicomFile) -> str:
+    return file.tags.text("StudyInstanceUID")
