@@ -2,10 +2,12 @@
 
 from .case import Case, ImageSource, Segment, TruthSource, Unusable
 from .data_set import DataSet, Loaded, data_set_of
+from .export import export_data_set
 from .label_table import Assignment, LabelTable, propose
 from .opening import open_folder
 from .scenes import cases_of_scene
 from .split import Split, read_splits
+from .table_file import read_table, write_table
 
 __all__ = [
     "Assignment",
@@ -20,7 +22,10 @@ __all__ = [
     "Unusable",
     "cases_of_scene",
     "data_set_of",
+    "export_data_set",
     "open_folder",
     "propose",
     "read_splits",
+    "read_table",
+    "write_table",
 ]

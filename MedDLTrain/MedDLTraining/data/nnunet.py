@@ -20,7 +20,7 @@ from MedDLCore.spec import Channel
 from MedDLCore.text import one_line, shown
 
 from .case import Case, Segment, Unusable
-from .files import LabelFile, VolumeFile, stem_of, suffix_of
+from .files import SEG_NRRD, LabelFile, SegNrrdFile, VolumeFile, segments_of_seg_file, stem_of, suffix_of
 from .found import Found, alone
 
 DATASET_JSON = "dataset.json"
@@ -79,6 +79,11 @@ def _case(
         have = ", ".join(path.name for path in files.values())
         message = f"{name} needs {len(channels)} channels, numbered from _0000; there are: {have}."
         return Unusable("", name, MedDLError(Code.CHANNELS_MISMATCH, message, "Add the files that are missing."))
+    if suffix_of(label) == SEG_NRRD:
+        try:
+            return Case("", name, images, (SegNrrdFile(label),), segments_of_seg_file(label))
+        except MedDLError as error:
+            return Unusable("", name, error)
     return Case("", name, images, (LabelFile(label),), segments)
 
 

@@ -1,0 +1,95 @@
+"""Whether structures lie on the side that their name says, and as they lie in the other cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MedDLCore.models.anatomy import LEFT, RIGHT, normalised
+from MedDLCore.volume import Label
+
+from ..data.data_set import DataSet
+from .facts import CaseFacts
+from .findings import Fault, Finding
+from .outliers import AT_LEAST, TO_DEVIATION
+
+CLEAR = 4.0
+"""Robust standard deviations by which the median of an offset must differ from 0 to be a rule of this data set."""
+
+LEAST_MM = 2.0
+"""Shorter offsets are noise."""
+
+_AXES = ("left and right", "front and back", "up and down")
+
+
+def find_swapped(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding]:
+    """Pairs of a left and a right structure of which the left one lies further to the right."""
+    for left, right in _pairs(data_set.labels):
+        wrong = [
+            case.id
+            for case in facts
+            if (offset := _offset(case, left, right)) is not None and offset[0] < -LEAST_MM  # R grows to the right
+        ]
+        if wrong:
+            yield Finding(Fault.SIDES_SWAPPED, f"{left} lies to the right of {right}.", tuple(wrong))
+
+
+def find_mirrored(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding]:
+    """Cases in which structures lie to each other as in a mirror image of the other cases."""
+    found: dict[tuple[str, int], list[str]] = {}
+    names = [label.name for label in data_set.labels]
+    swapped = {case for finding in find_swapped(facts, data_set) for case in finding.cases}
+    for n, first in enumerate(names):
+        for second in names[n + 1 :]:
+            offsets = [(case.id, offset) for case in facts if (offset := _offset(case, first, second)) is not None]
+            if len(offsets) < AT_LEAST:
+                continue
+            for axis, odd in enumerate(_mirrored(np.array([offset for _, offset in offsets])).T):
+                for (case, _), yes in zip(offsets, odd, strict=True):
+                    if yes and case not in swapped:
+                        found.setdefault((case, axis), []).append(f"{first} to {second}")
+    for (case, axis), pairs in found.items():
+        yield Finding(Fault.MIRRORED, f"{_AXES[axis].capitalize()} look exchanged: {_listed(pairs)}.", (case,))
+
+
+def _mirrored(offsets: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """``(N, 3)`` mm -> where the offset lies where the others' would lie in a mirror, and the others agree."""
+    median = np.median(offsets, axis=0)
+    deviation = np.maximum(TO_DEVIATION * np.median(np.abs(offsets - median), axis=0), LEAST_MM / CLEAR)
+    rule = np.abs(median) > CLEAR * deviation
+    return np.asarray(rule & (np.abs(offsets + median) <= 2 * deviation))
+
+
+def _offset(case: CaseFacts, first: str, second: str) -> NDArray[np.float64] | None:
+    """From one structure's centre to another's, RAS mm; None where one is missing."""
+    if first not in case.labels or second not in case.labels:
+        return None
+    a, b = case.labels[first].centroid, case.labels[second].centroid
+    return None if a is None or b is None else np.subtract(b, a)
+
+
+def _pairs(labels: Sequence[Label]) -> Iterator[tuple[str, str]]:
+    """Names of labels that are the left and the right one of something."""
+    by_words = {words: label.name for label in labels if (words := _with_side(label)) is not None}
+    for (thing, side), name in by_words.items():
+        if side == LEFT.value and (other := by_words.get((thing, RIGHT.value))) is not None:
+            yield name, other
+
+
+def _with_side(label: Label) -> tuple[str, str] | None:
+    """What the label is called without its side, and the side's code: as the name says, or else as the code does."""
+    words = normalised(label.name)
+    if words is not None and words[1] is not None:
+        return words[0], words[1].value
+    term = label.terminology
+    for modifier in (term.modifier, term.region_modifier) if term else ():
+        if term is not None and modifier is not None and modifier.value in (LEFT.value, RIGHT.value):
+            return f"{term.type.value} {term.region.value if term.region else ''}", modifier.value
+    return None
+
+
+def _listed(pairs: Sequence[str]) -> str:
+    more = len(pairs) - 3
+    return "; ".join(pairs[:3]) + (f" and {more} more pairs" if more > 0 else "")
