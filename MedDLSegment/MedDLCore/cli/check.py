@@ -64,7 +64,7 @@ def check(
 
     if pictures is not None:
         check_folder(pictures)
-    with _bars() as bars:
+    with _Bars() as bars:
         data_set = open_folder(
             data,
             channels=channels,
@@ -86,7 +86,7 @@ def check(
     return int(Exit.INPUT if report.of(checking.Severity.ERROR) else Exit.OK)
 
 
-class _bars:  # noqa: N801 - reads as a function
+class _Bars:
     """A bar for each stage, on a terminal."""
 
     def __init__(self) -> None:

@@ -74,7 +74,8 @@ def check(
             on_case(case, loaded)
         if on_progress is not None:
             on_progress(n, len(data_set.cases))
-    findings = sorted(_findings(facts, data_set), key=lambda finding: _ORDER.index(finding.severity))
+    faults = list(Fault)
+    findings = sorted(_findings(facts, data_set), key=lambda f: (_ORDER.index(f.severity), faults.index(f.fault)))
     return Report(data_set, tuple(facts), tuple(findings))
 
 
@@ -97,7 +98,7 @@ def _findings(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding
 
 def _of_error(case: str, error: MedDLError) -> Finding:
     fault = _FAULT_OF.get(error.code, Fault.UNREADABLE)
-    return Finding(fault, f"{error.code.value}: {EXPLANATIONS[error.code].meaning}", (case,), shown=error.message)
+    return Finding(fault, f"{error.code.value}: {EXPLANATIONS[error.code].meaning}", (case,), shown=str(error))
 
 
 def _counts(data_set: DataSet) -> Iterator[Finding]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
+NOTHING_TO_DO = "Nothing."
+"""The remedy where none is needed."""
+
 
 class Severity(str, Enum):
     """How bad a finding is. With an error the training does not start."""
@@ -178,7 +181,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.LABEL_GAPS: _note(
             "None here: labels are numbered anew, by name. Programs that take a value for a channel would fail.",
-            "Nothing.",
+            NOTHING_TO_DO,
         ),
         Fault.LABELS_UNNAMED: _note(
             "The same number was taken for the same structure in every case, which nothing confirms.",
@@ -210,7 +213,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.IMAGE_CONSTANT: _ruin("All voxels are equal: there is nothing to see.", "Export the scan again."),
         Fault.SCALES_DIFFER: _note(
-            "Intensities must be normalised image by image, as MedDL does for everything but CT.", "Nothing."
+            "Intensities must be normalised image by image, as MedDL does for everything but CT.", NOTHING_TO_DO
         ),
         Fault.DUPLICATE: _warning(
             "The same scan counts double, and may come to be trained on and tested on.",

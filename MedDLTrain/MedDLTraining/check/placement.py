@@ -21,8 +21,6 @@ SPACING_FACTOR = 2.0
 DOUBTS = {Code.GEOM_AMBIGUOUS, Code.GEOM_TILT, Code.GEOM_GAP, Code.GEOM_VARIABLE, Code.GEOM_DUP, Code.FILE_DAMAGED}
 """Warnings of readers about where voxels lie."""
 
-_AXES = ("right-left", "front-back", "up-down")
-
 
 def find_misplaced(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
     """Label maps off their scans, channels off each other, and doubtful geometry."""
@@ -56,12 +54,15 @@ def find_odd_grids(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
         fewer = flat if flat.sum() * 2 <= len(flat) else ~flat
         kind = "single slices" if fewer is flat else "volumes"
         yield Finding(Fault.FLAT_AND_DEEP, f"{int(fewer.sum())} of {len(read)} scans are {kind}.", _ids(read, fewer))
-    for axis, name in enumerate(_AXES):
-        odd = outliers(spacings[:, axis].tolist(), SPACING_FACTOR) & ~flat
-        usual = float(np.median(spacings[:, axis]))
-        for n in np.flatnonzero(odd):
-            message = f"Spacing {name} is {spacings[n, axis]:.3g} mm; usual in this data set is {usual:.3g} mm."
-            yield Finding(Fault.SPACING_OUTLIER, message, (read[n].id,))
+    odd = np.stack([outliers(along.tolist(), SPACING_FACTOR) for along in spacings.T], axis=1).any(axis=1) & ~flat
+    usual = _in_mm(np.median(spacings, axis=0))
+    for n in np.flatnonzero(odd):
+        message = f"The spacing (R, A, S) is {_in_mm(spacings[n])}; usual in this data set is {usual}."
+        yield Finding(Fault.SPACING_OUTLIER, message, (read[n].id,))
+
+
+def _in_mm(spacing: NDArray[np.float64]) -> str:
+    return " x ".join(f"{mm:.3g}" for mm in spacing) + " mm"
 
 
 def _ids(cases: Sequence[CaseFacts], chosen: NDArray[np.bool_]) -> tuple[str, ...]:

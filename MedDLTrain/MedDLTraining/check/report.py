@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .checking import Report
 from .facts import PERCENTILES, CaseFacts
-from .findings import Finding, Severity
+from .findings import NOTHING_TO_DO, Finding, Severity
 
 FORMAT_VERSION = 1
 """Raised whenever a key changes its meaning or goes."""
@@ -18,6 +19,9 @@ FORMAT_VERSION = 1
 BINS = 32
 NAMED = 6
 """Cases that are named with a finding on the screen; all are in the JSON."""
+
+LISTED = 20
+"""Findings of one fault that are shown on the screen."""
 
 _AXES = ("R", "A", "S")
 
@@ -135,14 +139,20 @@ def _range(values: NDArray[Any], form: str) -> str:
 
 
 def _findings(report: Report) -> Iterator[str]:
+    """Each fault once, with all that was found of it."""
     names = {case.id: case.name for case in report.data_set.cases}
     names |= {item.id: item.name for item in report.data_set.unusable}
-    for finding in report.findings:
-        yield f"{finding.severity.value.upper()} {finding.fault.value}{_who(finding.cases, names)}"
-        yield f"  {finding.message}" + (f" {finding.shown}" if finding.shown else "")
-        yield f"  Effect: {finding.effect.consequence}"
-        if finding.effect.remedy != "Nothing.":
-            yield f"  To do:  {finding.effect.remedy}"
+    for fault, group in itertools.groupby(report.findings, key=lambda finding: finding.fault):
+        findings = list(group)
+        effect = findings[0].effect
+        yield f"{effect.severity.value.upper()} {fault.value}"
+        for finding in findings[:LISTED]:
+            yield f"  {_who(finding.cases, names)}{finding.shown or finding.message}"
+        if len(findings) > LISTED:
+            yield f"  ... and {len(findings) - LISTED} more"
+        yield f"  -> {effect.consequence}"
+        if effect.remedy != NOTHING_TO_DO:
+            yield f"  -> {effect.remedy}"
         yield ""
 
 
@@ -151,7 +161,7 @@ def _who(cases: Sequence[str], names: dict[str, str]) -> str:
         return ""
     more = len(cases) - NAMED
     listed = ", ".join(f"{names[case]} ({case})" for case in cases[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f": {listed}"
+    return f"{listed}: "
 
 
 def _verdict(report: Report) -> Iterator[str]:

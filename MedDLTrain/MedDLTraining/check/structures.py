@@ -18,8 +18,8 @@ VOLUME_FACTOR = 3.0
 
 
 def find_in_structures(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding]:
-    """Everything about the voxels of structures."""
-    read = [case for case in facts if case.images]
+    """Everything about the voxels of structures. Of a label map off its scan nothing more is said."""
+    read = [case for case in facts if case.images and not case.apart]
     bare = {case.id for case in read if not any(label.voxels for label in case.labels.values())}
     if bare and len(bare) < len(read):
         message = f"{len(bare)} of {len(read)} cases have no voxel of any structure."
