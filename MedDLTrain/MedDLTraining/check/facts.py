@@ -114,7 +114,7 @@ def examine(case: Case, data_set: DataSet) -> tuple[CaseFacts, Loaded | None]:
     """Reads a case and measures it. A case that cannot be read gives facts with an ``error``, and None."""
     try:
         volumes = tuple(image.read() for image in case.images)
-        truths = [truth.read() for truth in case.truths]
+        truths = [truth.read(volumes[0]) for truth in case.truths]
         composed = compose(case, truths, data_set.table, volumes[0].geometry)
     except MedDLError as error:
         return CaseFacts(case.id, case.patient, labels={}, error=error), None

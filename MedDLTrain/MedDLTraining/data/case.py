@@ -44,10 +44,13 @@ class TruthSource(Protocol):
     @property
     def own_grid(self) -> bool: ...  # noqa: D102 - above
 
-    def read(self) -> LabelMap:
+    def read(self, scan: Volume) -> LabelMap:
         """Reads it, with the values that it is stored with.
 
         Its ``labels`` say in which layer a value lies; a label map without labels has one layer.
+
+        Args:
+            scan: the case's first volume, on whose slices it may have been drawn.
 
         Raises:
             MedDLError: what its reader refuses.

@@ -68,7 +68,7 @@ class DataSet:
                 DATA_INVALID where it holds values that no segment has.
         """
         volumes = tuple(image.read() for image in case.images)
-        truths = [truth.read() for truth in case.truths]
+        truths = [truth.read(volumes[0]) for truth in case.truths]
         composed = compose(case, truths, self.table, volumes[0].geometry)
         composed.check()
         return Loaded(volumes, composed.truth)

@@ -57,7 +57,7 @@ class LabelFile:
     path: Path
     own_grid: bool = False
 
-    def read(self) -> LabelMap:
+    def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
         (volume,) = read(self.path)
         return LabelMap(label_values(volume.array, self.path.name), volume.geometry, ())
@@ -70,7 +70,7 @@ class SegNrrdFile:
     path: Path
     own_grid: bool = True
 
-    def read(self) -> LabelMap:
+    def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
         return read_seg_nrrd(self.path)
 

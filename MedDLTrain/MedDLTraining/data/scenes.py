@@ -57,13 +57,13 @@ class SceneScan:
 class SceneSegmentation:
     """One of the segmentations of an annotated scan."""
 
-    scan: Callable[[], AnnotatedScan]
+    source: Callable[[], AnnotatedScan]
     number: int
     own_grid: bool = True
 
-    def read(self) -> LabelMap:
+    def read(self, scan: Volume) -> LabelMap:  # noqa: ARG002
         """Takes it out of the scene."""
-        return self.scan().labelMaps()[self.number]
+        return self.source().labelMaps()[self.number]
 
 
 def cases_of_scene(scans: Sequence[AnnotatedScan], name: str = "") -> Found:
