@@ -75,6 +75,37 @@ def test_two_scans_of_a_scene_keep_their_own_segmentations(an_annotated_scan, sc
     assert [[segment.name for segment in case.segments] for case in data_set.cases] == [["liver", "tumour"], ["liver"]]
 
 
+def test_scans_of_a_scene_are_the_channels_that_their_names_say(
+    an_annotated_scan, a_volume_node, scene, tmp_path
+) -> None:
+    an_annotated_scan()[0].SetName("patient T1")
+    a_volume_node(ball(GRID, (0, 0, 0), 5, "MR")).SetName("patient T2")
+    saveScene(scene, tmp_path / "a.mrb")
+    data_set = open_folder(tmp_path, open_scene=annotatedScansOfFile, channels=("T2", "T1"))
+    (case,) = data_set.cases
+    first, second = data_set.load(case).volumes
+    assert np.array_equal(first.array, ball(GRID, (0, 0, 0), 5).array)
+    assert np.array_equal(second.array, ball(GRID, CENTRE, 12).array)
+    assert np.array_equal(masks_of(data_set)["liver"], ball_mask(GRID, CENTRE, 12))
+    lacking = open_folder(tmp_path, open_scene=annotatedScansOfFile, channels=("T2", "FLAIR"))
+    assert [item.error.code for item in lacking.unusable] == [Code.CHANNELS_MISMATCH]
+
+
+def test_a_scene_that_was_saved_again_is_read_again(an_annotated_scan, scene, tmp_path) -> None:
+    _, drawn = an_annotated_scan()
+    saveScene(scene, tmp_path / "a.mrb")
+    assert len(open_folder(tmp_path, open_scene=annotatedScansOfFile).labels) == 2
+    drawn.GetSegmentation().RemoveSegment(drawn.GetSegmentation().GetNthSegmentID(1))
+    saveScene(scene, tmp_path / "a.mrb")
+    assert len(open_folder(tmp_path, open_scene=annotatedScansOfFile).labels) == 1
+
+
+def test_a_scene_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        annotatedScansOfFile(tmp_path / "a.mrb")
+    assert refusal.value.code is Code.FILE_NOT_FOUND
+
+
 def test_a_segmentation_without_a_reference_belongs_to_the_only_scan(an_annotated_scan, scene) -> None:
     an_annotated_scan(refers=False)
     (scan,) = annotatedScans(scene)

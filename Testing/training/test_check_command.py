@@ -55,7 +55,7 @@ def test_the_report_for_programs_holds_every_figure_and_no_name(tmp_path: Path) 
     report = json.loads(path.read_text())
     assert "patient_" not in path.read_text()
     assert [finding["fault"] for finding in report["findings"]] == ["NO_PAIR", "FEW_CASES"]
-    assert report["findings"][0]["cases"] == ["left_0001"]
+    assert report["findings"][0]["cases"] == ["unused_0001"]
     assert len(report["per_case"]) == 3
     assert report["per_case"][0]["images"][0]["spacing"] == [5, 5, 5]
     assert sum(report["spacing"]["R"]["counts"]) == 3

@@ -215,6 +215,7 @@ def test_values_without_names_are_called_by_their_number_in_every_case(tmp_path:
     assert not data_set.named
     assert [[segment.values for segment in case.segments] for case in data_set.cases] == [[(1,), (4,)]] * 2
     assert [label.name for label in data_set.labels] == ["label 1", "label 4"]
+    assert data_set.stored_values == (1, 4)
 
 
 def test_the_names_that_meddl_writes_beside_a_label_map_are_read(tmp_path: Path) -> None:

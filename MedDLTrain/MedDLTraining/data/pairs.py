@@ -178,4 +178,5 @@ def _named(found: Found, on_progress: Callable[[int, int], None] | None) -> Foun
         replace(case, segments=segments.get(n, numbered)) for n, case in enumerate(found.cases) if n not in failed
     )
     broken = tuple(Unusable("", found.cases[n].name, error) for n, error in failed.items())
-    return replace(found, cases=cases, unusable=found.unusable + broken, named=not values)
+    stored = tuple(value for segment in numbered for value in segment.values)
+    return replace(found, cases=cases, unusable=found.unusable + broken, stored_values=stored, named=not values)
