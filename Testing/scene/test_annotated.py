@@ -130,6 +130,12 @@ def test_a_scan_on_which_nothing_was_drawn_is_named(a_volume_node, scene, tmp_pa
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("a.mrb", Code.PAIR_MISSING)]
 
 
+def test_an_open_scene_without_scans_is_refused(scene) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        cases_of_scene(annotatedScans(scene))
+    assert refusal.value.code is Code.NO_IMAGES
+
+
 def test_a_scene_without_slicers_libraries_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mrml").write_text("<MRML/>")
     with pytest.raises(MedDLError) as refusal:

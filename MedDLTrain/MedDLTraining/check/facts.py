@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from MedDLCore.errors import MedDLError, Notice
 from MedDLCore.preprocess.prepare import common_part
@@ -138,7 +138,7 @@ def _facts(case: Case, data_set: DataSet, loaded: Loaded, composed: Composed) ->
         composed.lost,
         tuple(label.name for label in composed.shared),
         overlap,
-        _digest(truth.array),
+        _digest(truth.array, truth.array.dtype),
     )
 
 
@@ -156,7 +156,7 @@ def _image(volume: Volume, first: Geometry, inside: NDArray[np.bool_]) -> ImageF
         _thinned(array, SAMPLES),
         _thinned(foreground, SAMPLES),
         check_hounsfield(array) is None,
-        _digest(_in_one_order(array, volume.geometry).astype(np.float32)),
+        _digest(_in_one_order(array, volume.geometry), np.float32),
         volume.notices,
         1.0 if same else common_part(first, volume.geometry),
     )
@@ -195,8 +195,9 @@ def _in_one_order(array: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
     return resample(array, geometry, geometry.reoriented("RAS"), "nearest")
 
 
-def _digest(array: NDArray[Any]) -> str:
+def _digest(array: NDArray[Any], dtype: DTypeLike) -> str:
+    """SHA-256 of the shape and the values in one type. Plane by plane: no copy of the whole is made."""
     digest = hashlib.sha256(str(array.shape).encode())
     for block in array:
-        digest.update(np.ascontiguousarray(block).data)
+        digest.update(np.ascontiguousarray(block, dtype=dtype).data)
     return digest.hexdigest()

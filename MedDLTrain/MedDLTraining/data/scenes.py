@@ -80,6 +80,9 @@ def cases_of_scene(scans: Sequence[AnnotatedScan], name: str = "", channels: Seq
         name: of the scene, where there are several.
         channels: how the names of the channels' nodes end, in order: the scene is one case. Empty: each scan on which
             something was drawn is a case.
+
+    Raises:
+        MedDLError: NO_IMAGES; CHANNELS_MISMATCH; what ``MedDLScene`` refuses.
     """
     return _cases([(scan, lambda scan=scan: scan) for scan in scans], name, channels)  # type: ignore[misc]
 
@@ -95,8 +98,6 @@ def cases_of_scene_file(path: Path, open_scene: OpenScene, name: str, channels: 
     """
     try:
         scans = [(scan, lambda n=n: open_scene(path)[n]) for n, scan in enumerate(open_scene(path))]
-        if not scans:
-            raise MedDLError(Code.NO_IMAGES, f"{name} holds no scan.")
         return _cases(scans, name, channels)
     except MedDLError as error:
         return Found(unusable=(Unusable("", name, error),))
@@ -107,17 +108,18 @@ Again = Callable[[], AnnotatedScan]
 
 
 def _cases(scans: Sequence[tuple[AnnotatedScan, Again]], scene: str, channels: Sequence[str]) -> Found:
+    if not scans:
+        raise MedDLError(Code.NO_IMAGES, f"{scene or 'The scene'} holds no scan.")
     kinds = tuple(map(Channel, channels)) or (Channel("image"),)
     if not any(scan.isAnnotated for scan, _ in scans):
         return Found(unusable=(alone(scene or scans[0][0].name, "scan", "segmentation"),), channels=kinds)
+    drawn = [(scan.name, again) for scan, again in scans if scan.isAnnotated]
     if channels:
         images = [_channel(scans, name) for name in channels]
-        return Found(
-            (_case(scene or scans[0][0].name, images, [again for scan, again in scans if scan.isAnnotated]),), (), kinds
-        )
-    drawn = [(scan, again) for scan, again in scans if scan.isAnnotated]
-    names = [f"{scene}/{scan.name}" if scene and len(drawn) > 1 else scene or scan.name for scan, _ in drawn]
-    return Found(tuple(_case(name, [again], [again]) for name, (_, again) in zip(names, drawn, strict=True)), (), kinds)
+        return Found((_case(scene or drawn[0][0], images, [again for _, again in drawn]),), (), kinds)
+    several = bool(scene) and len(drawn) > 1
+    cases = [_case(f"{scene}/{name}" if several else scene or name, [again], [again]) for name, again in drawn]
+    return Found(tuple(cases), (), kinds)
 
 
 def _channel(scans: Sequence[tuple[AnnotatedScan, Again]], channel: str) -> Again:
