@@ -148,7 +148,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.MIRRORED: _warning(
             "The case looks mirrored against the others: it teaches the opposite of what they teach.",
-            "Look at its picture, and compare R, A and S with another case's.",
+            "Compare R, A and S of its picture with another case's; or two of its labels have each other's name.",
             ruins=True,
         ),
         Fault.LABEL_NEVER: _ruin(

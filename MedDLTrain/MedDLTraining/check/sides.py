@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -43,15 +44,17 @@ def find_mirrored(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Fin
     read = [case for case in facts if case.labels and case.id not in swapped]
     names = [label.name for label in data_set.labels]
     centres = np.array([[case.labels[name].centroid or (np.nan,) * 3 for name in names] for case in read], np.float64)
-    found: dict[tuple[str, int], list[str]] = {}
+    found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for first, second in itertools.combinations(range(len(names)), 2):
         offsets = centres[:, second] - centres[:, first] if len(read) else np.empty((0, 3))
         both = np.flatnonzero(np.isfinite(offsets[:, 0]))
         if len(both) >= AT_LEAST:
             for n, axis in np.argwhere(_mirrored(offsets[both])):
-                found.setdefault((read[both[n]].id, int(axis)), []).append(f"{names[first]} to {names[second]}")
-    for (case, axis), pairs in found.items():
-        yield Finding(Fault.MIRRORED, f"{_AXES[axis].capitalize()} look exchanged: {_listed(pairs)}.", (case,))
+                found[read[both[n]].id][f"{names[first]} to {names[second]}"].add(int(axis))
+    for case, pairs in found.items():
+        axes = ", ".join(_AXES[axis] for axis in sorted(set().union(*pairs.values())))
+        message = f"{axes.capitalize()} look exchanged, from {_listed(list(pairs))}."
+        yield Finding(Fault.MIRRORED, message, (case,))
 
 
 def _mirrored(offsets: NDArray[np.float64]) -> NDArray[np.bool_]:
