@@ -216,6 +216,25 @@ def test_a_damaged_file_is_named_and_the_others_are_read(tmp_path: Path) -> None
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("cut.dcm", Code.FILE_TRUNCATED)]
 
 
+def test_a_series_with_a_cut_slice_is_refused_and_never_read_shorter(tmp_path: Path) -> None:
+    a_study(tmp_path / "d")
+    last = min((tmp_path / "d" / "scan").iterdir())
+    last.write_bytes(last.read_bytes()[:-200])
+    data_set = open_folder(tmp_path / "d")
+    with pytest.raises(MedDLError) as refusal:
+        data_set.load(data_set.cases[0])
+    assert refusal.value.code is Code.FILE_TRUNCATED
+
+
+def test_an_empty_file_that_is_named_like_a_slice_raises_doubt(tmp_path: Path) -> None:
+    a_study(tmp_path / "d")
+    last = min((tmp_path / "d" / "scan").iterdir())
+    last.write_bytes(b"")
+    report = check(open_folder(tmp_path / "d"))
+    doubtful = [finding.message for finding in report.findings if finding.fault is Fault.GEOMETRY_DOUBTFUL]
+    assert doubtful == ["The reader warned: FILE_DAMAGED."]
+
+
 @pytest.mark.shared
 def test_real_segmentations_of_dcmqi_lie_on_their_series(shared_data: Path) -> None:
     data_set = open_folder(shared_data / "dicom" / "dcmqi")

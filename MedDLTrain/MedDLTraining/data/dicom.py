@@ -11,7 +11,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.dicom_files import DicomFile, open_dicom
 from MedDLCore.readers.dicom_left_out import left_out
 from MedDLCore.readers.dicom_tags import silent_pydicom
-from MedDLCore.readers.file_names import listed
+from MedDLCore.readers.file_names import listed, named_like_slices, patterns_of
 from MedDLCore.spec import Channel
 
 from .case import Case, Unusable
@@ -36,6 +36,7 @@ class _Study(NamedTuple):
 def read_dicom_cases(
     folder: Path,
     files: Sequence[Path],
+    others: Sequence[Path] = (),
     channels: Sequence[str] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Found:
@@ -47,6 +48,7 @@ def read_dicom_cases(
     Args:
         folder: the data set's.
         files: DICOM files below it.
+        others: the other files: those that are named like slices go with them, so that the reader can doubt the series.
         channels: modalities (``PT``) or ends of series descriptions, in order: a study with a series of each is a case.
             Empty: each series is.
         on_progress: told how many files were looked at.
@@ -60,7 +62,7 @@ def read_dicom_cases(
             name = path.relative_to(folder).as_posix()
             try:
                 file = open_dicom(path, path.name)
-                if file.refusal is not None:
+                if file.refusal is not None and not _is_of_a_series(file):
                     raise file.refusal
                 if file.sop_class in SEGMENTATIONS:
                     segmentations.append(file)
@@ -81,9 +83,9 @@ def read_dicom_cases(
             else:
                 truths[found].append(file)
         if channels:
-            cases = [_study_case(one, channels, names) for one in _studies(series, truths)]
+            cases = [_study_case(one, channels, names, others) for one in _studies(series, truths)]
         else:
-            cases = [_case(names[uid], [series[uid]], its) for uid, its in truths.items()]
+            cases = [_case(names[uid], [series[uid]], its, others) for uid, its in truths.items()]
     unusable += [case for case in cases if isinstance(case, Unusable)]
     unusable += _with_contours_only(contours, series, truths, names)
     unusable += _without_any(series, truths, contours, names)
@@ -131,7 +133,9 @@ def _studies(series: dict[str, Series], truths: dict[str, list[DicomFile]]) -> I
     return (one for one in studies.values() if one.segmentations)
 
 
-def _study_case(study: _Study, channels: Sequence[str], names: dict[str, str]) -> Case | Unusable:
+def _study_case(
+    study: _Study, channels: Sequence[str], names: dict[str, str], others: Sequence[Path]
+) -> Case | Unusable:
     """A study as a case of several channels."""
     first = next(uid for uid in study.series)
     chosen = []
@@ -142,7 +146,7 @@ def _study_case(study: _Study, channels: Sequence[str], names: dict[str, str]) -
             message = f"One series of the study must be the channel {channel}; there are: {are}."
             return Unusable("", names[first], MedDLError(Code.CHANNELS_MISMATCH, message))
         chosen.append(study.series[fitting[0]])
-    return _case(names[first], chosen, study.segmentations)
+    return _case(names[first], chosen, study.segmentations, others)
 
 
 def _is_channel(file: DicomFile, channel: str) -> bool:
@@ -152,7 +156,9 @@ def _is_channel(file: DicomFile, channel: str) -> bool:
     )
 
 
-def _case(name: str, channels: Sequence[Series], segmentations: list[DicomFile]) -> Case | Unusable:
+def _case(
+    name: str, channels: Sequence[Series], segmentations: list[DicomFile], others: Sequence[Path]
+) -> Case | Unusable:
     try:
         truths = tuple(DicomSegFile(file.path) for file in segmentations)
         segments = tuple(
@@ -162,8 +168,19 @@ def _case(name: str, channels: Sequence[Series], segmentations: list[DicomFile])
         return Unusable("", name, error)
     tags = channels[0][0].tags
     patient = tags.text("PatientID") or tags.text("PatientName") + tags.text("PatientBirthDate")
-    images = tuple(VolumeFile(tuple(file.path for file in files)) for files in channels)
+    images = tuple(VolumeFile(_with_damaged([file.path for file in files], others)) for files in channels)
     return Case("", name, images, truths, segments, patient_digest(patient))
+
+
+def _is_of_a_series(file: DicomFile) -> bool:
+    """A cut image goes with its series, which then is refused: it must not be a slice shorter."""
+    return bool(file.tags.text("SeriesInstanceUID")) and file.sop_class not in (*SEGMENTATIONS, *STRUCTURE_SETS)
+
+
+def _with_damaged(slices: Sequence[Path], others: Sequence[Path]) -> tuple[Path, ...]:
+    """The slices, and what lies beside them under such a name and is no DICOM file any more."""
+    folders, patterns = {path.parent for path in slices}, patterns_of(slices)
+    return (*slices, *(path for path in others if path.parent in folders and named_like_slices(path, patterns)))
 
 
 def _with_contours_only(

@@ -108,13 +108,15 @@ def _look_through(
     rest = [file for file in files if file not in set(volumes) | set(scenes) and file.is_file()]
     dicom, parts = _dicom_among(rest, folder)
     tell = on_progress or _to_nobody
-    if scenes:  # the volumes beside a scene are its own
-        volumes = [file for file in volumes if not any(file.is_relative_to(scene.parent) for scene in scenes)]
+    if scenes:
+        loose = [scene.parent for scene in scenes if scene.suffix.lower() == ".mrml"]  # what lies beside is the scene's
+        volumes = [file for file in volumes if not any(file.is_relative_to(folder) for folder in loose)]
         parts.append(_scenes(scenes, folder, channels, open_scene))
     if volumes:
         parts.append(read_pairs(folder, volumes, channels, partial(tell, "labels")))
     if dicom:
-        parts.append(read_dicom_cases(folder, dicom, channels, partial(tell, "files")))
+        others = [file for file in rest if file not in set(dicom)]
+        parts.append(read_dicom_cases(folder, dicom, others, channels, partial(tell, "files")))
     return _joined(parts)
 
 

@@ -97,7 +97,7 @@ def _rows(path: Path) -> list[Assignment]:
         rows = [{column: row[column] for column in COLUMNS} for row in found]
     except FileNotFoundError as error:
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file {path.name}.") from error
-    except (OSError, ValueError, LookupError, TypeError, csv.Error, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error, RecursionError) as error:
         raise _wrong(path, f"is not a table with the columns {', '.join(COLUMNS)}") from error
     if not all(isinstance(value, str) for row in rows for value in row.values()):
         raise _wrong(path, "has a cell that is no text")
