@@ -14,7 +14,7 @@ from MedDLCore.volume import Geometry, LabelMap
 from MedDLScene.annotated import annotatedScans, annotatedScansOfFile
 from MedDLScene.scene_files import saveScene
 from MedDLTraining.check import check
-from MedDLTraining.data import DataSet, cases_of_scene, data_set_of, open_folder
+from MedDLTraining.data import DataSet, open_folder, open_nodes
 
 GRID = Geometry.from_parts((20, 30, 34), (1.8, 2.0, 2.5), origin=(-30, -30, -25))
 CENTRE = (5.0, 0.0, 0.0)
@@ -41,8 +41,7 @@ def masks_of(data_set: DataSet, n: int = 0) -> dict[str, np.ndarray]:
 
 def test_nodes_of_an_open_scene_are_a_case(an_annotated_scan, scene) -> None:
     an_annotated_scan()
-    found = cases_of_scene(annotatedScans(scene)).with_ids()
-    data_set = data_set_of(found.cases)
+    data_set = open_nodes(annotatedScans(scene))
     assert [case.name for case in data_set.cases] == ["scan"]
     masks = masks_of(data_set)
     assert np.array_equal(masks["liver"], ball_mask(GRID, CENTRE, 12))
@@ -132,7 +131,7 @@ def test_a_scan_on_which_nothing_was_drawn_is_named(a_volume_node, scene, tmp_pa
 
 def test_an_open_scene_without_scans_is_refused(scene) -> None:
     with pytest.raises(MedDLError) as refusal:
-        cases_of_scene(annotatedScans(scene))
+        open_nodes(annotatedScans(scene))
     assert refusal.value.code is Code.NO_IMAGES
 
 

@@ -20,7 +20,7 @@ from .found import Found, patient_digest
 from .label_table import propose
 from .nnunet import DATASET_JSON, read_nnunet
 from .pairs import read_pairs
-from .scenes import OpenScene, cases_of_scene_file
+from .scenes import AnnotatedScan, OpenScene, cases_of_scene, cases_of_scene_file
 from .split import Split
 
 SCENES = (".mrb", ".mrml")
@@ -58,20 +58,35 @@ def open_folder(
     """
     if not path.exists():
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {path.name}.")
-    if path.is_dir():
-        found = (
-            read_nnunet(path)
-            if (path / DATASET_JSON).is_file()
-            else _look_through(path, channels, open_scene, on_progress)
-        )
-    else:
+    if not path.is_dir():
         found = _scenes([path], path.parent, channels, open_scene)
+    elif (path / DATASET_JSON).is_file():
+        found = read_nnunet(path)
+    else:
+        found = _look_through(path, channels, open_scene, on_progress)
     if not found.cases and not found.unusable:
         raise MedDLError(
             Code.NO_IMAGES,
             "The folder holds no scans with segmentations.",
             "It takes images and label maps, volumes with .seg.nrrd, DICOM series with SEG, or Slicer scenes.",
         )
+    return _data_set(found, splits, patient)
+
+
+def open_nodes(scans: Sequence[AnnotatedScan], channels: Sequence[str] = ()) -> DataSet:
+    """Nodes of an open scene as a data set. The scene must stay open while it is used.
+
+    Args:
+        scans: from ``MedDLScene.annotated.annotatedScans``.
+        channels: how the names of the channels' nodes end, in order; see ``scenes.cases_of_scene``.
+
+    Raises:
+        MedDLError: NO_IMAGES, CHANNELS_MISMATCH, what ``MedDLScene`` refuses.
+    """
+    return _data_set(cases_of_scene(scans, channels=channels))
+
+
+def _data_set(found: Found, splits: tuple[Split, ...] = (), patient: str = "") -> DataSet:
     found = found.with_ids()
     cases = tuple(replace(case, patient=_patient(case, patient)) for case in found.cases) if patient else found.cases
     return DataSet(
