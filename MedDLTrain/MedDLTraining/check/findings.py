@@ -250,13 +250,15 @@ class Finding:
         fault: which.
         message: what was found, in a sentence, without anything of a patient: it may be written.
         cases: ids of the cases, or of what could not become one; empty: the whole data set.
-        shown: a sentence more that may hold file names: for the screen alone.
+        shown: the sentence for the screen, which may hold file names; ``""``: the message.
+        hint: what to do about this one, on the screen; ``""``: the fault's remedy.
     """
 
     fault: Fault
     message: str
     cases: tuple[str, ...] = ()
     shown: str = ""
+    hint: str = ""
 
     @property
     def effect(self) -> Effect:
