@@ -13,7 +13,7 @@ from MedDLCore.volume import LabelMap, Volume
 from .host import Host, createScene
 from .libraries import slicer
 from .scene_files import loadScene, nodesOfScene, scansOfScene
-from .segmentation_node import labelMapFromSegmentationNode, referredVolume
+from .segmentation_node import referredVolume, wholeLabelMapFromSegmentationNode
 from .volume_node import volumeFromNode
 
 
@@ -46,8 +46,8 @@ class AnnotatedScan:
         return volumeFromNode(self.node)
 
     def labelMaps(self) -> Sequence[LabelMap]:
-        """Each segmentation on the scan's grid, as ``labelMapFromSegmentationNode`` gives it."""
-        return [labelMapFromSegmentationNode(drawn, self.node) for drawn in self.segmentations]
+        """Each segmentation, whole: on the scan's grid, extended where segments reach beyond the scan."""
+        return [wholeLabelMapFromSegmentationNode(drawn, self.node) for drawn in self.segmentations]
 
 
 def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list[AnnotatedScan]:

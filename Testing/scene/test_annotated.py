@@ -111,6 +111,29 @@ def test_a_segmentation_without_a_reference_belongs_to_the_only_scan(an_annotate
     assert len(scan.segmentations) == 1
 
 
+def test_what_was_drawn_beyond_the_scan_is_found_and_not_cut_off(an_annotated_scan, a_transform_node, scene) -> None:
+    _, drawn = an_annotated_scan()
+    drawn.SetAndObserveTransformNodeID(a_transform_node(moved_by(30.0, 0.0, 0.0)).GetID())
+    data_set = open_nodes(annotatedScans(scene))
+    with pytest.raises(MedDLError, match="outside its scan") as refusal:
+        data_set.load(data_set.cases[0])
+    assert refusal.value.code is Code.LABELS_APART
+    assert "FOREGROUND_OUTSIDE" in {finding.fault.value for finding in check(data_set).findings}
+
+
+def test_a_segmentation_far_away_takes_no_more_memory_than_the_scan(an_annotated_scan, a_transform_node, scene) -> None:
+    _, drawn = an_annotated_scan()
+    drawn.SetAndObserveTransformNodeID(a_transform_node(moved_by(1e5, 0.0, 0.0)).GetID())
+    (scan,) = annotatedScans(scene)
+    assert scan.labelMaps()[0].geometry.shape == GRID.shape
+
+
+def moved_by(*mm: float) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = mm
+    return matrix
+
+
 def test_a_segmentation_that_may_belong_to_two_scans_is_not_guessed(an_annotated_scan, scene, tmp_path) -> None:
     an_annotated_scan()
     an_annotated_scan(refers=False)

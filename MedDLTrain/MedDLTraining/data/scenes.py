@@ -39,7 +39,7 @@ class AnnotatedScan(Protocol):
         ...
 
     def labelMaps(self) -> Sequence[LabelMap]:  # noqa: N802
-        """Each segmentation of the scan, on the scan's grid."""
+        """Each segmentation of the scan, also what of it reaches beyond the scan."""
         ...
 
 
