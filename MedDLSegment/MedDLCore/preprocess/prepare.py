@@ -155,7 +155,7 @@ def split_channels(volumes: Sequence[Volume], spec: ModelSpec) -> tuple[Volume, 
             f"The model needs {wanted} input volume(s), in this order: {names}. {len(single)} given.",
         )
     for channel, other in zip(spec.channels[1:], single[1:], strict=True):
-        if (common := _common_part(single[0].geometry, other.geometry)) < LEAST_COMMON_PART:
+        if (common := common_part(single[0].geometry, other.geometry)) < LEAST_COMMON_PART:
             raise MedDLError(
                 Code.CHANNELS_APART,
                 f"Only {common:.0%} of the first volume lies within the one given for {channel.name!r}.",
@@ -172,7 +172,7 @@ def _channels(volume: Volume) -> tuple[Volume, ...]:
     )
 
 
-def _common_part(first: Geometry, other: Geometry) -> float:
+def common_part(first: Geometry, other: Geometry) -> float:
     """The part of a coarse lattice of points of ``first`` that lies within ``other``."""
     lattice = np.stack(np.meshgrid(*[np.linspace(0, n - 1, 9) for n in first.shape[::-1]]), axis=-1).reshape(-1, 3)
     indices = other.ras_to_index(first.index_to_ras(lattice))
