@@ -222,7 +222,7 @@ def segment(
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
-    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
+    slabs = predict(np.asarray(prepared.array), predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan

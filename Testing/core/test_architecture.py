@@ -29,6 +29,7 @@ GROUND_FLOOR = {
     "spec",
     "spec_rules",
     "stretch",
+    "taps",
     "terminology",
     "text",
     "volume",
