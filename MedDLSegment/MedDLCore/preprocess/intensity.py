@@ -144,7 +144,7 @@ def _fit(step: IntensityStep, sample: Sample | None) -> Fitted:
         raise TypeError(f"unknown intensity step {step!r}")
     if isinstance(step, Percentiles):
         ends = (step.lower, step.upper)
-        low, high = sample.range() if ends == (0, 100) else (sample.percentile(end) for end in ends)
+        low, high = sample.range() if ends == (0, 100) else sample.percentiles(ends)
         return _between(low, high, step.out_low, step.out_high, step.clip)
     if isinstance(step, ZScore):
         return _standardised(*sample.moments(step.nonzero), step.nonzero)

@@ -22,6 +22,9 @@ FLOAT32, FLOAT64 = 4, 8
 BODY = 12
 """Bytes per voxel of the scan that finding the body takes: masks, their components as ITK has them, and a copy."""
 
+HEAP = 20_000_000
+"""Bytes that the allocator keeps of the pieces that products were made of (measured; glibc)."""
+
 COUNTS = 2_000_000
 """Bytes that counting the voxels of a scan by their values takes, whatever its size."""
 
@@ -34,17 +37,19 @@ def preparing_memory(volumes: Sequence[Volume], spec: ModelSpec, region: Region 
     voxels = whole[0].array.size
     of_body = any(isinstance(step, ZScore) and step.body for n in range(len(whole)) for step in spec.intensity_of(n))
     finding = BODY * voxels if spec.grid.crop == "nonzero" and (of_body or spec.previous) else 0
-    on_first = ((len(whole) - 1) * FLOAT32 + 2) * voxels if spec.grid.crop != "none" else 0
+    on_first = (len(whole) - 1) * FLOAT32 * voxels if spec.grid.crop != "none" else 0
     is_cut = spec.foreground is not None and spec.foreground.grid == "scan"
     toned = sum(channel.array.size for channel in whole) * (FLOAT32 if spec.steps_on_scan else 1) if is_cut else 0
     previous = (2 * voxels + 3 * grid) * FLOAT32 if spec.previous else 0
-    moving = max(_moving_channel(n, channel, first, spec, region is not None) for n, channel in enumerate(whole))
+    moving = max(
+        n * grid * FLOAT32 + _of_channel(n, channel, first, spec, region is not None) for n, channel in enumerate(whole)
+    )
     held = on_first + of_body * voxels + toned + previous
-    return held + max(finding, spec.input_channels * grid * FLOAT32 + max(COUNTS, moving))
+    return max(on_first + finding, held + max(COUNTS, moving, spec.input_channels * grid * FLOAT32))
 
 
-def _moving_channel(n: int, channel: Volume, first: Geometry, spec: ModelSpec, is_part: bool) -> int:
-    """Beside the result, while a channel is moved and while statistics are taken on the network's grid."""
+def _of_channel(n: int, channel: Volume, first: Geometry, spec: ModelSpec, is_part: bool) -> int:
+    """While a channel is moved and while statistics are taken on the network's grid; its own result included."""
     array, geometry = channel.array, channel.geometry
     part = array[tuple(slice(size) for size in first.shape)] if n == 0 else array
     moving = _moving(part, first if n == 0 else geometry, first, spec.grid)
@@ -58,12 +63,13 @@ def _moving_channel(n: int, channel: Volume, first: Geometry, spec: ModelSpec, i
 
 
 def _moving(array: NDArray[Any], geometry: Geometry, first: Geometry, grid: Grid) -> int:
-    """Of ``moved``: by products, or else ITK's image, its spline coefficients, the result as an image and an array."""
+    """Of ``moved``, and of what it is written into: the latter takes memory only as it is filled."""
     size, voxels, target = works_in(array).itemsize, array.size, network_grid(first, grid)
+    result = FLOAT32 * math.prod(target.shape)
     apart = grid.rule == "extent" and not geometry.same_as(first)
     change = None if apart else change_for(geometry, first, grid, 0.0)
     if change is not None:
-        return Route.of(array, change).most_numbers * size
-    made = math.prod((first if apart else target).shape)
+        return result + HEAP + Route.of(array, change).most_numbers * size
+    made = math.prod((first if apart else target).shape)  # by ITK: as an image, then as an array
     coefficients = FLOAT64 * voxels if grid.interpolation == "cubic" else 0
-    return max(2 * size * voxels + coefficients, size * voxels + coefficients + size * made, size * (voxels + 2 * made))
+    return max(2 * size * voxels + coefficients, size * (voxels + 2 * made), size * made + result)

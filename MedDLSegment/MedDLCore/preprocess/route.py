@@ -25,6 +25,9 @@ WINDOW = 16_000_000
 TOUCHED = 8
 """Multiplications in the time of which a number is read or written."""
 
+SLOWEST = 3
+"""Times as long that a multiplication takes along the slowest axis, where its numbers lie far apart in memory."""
+
 Part = tuple[slice, slice, slice]
 
 
@@ -99,10 +102,14 @@ class Route(NamedTuple):
     def most_numbers(self) -> int:
         """Numbers that are held at the peak, the part of the result that was made last included."""
         rows = max(band.stop - band.start for band in self.bands)
-        plane = math.prod(_sizes(self.shape, self.taps, self.before)[1:])
-        window = _reach(self.bands) * plane
-        made = rows * max(plane, math.prod(_sizes(self.shape, self.taps, (1, 2))[1:]))
-        return window + max(2 * self.batch * self.shape[1] * self.shape[2] + window, 2 * made)
+        plane, done = (math.prod(_sizes(self.shape, self.taps, axes)[1:]) for axes in (self.before, (1, 2)))
+        read = 2 * self.batch * self.shape[1] * self.shape[2]
+        return self.reach * plane + max(read, 2 * rows * max(plane, done))
+
+    @property
+    def reach(self) -> int:
+        """Planes that the widest band is made of."""
+        return _reach(self.bands)
 
 
 def works_in(array: NDArray[Any]) -> np.dtype[Any]:
@@ -148,7 +155,8 @@ def _around_slowest(shape: Sequence[int], taps: Sequence[Taps | None]) -> tuple[
         for axis in (axis for axis in order if of_axes[axis]):
             old, new = sizes[axis], of_axes[axis][-1].stop
             multiplied = sum((band.stop - band.start) * (band.last - band.first) for band in of_axes[axis])
-            total += math.prod(sizes) // old * (multiplied + TOUCHED * (old + new))
+            taken = math.prod(sizes) // old * (multiplied + TOUCHED * (old + new))
+            total += taken if axis else SLOWEST * taken
             sizes[axis] = new
         return total
 

@@ -71,7 +71,7 @@ def changed(
                 values = _along(values, axis, products[axis])
             yield values
 
-    for band, window in _windows(route.bands, planes):
+    for band, window in _windows(route, planes):
         values = window
         for _, matrix in _products(route.taps[0], [band], kind, on):
             values = _product(values, 0, matrix)
@@ -92,20 +92,26 @@ def _products(taps: Taps | None, of_axis: Sequence[Band], kind: torch.dtype, dev
     return [_Product(band, matrix.to(kind).to(device)) for band, matrix in zip(of_axis, matrices, strict=True)]
 
 
-def _windows(
-    of_slowest: Sequence[Band], planes: Callable[[int, int], Iterator[Tensor]]
-) -> Iterator[tuple[Band, Tensor]]:
-    """The planes of each band; those that it shares with the one before are not made again."""
-    import torch
-
-    held: list[Tensor] = []
+def _windows(route: Route, planes: Callable[[int, int], Iterator[Tensor]]) -> Iterator[tuple[Band, Tensor]]:
+    """The planes of each band, all in the same memory; those that it shares with the one before are not made again."""
+    if route.taps[0] is None:
+        for band in route.bands:
+            yield band, next(planes(band.first, band.last))
+        return
+    buffer: Tensor | None = None
     first = last = 0
-    for band in of_slowest:
-        kept = [part[band.first - first :] for part in held if band.first < last]
-        held = [*kept, *planes(max(band.first, last), band.last)]
-        held = held if len(held) == 1 else [torch.cat(held)]
-        first, last = band.first, max(band.last, last)
-        yield band, held[0][: band.last - band.first]
+    for band in route.bands:
+        held = max(last - band.first, 0)
+        if buffer is not None and held:
+            buffer[:held] = buffer[band.first - first : last - first].clone()
+        first = band.first
+        for part in planes(first + held, band.last):
+            buffer = part.new_empty((route.reach, *part.shape[1:])) if buffer is None else buffer
+            buffer[held : held + len(part)] = part
+            held += len(part)
+        last = first + held
+        assert buffer is not None  # noqa: S101  a band has at least one plane
+        yield band, buffer[: band.last - first]
 
 
 def _along(values: Tensor, axis: int, products: Sequence[_Product]) -> Tensor:

@@ -56,13 +56,16 @@ class Sample(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
-    def percentile(self, percent: float) -> float:
-        """The percentile, 0..100, between the two nearest ranks as ``numpy.percentile`` finds it."""
-        at = (len(self) - 1) * (percent / 100)
-        rank = int(at)
-        below, above = self.ranked((rank, min(rank + 1, len(self) - 1)))
-        part, step = at - rank, above - below
-        return below + step * part if part < 0.5 else above - step * (1 - part)
+    def percentiles(self, percents: Sequence[float]) -> list[float]:
+        """Percentiles, 0..100, between the two nearest ranks as ``numpy.percentile`` finds them."""
+        places = [(len(self) - 1) * (percent / 100) for percent in percents]
+        ranks = [min(int(place) + n, len(self) - 1) for place in places for n in (0, 1)]
+        values = iter(self.ranked(ranks))
+        return [_between(next(values), next(values), place % 1) for place in places]
+
+
+def _between(low: float, high: float, part: float) -> float:
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 @dataclass(frozen=True, eq=False)

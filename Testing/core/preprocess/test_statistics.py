@@ -30,14 +30,13 @@ def an_array(dtype: str, shape: tuple[int, ...] = (7, 19, 23)) -> np.ndarray:
 def test_a_percentile_of_integers_is_numpys_to_the_last_bit(dtype: str) -> None:
     for shape in ((7, 19, 23), (1, 1, 1), (1, 1, 2), (3, 1, 1)):
         array = an_array(dtype, shape)
-        for percent in PERCENTS:
-            assert Sample.of(array).percentile(percent) == np.percentile(array.astype(np.int64), percent)
+        assert Sample.of(array).percentiles(PERCENTS) == np.percentile(array.astype(np.int64), PERCENTS).tolist()
 
 
 @pytest.mark.parametrize("dtype", OTHERS)
 def test_a_percentile_of_other_numbers_is_numpys(dtype: str) -> None:
     array = an_array(dtype)
-    found = [Sample.of(array).percentile(percent) for percent in PERCENTS]
+    found = Sample.of(array).percentiles(PERCENTS)
     np.testing.assert_allclose(found, np.percentile(array.astype(np.float64), PERCENTS), rtol=1e-6)
 
 
@@ -70,7 +69,7 @@ def test_statistics_may_be_those_of_a_part_or_of_what_becomes_of_the_values(dtyp
     assert len(sample) == expected.size
     np.testing.assert_allclose(sample.moments(), (expected.mean(), expected.std()), rtol=1e-5)
     np.testing.assert_allclose(sample.range(), (expected.min(), expected.max()), rtol=1e-6)
-    found = [sample.percentile(percent) for percent in PERCENTS]
+    found = sample.percentiles(PERCENTS)
     np.testing.assert_allclose(found, np.percentile(expected, PERCENTS), rtol=1e-5)
 
 
@@ -84,7 +83,7 @@ def test_a_tensor_is_measured_as_its_array() -> None:
     array = an_array("float32")
     tensor, sample = Sample.of(torch.from_numpy(array)), Sample.of(array)
     assert tensor.moments() == sample.moments()
-    assert tensor.percentile(12) == sample.percentile(12)
+    assert tensor.percentiles([12]) == sample.percentiles([12])
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
@@ -92,11 +91,11 @@ def test_the_image_is_left_alone_and_never_copied_whole(dtype: str) -> None:
     array = an_array(dtype, (60, 128, 128))
     kept = array.copy()
     line = Line(0, 100, 2.0, 1.0)
-    Sample.of(array).after(line).percentile(3)  # what it imports does not count
+    Sample.of(array).after(line).percentiles([3])  # what it imports does not count
     tracemalloc.start()
     try:
         sample = Sample.of(array).after(line)
-        sample.percentile(3)
+        sample.percentiles([3])
         sample.moments()
         _, peak = tracemalloc.get_traced_memory()
     finally:
