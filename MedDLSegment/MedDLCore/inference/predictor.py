@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Code, MedDLError, Notice
-from .devices import is_out_of_memory, release
+from ..out_of_memory import is_out_of_memory, release
 
 
 class Predictor:
