@@ -50,6 +50,10 @@ class Taps:
         """The same of an axis of ``size`` voxels that runs the other way."""
         return replace(self, index=size - 1 - self.index)
 
+    def part(self, places: slice) -> Taps:
+        """Of some of the places."""
+        return Taps(self.index[places], self.weight[places], self.inside[places])
+
     def span(self, start: int, stop: int) -> tuple[int, int]:
         """First and one past the last voxel that the places ``start`` to ``stop`` are made of."""
         used = self.index[start:stop]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from ..alignment import aligned
 from ..resample import resample, resample_taps
 from ..spec import Grid
 from ..stretch import lone_axis, stretch_taps
+from ..taps import Taps
 from ..volume import Geometry, Volume
+from .foreground import NOTHING_CUT, Cut, inner
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import Fitted, apply_intensity, tone
 from .region import Region, cut_out
@@ -79,7 +81,7 @@ def _toned(values: NDArray[Any], lines: tuple[Fitted, ...], within: NDArray[np.b
 
 
 def moved(
-    channel: Toned, first: Geometry, grid: Grid, air: float, device: str = "cpu"
+    channel: Toned, first: Geometry, grid: Grid, air: float, device: str = "cpu", cut: Cut = NOTHING_CUT
 ) -> Iterator[tuple[Part, Tensor]]:
     """Brings a channel onto the network's grid for a scan, or a part of one.
 
@@ -89,9 +91,10 @@ def moved(
         grid: what the model asks for.
         air: the value of what lies outside the channel.
         device: where it is done.
+        cut: what of the network's grid is left out.
 
     Yields:
-        Parts of ``network_grid(first, grid)`` and their values, as ``changed`` does.
+        Parts of what is left of ``network_grid(first, grid)``, and their values, as ``changed`` does.
     """
     import torch
 
@@ -99,18 +102,20 @@ def moved(
         first = network_axes(first, grid)
         array = resample(channel.values(), channel.geometry, first, grid.interpolation, fill=air)
         channel, grid = Toned(Volume(array, first)), replace(grid, orientation=None, transpose=(0, 1, 2))
-    change = change_for(channel.geometry, first, grid, air)
+    change = change_for(channel.geometry, first, grid, air, cut)
     if change is not None:
         if grid.rule == "extent" and grid.interpolation == "cubic":
             change = replace(change, bounds=_bounds(channel, change, lone_axis_of(first, grid)))
         applied = partial(tone, channel.lines) if channel.lines else None
         return changed(channel.volume.array, change, device, applied, channel.within)
-    onto, fill = network_grid(first, grid), _fill(channel.geometry, first, grid, air)
+    whole, fill = network_grid(first, grid), _fill(channel.geometry, first, grid, air)
+    seen = inner(cut, whole.shape)
+    onto = whole.cropped([part.start for part in seen], [part.stop for part in seen])
     values = torch.from_numpy(resample(channel.values(), channel.geometry, onto, grid.interpolation, fill))
     return in_parts(values if values.dtype == torch.float64 else values.to(device))
 
 
-def change_for(source: Geometry, first: Geometry, grid: Grid, air: float) -> Change | None:
+def change_for(source: Geometry, first: Geometry, grid: Grid, air: float, cut: Cut = NOTHING_CUT) -> Change | None:
     """How a channel comes onto the network's grid; None where their axes are not parallel.
 
     Args:
@@ -118,20 +123,30 @@ def change_for(source: Geometry, first: Geometry, grid: Grid, air: float) -> Cha
         first: as for ``moved``.
         grid: as for ``moved``.
         air: as for ``moved``.
+        cut: as for ``moved``.
     """
     target = network_grid(first, grid)
-    if grid.rule != "extent":
+    if grid.rule == "extent":
+        found = _stretched(source, network_axes(first, grid), target.shape, grid, lone_axis_of(first, grid))
+    else:
         found = resample_taps(source, target, grid.interpolation, _fill(source, first, grid, air))
-        return found and Change(*found, air)
-    placed = network_axes(first, grid)
+    if found is None:
+        return None
+    axes, along = found
+    a, b, c = (taps.part(part) for taps, part in zip(along, inner(cut, target.shape), strict=True))
+    return Change(axes, (a, b, c), air)
+
+
+def _stretched(
+    source: Geometry, placed: Geometry, shape: Sequence[int], grid: Grid, alone: int | None
+) -> tuple[tuple[int, int, int], tuple[Taps, Taps, Taps]] | None:
+    """As ``resample_taps``, for what ``stretch`` does with the voxels in the order of the network's axes."""
     axes = aligned(source, placed)
     if axes is None:
         return None
-    stretched = stretch_taps(placed.shape, target.shape, grid.interpolation, lone_axis_of(first, grid))
-    a, b, c = (
-        along if axis.step > 0 else along.flipped(axis.size) for axis, along in zip(axes, stretched, strict=True)
-    )
-    return Change((axes[0].source, axes[1].source, axes[2].source), (a, b, c), air)
+    straight = stretch_taps(placed.shape, shape, grid.interpolation, alone)
+    a, b, c = (along if axis.step > 0 else along.flipped(axis.size) for axis, along in zip(axes, straight, strict=True))
+    return (axes[0].source, axes[1].source, axes[2].source), (a, b, c)
 
 
 def _fill(source: Geometry, first: Geometry, grid: Grid, air: float) -> float | None:

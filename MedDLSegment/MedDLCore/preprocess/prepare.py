@@ -13,7 +13,7 @@ from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, ZScore
 from ..stretch import lone_axis
 from ..volume import Geometry, LabelMap, Volume
-from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan
+from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan, inner
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import fit_intensity, tone
 from .moving import Toned, in_parts, moved
@@ -57,6 +57,7 @@ def prepare(
     region: Region | None = None,
     previous: LabelMap | None = None,
     device: str = "cpu",
+    cut: Cut = NOTHING_CUT,
 ) -> Prepared:
     """Prepares one case.
 
@@ -67,6 +68,7 @@ def prepare(
         region: only this part. Statistics for the intensity steps are still those of the whole scans.
         previous: what an earlier model found, for a model that takes it (``spec.previous``); on the first scan's grid.
         device: where the work is done and the result stays: torch's name for it.
+        cut: what of the network's grid is left out, for a model that does not cut it by itself.
 
     Raises:
         MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
@@ -80,7 +82,8 @@ def prepare(
     parts = whole if region is None else (whole[0].cut(region), *whole[1:])
     scan, first = whole[0].geometry, parts[0].geometry
     placed, geometry = network_axes(first, spec.grid), network_grid(first, spec.grid)
-    array = _empty((spec.input_channels, *geometry.shape), device)
+    seen = inner(cut, geometry.shape)
+    array = _empty((spec.input_channels, *(part.stop - part.start for part in seen)), device)
     on_network = spec.foreground if spec.foreground is not None and spec.foreground.grid == "network" else None
     inside = torch.zeros(geometry.shape if on_network else (0, 0, 0), dtype=torch.bool, device=device)
     for n, (channel, part) in enumerate(zip(whole, parts, strict=True)):
@@ -88,15 +91,15 @@ def prepare(
         air = float(channel.ends()[0].min())
         if spec.statistics == "scan" or not steps:
             lines = fit_intensity(steps, channel.volume.array, applied=channel.lines)
-            flow = moved(part, first, spec.grid, air, device)
+            flow = moved(part, first, spec.grid, air, device, cut)
         else:
             single = works_in(channel.volume.array) == np.float32
             shape = network_grid(scan, spec.grid).shape
-            into = array[n] if single and region is None else _empty(shape, device, single)
+            into = array[n] if single and array.shape[1:] == shape else _empty(shape, device, single)
             for where, values in moved(channel, scan, spec.grid, air, device):
                 into[where] = values
             lines = fit_intensity(steps, into)
-            flow = in_parts(into) if region is None else moved(part, first, spec.grid, air, device)
+            flow = in_parts(into[seen]) if region is None else moved(part, first, spec.grid, air, device, cut)
         for where, values in flow:
             if on_network is not None and on_network.channel in (None, n):
                 known = lines[: on_network.steps - spec.steps_on_scan]
@@ -105,14 +108,16 @@ def prepare(
     if found is not None:
         labels = found(geometry, placed)
         for n, value in enumerate(spec.previous, start=len(whole)):
-            array[n] = torch.from_numpy(labels == value)
+            array[n] = torch.from_numpy(labels[seen] == value)
     extent = spec.grid.rule == "extent"
     own, wanted = placed.spacing[::-1].tolist(), wanted_spacing(placed, spec.grid)
     alone = lone_axis(wanted, own, spec.output.apart) if extent else None
-    cut = NOTHING_CUT if on_network is None else around(inside.cpu().numpy(), on_network.margin)
-    a, b, c = (slice(low, n - high) for n, (low, high) in zip(geometry.shape, cut, strict=True))
-    seen = (array.numpy() if device == "cpu" else array)[:, a, b, c]
-    return Prepared(seen, geometry, placed if extent else first, cut, alone, notices)
+    if on_network is not None:
+        cut = around(inside.cpu().numpy(), on_network.margin)
+        a, b, c = inner(cut, geometry.shape)
+        array = array[:, a, b, c]
+    seen_by_network = array.numpy() if device == "cpu" else array
+    return Prepared(seen_by_network, geometry, placed if extent else first, cut, alone, notices)
 
 
 def laid_over(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None = None) -> Geometry:
