@@ -67,6 +67,7 @@ class Code(str, Enum):
     TRANSFORM_REFUSED = "TRANSFORM_REFUSED"
     REGION_OUTSIDE = "REGION_OUTSIDE"
     GRID_CUTS = "GRID_CUTS"
+    NOT_CROPPED = "NOT_CROPPED"
     # What its values are
     NONFINITE = "NONFINITE"
     UNITS_DUBIOUS = "UNITS_DUBIOUS"
@@ -272,6 +273,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.GRID_CUTS: _warning(
             "The model works on a grid of fixed size around the scan's centre, and the scan reaches beyond it.",
             "Nothing, if what you look for lies well inside. Else crop the scan around it, or use another model.",
+        ),
+        Code.NOT_CROPPED: _warning(
+            "The scan was to be cropped to the body, and the model does not allow that: the network sees all of it.",
+            "Nothing. Leave --crop-body away with this model.",
         ),
         Code.NONFINITE: _input(
             "The scan contains NaN or infinite values. Up to 1 % are replaced with this warning, more are refused.",

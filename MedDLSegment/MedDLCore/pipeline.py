@@ -19,9 +19,11 @@ import SimpleITK as sitk
 from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
+from .field_of_view import body_cut
 from .models import ModelPackage, load_networks, run_trusted
 from .postprocess import decide, deciding_memory, merge, merging_memory, only
 from .preprocess import (
+    inner,
     inside,
     laid_over,
     network_grid,
@@ -151,6 +153,7 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
 
     spec = model.spec
     region = seen_for(options.region, volumes[0], spec)
+    cut = body_cut(volumes, spec, region, options.crop_body)
     laid = laid_over(volumes, spec, region)
     grid = network_grid(laid, spec.grid)
     scan = volumes[0].geometry
@@ -163,8 +166,8 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
         model.networks,
         model.device,
         free_memory(),
-        grid.shape,
-        preparing_memory(volumes, spec, region),
+        [part.stop - part.start for part in inner(cut, grid.shape)],
+        preparing_memory(volumes, spec, region, cut),
         deciding.result,
         deciding.piece,
         deciding.cleaning + placed,
@@ -214,16 +217,17 @@ def segment(
     previous: LabelMap | None = None
     if model.previous is not None:
         told = share(on_progress, 0, 2)
-        earlier = segment(volumes, model.previous, Options(region=region, allow=options.allow), told)
+        earlier = segment(volumes, model.previous, replace(options, structures=(), region=region), told)
         clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        prepared = prepare(volumes, spec, region, previous)
+        cut = body_cut(volumes, spec, region, options.crop_body)
+        prepared = prepare(volumes, spec, region, previous, cut=cut)
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
-    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
+    slabs = predict(np.asarray(prepared.array), predictor, spec.inference, clock.progress("network"))
     with clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
@@ -270,7 +274,7 @@ def _in_parts(
     seconds: dict[str, float] = {}
     for n, part in enumerate(parts):
         told = share(on_progress, n, len(parts))
-        found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
+        found = segment(volumes, part, replace(options, structures=()), told)
         label_map = merge(label_map, found.label_map, spec.labels)
         notices += _without_empty(found.notices)
         seconds = {stage: round(seconds.get(stage, 0.0) + spent, 3) for stage, spent in found.seconds.items()}
@@ -289,6 +293,8 @@ def _by_its_own_code(
     volumes: Sequence[Volume], model: Model, options: Options, clock: Clock, notices: tuple[Notice, ...]
 ) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
+    if options.crop_body:
+        notices += (Notice(Code.NOT_CROPPED, f"The model {model.spec.name} runs its own code."),)
     scan, device = volumes[0].geometry, model.device
     with clock.stage("prepare"):
         channels = on_first_grid(split_channels(volumes, model.spec))

@@ -30,17 +30,19 @@ GROUND_FLOOR = {
     "spec",
     "spec_rules",
     "stretch",
+    "taps",
     "terminology",
     "text",
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
-JOINTS = {"admission", "clock"}
+JOINTS = {"admission", "clock", "field_of_view"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
     "clock": GROUND_FLOOR | {"inference"},
     "admission": GROUND_FLOOR | STATIONS,
+    "field_of_view": GROUND_FLOOR | STATIONS,
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
