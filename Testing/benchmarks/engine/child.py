@@ -50,7 +50,7 @@ def _segmented(job: Job) -> dict[str, Any]:
 
 
 def _bare_forward(job: Job) -> dict[str, Any]:
-    """The model's own network on one patch: nothing else, and never less."""
+    """The model's own network on one patch, and nothing else."""
     (network,) = load_networks(open_model(job.model))
     patch = torch.randn(1, 1, *(job.case.patch,) * 3, generator=torch.Generator().manual_seed(0))
     taken = []

@@ -41,17 +41,14 @@ def main(given: Sequence[str] | None = None) -> None:
     for name in arguments.case or cases:
         case = cases[name]
         network = case.classes, case.patch, case.features
-        engines = [engine for engine in _engines(case, arguments) if engine != FLOOR or network not in floors]
         try:
             with tempfile.TemporaryDirectory() as scratch:
-                done = run_case(case, engines, limits, Path(scratch))
+                done = run_case(case, _engines(case, arguments), limits, Path(scratch), floors.get(network))
         except ScanMissingError as error:
             print(f"{name}: not run: {error}\n")
             continue
         if FLOOR in done["engines"]:
             floors[network] = done["engines"][FLOOR]
-        elif network in floors:
-            done["engines"][FLOOR] = floors[network]
         results[name] = done["engines"]
         record["cases"][name] = {"case": vars(case), **done}
         instead = name if arguments.quick else None

@@ -54,7 +54,7 @@ class Measured:
         return max(planned / self.memory(), self.memory() / planned)
 
     def floor(self) -> float:
-        """CPU-seconds of a bare forward of the model's own network on each of MedDL's patches."""
+        """CPU-seconds of a bare forward of the model's own network for each of MedDL's patches."""
         return float(self._of(FLOOR)["forward"]) * int(self._of("meddl")["passes"])
 
     def agreement(self, engine: str, other: str) -> float:
