@@ -13,9 +13,9 @@ from .sweep import SLICES
 FLOAT32, INDEX = 4, 8
 """Bytes of a score, and of torch's index."""
 
-COMPONENTS, HOLES = 18, 25
+COMPONENTS, HOLES = 15, 25
 """Bytes per voxel of a structure's bounding box that finding its components, or filling its holes, takes at the peak
-(measured with SimpleITK 2.5 on noise; a smooth structure takes less)."""
+(measured with SimpleITK 2.5 on smooth structures; noise takes more)."""
 
 
 COMPETING = 4
