@@ -131,10 +131,9 @@ def test_the_forecast_knows_the_array_that_nnunet_cannot_have() -> None:
 
 
 def test_an_engine_that_takes_too_much_memory_is_killed() -> None:
-    """It would have taken 4 GB, and half a minute."""
-    hungry = "import time\nkept = []\nfor _ in range(40):\n    kept.append(b'x' * 10**8)\n    time.sleep(0.7)"
-    why = run_guarded([sys.executable, "-c", hungry], 1, 3e8, 60)
-    assert why.startswith("killed at 0.")
+    """It would have taken 4 GB."""
+    hungry = "import time\nkept = []\nfor _ in range(40):\n    kept.append(b'x' * 10**8)\n    time.sleep(0.3)"
+    assert run_guarded([sys.executable, "-c", hungry], 1, 1e8, 60) in ("killed at 1.1 GB", "killed at 1.2 GB")
 
 
 def test_an_engine_that_fails_or_never_ends_says_so() -> None:

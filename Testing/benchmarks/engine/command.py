@@ -71,7 +71,7 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", action="append", metavar="NAME", help="this one only; again for more")
     parser.add_argument("--backend", action="append", default=[], metavar="NAME", help="MedDL with this one as well")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; 1 by default")
-    parser.add_argument("--memory", type=float, default=16, metavar="GB", help="that an engine may hold; 16 by default")
+    parser.add_argument("--memory", type=float, default=16, metavar="GB", help="that an engine may take; 16 by default")
     parser.add_argument("--seconds", type=float, default=3600, help="that an engine may run; 3600 by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, after each case anew")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)

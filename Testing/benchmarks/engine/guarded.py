@@ -18,6 +18,9 @@ BETWEEN_LOOKS = 0.1
 LEFT = 1e9
 """Bytes of the machine's memory below which the child is ended whatever it holds itself."""
 
+BESIDE = 1e9
+"""Bytes that a process may hold beside what it is allowed: code, weights, the scan."""
+
 OF_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "nnUNet_def_n_proc")
 
 
@@ -27,7 +30,7 @@ def run_guarded(command: Sequence[str], threads: int, memory: float, seconds: fl
     Args:
         command: program and arguments.
         threads: what its libraries are told to use.
-        memory: bytes that it may hold.
+        memory: bytes that it may take for its work.
         seconds: of wall time that it may take.
 
     Returns:
@@ -52,7 +55,7 @@ def _watch(child: subprocess.Popen[bytes], memory: float, seconds: float) -> str
     begun = time.monotonic()
     while child.poll() is None:
         held = _held(child.pid)
-        if held > memory:
+        if held > memory + BESIDE:
             return f"killed at {held / 1e9:.1f} GB"
         if free_memory() < LEFT:
             return f"killed at {held / 1e9:.1f} GB: the machine's memory was nearly full"
