@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from fixtures.balls import turned
-from MedDLCore.preprocess import route
+from fixtures.models import spec
+from MedDLCore.preprocess import prepare, route
 from MedDLCore.preprocess.grid import network_axes, network_grid
 from MedDLCore.preprocess.intensity import Line, apply_intensity
 from MedDLCore.preprocess.moving import Toned, change_for, moved
 from MedDLCore.resample import resample
-from MedDLCore.spec import Grid
+from MedDLCore.spec import Foreground, Grid, Percentiles, ZScore
 from MedDLCore.stretch import lone_axis, stretch
 from MedDLCore.volume import Geometry, Volume
 
@@ -151,3 +152,21 @@ def test_the_way_through_the_axes_begins_with_what_shrinks_most() -> None:
     way = route.Route.of(an_array(), change)
     assert (way.before, way.after) == ((1,), (2,))
     assert route.Route.of(an_array(), replace(change, source=(0, 1, 2))).most_numbers > 0
+
+
+@pytest.mark.parametrize("statistics", ["scan", "grid"])
+@pytest.mark.parametrize("dtype", ["int16", "float64"])
+def test_on_a_device_the_result_stays_there_and_is_the_same(statistics: Any, dtype: str) -> None:
+    """``cpu:0`` is a device like any other: what it is given comes back as a tensor."""
+    scan = Volume(an_array(dtype), SCAN, "CT")
+    model = spec(
+        grid=Grid(spacing=(2, 2, 2), interpolation="cubic"),
+        intensity=(Percentiles(1, 99), ZScore()),
+        statistics=statistics,
+        foreground=Foreground(above=0.5, steps=1),
+    )
+    there, here = prepare([scan], model, device="cpu:0"), prepare([scan], model)
+    assert isinstance(there.array, torch.Tensor)
+    assert isinstance(here.array, np.ndarray)
+    assert there.cut == here.cut
+    np.testing.assert_array_equal(there.array.numpy(), here.array)
