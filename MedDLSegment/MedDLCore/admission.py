@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .errors import Code, MedDLError, Notice
 from .preprocess import Region, cut_off, cut_out, laid_over, network_grid, seen_for, split_channels
-from .readers.values import check_hounsfield
 from .spec import ModelSpec
 from .volume import Label, Volume
 
@@ -54,6 +53,8 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             notices.append(
                 Notice(Code.MODALITY_UNKNOWN, f"The file of {channel.name!r} does not say that it is {wanted}.")
             )
+            from .readers.values import check_hounsfield  # here: a process that is given volumes needs no readers
+
             if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
                 notices.append(dubious)
         elif volume.modality != wanted:
