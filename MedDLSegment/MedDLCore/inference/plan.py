@@ -17,7 +17,7 @@ from .sliding import padded_shape
 from .speed import NOT_TAKEN, seconds_per_pass
 from .windows import window_starts
 
-LIBRARIES = 120_000_000
+LIBRARIES = 60_000_000
 """Bytes that torch, SimpleITK and this package take when they first run: code, kernels made to measure, threads."""
 
 

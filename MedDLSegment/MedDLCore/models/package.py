@@ -16,12 +16,9 @@ from ..spec import ModelSpec, Weights
 from ..text import shown
 from .about import with_about
 from .anatomy import coded
-from .auto3dseg import LABELS, read_auto3dseg_folder
 from .described import Described
 from .description import identity_of, read_json, spec_from_description
 from .inside import path_inside
-from .meshnet_layout import MODEL_JSON, read_meshnet_folder
-from .monai_bundle import read_bundle_folder
 from .nnunet import holds_nnunet, read_nnunet
 from .weights import sha256_of
 
@@ -150,6 +147,8 @@ def _read_bundle(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     metadata = read_json(folder / METADATA)
     description = metadata.get(DESCRIPTION_KEY)
     if description is None:
+        from .monai_bundle import read_bundle_folder
+
         return read_bundle_folder(folder)
     if not isinstance(description, dict):
         raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: {DESCRIPTION_KEY!r} is not a description.")
@@ -163,6 +162,18 @@ def _read_plain(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     return spec_from_description(read_json(folder / PLAIN_DESCRIPTION), PLAIN_DESCRIPTION), ()
 
 
+def _read_meshnet(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from .meshnet_layout import read_meshnet_folder
+
+    return read_meshnet_folder(folder)
+
+
+def _read_auto3dseg(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from .auto3dseg import read_auto3dseg_folder
+
+    return read_auto3dseg_folder(folder)
+
+
 def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
     weights = tuple(
         replace(item, sha256=item.sha256 or sha256_of(path))
@@ -174,7 +185,7 @@ def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
 _LAYOUTS: dict[Path, Layout] = {
     METADATA: _read_bundle,
     Path(PLAIN_DESCRIPTION): _read_plain,
-    Path(MODEL_JSON): read_meshnet_folder,
-    Path(LABELS): read_auto3dseg_folder,
+    Path("model.json"): _read_meshnet,
+    Path("labels.csv"): _read_auto3dseg,
 }
-"""The file that shows a layout, and what reads it. The first one counts."""
+"""The file that shows a layout, and what reads it. The first one counts. Readers are imported when they are needed."""

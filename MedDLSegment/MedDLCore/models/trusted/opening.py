@@ -10,7 +10,6 @@ from ...spec import ModelSpec, Network, Output, Weights
 from ...spec_rules import MOST_WEIGHTS
 from ..anatomy import coded
 from ..description import read_json
-from ..monai_bundle import metadata as about
 from ..package import ModelPackage
 from .consent import Consents
 from .file_set import FileSet, file_set
@@ -51,6 +50,8 @@ def open_trusted(folder: Path, store: Path) -> ModelPackage | None:
 
 
 def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from ..monai_bundle import metadata as about
+
     metadata = read_json(folder / "configs" / "metadata.json")
     outputs = _count(metadata, "outputs", "pred", 2)
     exclusive = outputs == 1 or _begins_with_background(metadata)
@@ -87,7 +88,9 @@ def _count(metadata: dict[str, Any], kind: str, name: str, otherwise: int) -> in
 
 
 def _begins_with_background(metadata: dict[str, Any]) -> bool:
+    from ..monai_bundle.metadata import BACKGROUND
+
     names: Any = metadata
     for key in ("network_data_format", "outputs", "pred", "channel_def", "0"):
         names = names.get(key) if isinstance(names, dict) else None
-    return isinstance(names, str) and names.strip().casefold() == about.BACKGROUND
+    return isinstance(names, str) and names.strip().casefold() == BACKGROUND
