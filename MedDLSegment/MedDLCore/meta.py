@@ -59,13 +59,14 @@ def _answers() -> Mapping[Any, Callable[..., Any]]:
 
 def _is_bare(*values: Any) -> bool:
     """Tensors on the meta device, of one kind of floating-point number."""
-    return len({value.dtype for value in values}) == 1 and all(v.is_meta and v.is_floating_point() for v in values)
+    kinds = {getattr(value, "dtype", None) for value in values}
+    return len(kinds) == 1 and None not in kinds and all(v.is_meta and v.is_floating_point() for v in values)
 
 
 def _pointwise(image: Any, other: Any = None, *_: Any) -> Tensor | None:
-    if not hasattr(other, "shape"):
-        return image.new_empty(image.shape) if _is_bare(image) else None
-    return image.new_empty(image.shape) if _is_bare(image, other) and image.shape == other.shape else None
+    both = (image,) if other is None or isinstance(other, (int, float)) else (image, other)
+    alike = _is_bare(*both) and all(one.shape == image.shape for one in both)
+    return image.new_empty(image.shape) if alike else None
 
 
 def _in_place(image: Any, other: Any = None, *_: Any) -> Tensor | None:
@@ -125,15 +126,12 @@ def _convolution(
     return image.new_empty((image.shape[0], outputs, *sizes)) if min(sizes, default=0) > 0 else None
 
 
-def _batch_norm(
-    image: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Any, variance: Any, training: bool, *_: Any
-) -> tuple[Tensor, Tensor, Tensor] | None:
-    """The image, and its statistics by channel where they are taken."""
-    channels, given = image.shape[1], [tensor for tensor in (weight, bias, mean, variance) if tensor is not None]
+def _batch_norm(image: Tensor, *weights_and_statistics: Any) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The image, and two statistics of each channel."""
+    channels, given = image.shape[1], [tensor for tensor in weights_and_statistics[:4] if tensor is not None]
     if not _is_bare(image, *given) or any(tensor.shape != (channels,) for tensor in given):
         return None
-    taken = channels if training else 0
-    return image.new_empty(image.shape), image.new_empty(taken), image.new_empty(taken)
+    return image.new_empty(image.shape), image.new_empty(channels), image.new_empty(channels)
 
 
 def _repeat(values: Tensor, repeats: Sequence[int]) -> Tensor | None:

@@ -24,6 +24,7 @@ GROUND_FLOOR = {
     "alignment",
     "atomic",
     "errors",
+    "meta",
     "plain_data",
     "resample",
     "spec",
@@ -31,6 +32,7 @@ GROUND_FLOOR = {
     "stretch",
     "terminology",
     "text",
+    "toolkit",
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}

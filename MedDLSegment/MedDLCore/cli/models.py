@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import Code, MedDLError
 from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
@@ -112,6 +110,9 @@ def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | N
 
     A download that was cancelled or killed goes on where it stopped. Behind a proxy, set HTTPS_PROXY.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     item = entry(name)
     if not accept_licence:
         origin = "".join(f"\n  {file.url}" for file in item.files)
