@@ -23,7 +23,10 @@ HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 GROUND_FLOOR = {
     "alignment",
     "atomic",
+    "codes",
     "errors",
+    "explanations",
+    "geometry",
     "meta",
     "plain_data",
     "resample",
