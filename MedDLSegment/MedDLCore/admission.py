@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import Code, MedDLError, Notice
-from .preprocess import Region, cut_off, cut_out, laid_over, network_grid, seen_for, split_channels
+from .preprocess import Region, check_meets, cut_off, laid_over, network_grid, seen_for, split_channels
 from .spec import ModelSpec
 from .volume import Label, Volume
 
@@ -70,7 +70,7 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             raise MedDLError(Code.TOO_THIN, message)
         notices.append(Notice(Code.TOO_THIN, message))
     if options.region is not None:
-        cut_out(volumes[:1], options.region)
+        check_meets(volumes[0].geometry, options.region)
     seen = laid_over(volumes, spec, seen_for(options.region, volumes[0], spec))
     if spec.grid.shape is not None and (cut := cut_off(seen, network_grid(seen, spec.grid))):
         sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())

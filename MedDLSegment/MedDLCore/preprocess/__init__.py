@@ -5,12 +5,13 @@ from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
 from .nonzero import on_first_grid
 from .prepare import Prepared, laid_over, prepare, split_channels
-from .region import Region, cut_out, inside, part_within, seen_for
+from .region import Region, check_meets, cut_out, inside, part_within, seen_for
 
 __all__ = [
     "Prepared",
     "Region",
     "apply_intensity",
+    "check_meets",
     "cut_off",
     "cut_out",
     "fit_intensity",

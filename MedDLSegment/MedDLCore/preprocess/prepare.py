@@ -60,7 +60,7 @@ def prepare(
         previous: what an earlier model found, for a model that takes it (``spec.previous``); on the first scan's grid.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
+        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART.
     """
     channels = cropped(split_channels(volumes, spec), spec.grid)
     found = None if previous is None else previous_labels(previous, channels, spec)
