@@ -144,12 +144,11 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
 
 
 def _read_bundle(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
-    metadata = read_json(folder / METADATA)
-    description = metadata.get(DESCRIPTION_KEY)
-    if description is None:
+    if DESCRIPTION_KEY not in read_json(folder / METADATA, strict=False):
         from .monai_bundle import read_bundle_folder
 
         return read_bundle_folder(folder)
+    description = read_json(folder / METADATA)[DESCRIPTION_KEY]
     if not isinstance(description, dict):
         raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: {DESCRIPTION_KEY!r} is not a description.")
     spec = spec_from_description(description, METADATA.name)

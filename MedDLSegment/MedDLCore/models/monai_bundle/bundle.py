@@ -50,7 +50,7 @@ def reasons(folder: Path) -> tuple[Reason, ...]:
 
 
 def _read(folder: Path) -> tuple[ModelSpec | None, tuple[Notice, ...], tuple[Reason, ...]]:
-    metadata = read_json(folder / "configs" / "metadata.json")
+    metadata = read_json(folder / "configs" / "metadata.json", strict=False)
     file, raw = read_inference(folder)
     config = Config(file, raw, folder)
     outside: list[Reason] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
 from collections.abc import Mapping
@@ -62,15 +63,25 @@ def licence(metadata: Mapping[str, Any], folder: Path) -> str:
     """SPDX name of the licence in ``LICENSE`` where it is known, else its first line, else what the metadata say."""
     path = folder / "LICENSE"
     if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(2000).decode("utf-8", "replace")
+        start = _beginning(path)
         for beginning, name in LICENCES.items():
             if beginning.casefold() in start.casefold():
                 return name
-        lines = [line.strip() for line in start.splitlines() if line.strip()]
+        lines = [line for line in (one_line(line, LONGEST_LINE) for line in start.splitlines()) if line]
         if lines:
-            return one_line(lines[0], LONGEST_LINE)
+            return lines[0]
     return text(metadata, "license") or text(metadata, "licence")
+
+
+def _beginning(path: Path) -> str:
+    """The first characters of a text in whatever encoding, without those that are none; empty where it is not read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2000)
+    except OSError:
+        return ""
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return start.decode(encoding, "ignore")
 
 
 def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def open_trusted(folder: Path, store: Path) -> ModelPackage | None:
 def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
     from ..monai_bundle import metadata as about
 
-    metadata = read_json(folder / "configs" / "metadata.json")
+    metadata = read_json(folder / "configs" / "metadata.json", strict=False)
     outputs = _count(metadata, "outputs", "pred", 2)
     exclusive = outputs == 1 or _begins_with_background(metadata)
     labels, notices = about.labels(metadata, max(outputs, 2) if exclusive else outputs, exclusive)
