@@ -18,6 +18,7 @@ from .about import with_about
 from .anatomy import coded
 from .described import Described
 from .description import identity_of, read_json, spec_from_description
+from .distinct import distinct
 from .inside import path_inside
 from .nnunet import holds_nnunet, read_nnunet
 from .weights import sha256_of
@@ -69,7 +70,8 @@ def open_folder(folder: Path) -> ModelPackage:
         if (folder / file).is_file():
             spec, notices = read(folder)
             spec = with_about(_with_hashes(spec, folder), folder)
-            return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
+            labels, renamed = distinct(coded(spec.labels))
+            return ModelPackage(replace(spec, labels=labels), folder, identity_of(spec), (*notices, *renamed))
     if holds_nnunet(folder):
         return packaged(read_nnunet(folder))
     raise MedDLError(

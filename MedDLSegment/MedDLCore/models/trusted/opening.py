@@ -10,6 +10,7 @@ from ...spec import ModelSpec, Network, Output, Weights
 from ...spec_rules import MOST_WEIGHTS
 from ..anatomy import coded
 from ..description import read_json
+from ..distinct import distinct
 from ..package import ModelPackage
 from .consent import Consents
 from .file_set import FileSet, file_set
@@ -56,6 +57,7 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
     outputs = _count(metadata, "outputs", "pred", 2)
     exclusive = outputs == 1 or _begins_with_background(metadata)
     labels, notices = about.labels(metadata, max(outputs, 2) if exclusive else outputs, exclusive)
+    labels, renamed = distinct(coded(labels))
     title = about.text(metadata, "name") or about.text(metadata, "task")
     models = [file for file in files.files if file.name.startswith("models/")] or files.files
     weights = tuple(Weights(file.name, file.sha256) for file in models[:MOST_WEIGHTS])  # its code knows which it takes
@@ -69,12 +71,12 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
         source=about.text(metadata, "authors"),
         network=Network(OWN_CODE),
         weights=weights,
-        labels=coded(labels),
+        labels=labels,
         channels=about.channels(metadata, _count(metadata, "inputs", "image", 1)),
         output=Output("softmax" if exclusive else "sigmoid"),
         measured=about.figures(metadata),
     )
-    return spec, notices
+    return spec, (*notices, *renamed)
 
 
 def _count(metadata: dict[str, Any], kind: str, name: str, otherwise: int) -> int:
