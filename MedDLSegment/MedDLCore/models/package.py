@@ -77,7 +77,7 @@ def open_folder(folder: Path) -> ModelPackage:
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name or folder.resolve().name or folder} holds no model that MedDL reads.",
-        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}; or results of nnU-Net.",
+        f"A model is a folder with one of: {', '.join(LAYOUTS)}; or results of nnU-Net.",
     )
 
 
@@ -190,3 +190,6 @@ _LAYOUTS: dict[Path, Layout] = {
     Path("labels.csv"): _read_auto3dseg,
 }
 """The file that shows a layout, and what reads it. The first one counts. Readers are imported when they are needed."""
+
+LAYOUTS = tuple(file.as_posix() for file in _LAYOUTS)
+"""The files that show a model, relative to its folder."""
