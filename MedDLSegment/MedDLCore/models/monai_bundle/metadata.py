@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +96,32 @@ def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def channels(metadata: Mapping[str, Any], count: int) -> tuple[Channel, ...]:
-    """The input volumes, with the names that the metadata have for them."""
+def inputs_named(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the inputs of ``network_data_format``; mostly one, ``image``."""
+    inputs: Any = metadata.get("network_data_format")
+    inputs = inputs.get("inputs") if isinstance(inputs, Mapping) else None
+    return tuple(str(name) for name in inputs) if isinstance(inputs, Mapping) else ()
+
+
+def channels(metadata: Mapping[str, Any], count: int, keys: Sequence[str] = ()) -> tuple[Channel, ...]:
+    """The input volumes, with the names that the metadata have for them.
+
+    Args:
+        metadata: the bundle's.
+        count: of the volumes.
+        keys: under which the bundle loads them, for names that the metadata lack.
+    """
     image = _first(metadata, "inputs")
     names = _numbered(image.get("channel_def"))
+    if count > 1 and not names.keys() >= set(range(count)):
+        given = next((given for given in (inputs_named(metadata), keys) if len(given) == count), ())
+        names = {n: one_line(name, LONGEST_LABEL) for n, name in enumerate(given)} or names
     word = image.get("modality")
     modality = MODALITIES.get(word.strip().upper()) if isinstance(word, str) else None
     if modality is None and image.get("format") == "hounsfield":
         modality = "CT"
     single = "image" if count == 1 else "image {}"
-    return tuple(Channel(names.get(n, single.format(n + 1)), modality) for n in range(count))
+    return tuple(Channel(names.get(n) or single.format(n + 1), modality) for n in range(count))
 
 
 def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tuple[Label, ...], tuple[Notice, ...]]:

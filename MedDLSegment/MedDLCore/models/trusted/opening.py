@@ -12,6 +12,7 @@ from ..anatomy import coded
 from ..description import read_json
 from ..distinct import distinct
 from ..package import ModelPackage
+from .child import ANSWERS, IMAGE
 from .consent import Consents
 from .file_set import FileSet, file_set
 
@@ -51,6 +52,7 @@ def open_trusted(folder: Path, store: Path) -> ModelPackage | None:
 
 
 def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from ..monai_bundle import loaded_keys
     from ..monai_bundle import metadata as about
 
     metadata = read_json(folder / "configs" / "metadata.json", strict=False)
@@ -61,6 +63,7 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
     title = about.text(metadata, "name") or about.text(metadata, "task")
     models = [file for file in files.files if file.name.startswith("models/")] or files.files
     weights = tuple(Weights(file.name, file.sha256) for file in models[:MOST_WEIGHTS])  # its code knows which it takes
+    keys = [key for key in loaded_keys(folder) if key not in ANSWERS]
     spec = ModelSpec(
         name=about.identifier(title),
         title=title,
@@ -72,11 +75,21 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
         network=Network(OWN_CODE),
         weights=weights,
         labels=labels,
-        channels=about.channels(metadata, _count(metadata, "inputs", "image", 1)),
+        channels=about.channels(metadata, _inputs(metadata), keys),
         output=Output("softmax" if exclusive else "sigmoid"),
         measured=about.figures(metadata),
     )
     return spec, (*notices, *renamed)
+
+
+def _inputs(metadata: dict[str, Any]) -> int:
+    """How many volumes it takes: the channels of ``image``, or those of all inputs where none is called so."""
+    from ..monai_bundle.metadata import inputs_named
+
+    names = inputs_named(metadata)
+    if IMAGE in names:
+        return _count(metadata, "inputs", IMAGE, 1)
+    return max(1, sum(_count(metadata, "inputs", name, 1) for name in names))
 
 
 def _count(metadata: dict[str, Any], kind: str, name: str, otherwise: int) -> int:
