@@ -68,7 +68,9 @@ from MedDLCore.cli.main import run
 for command in {COMMANDS!r}:
     assert run(list(command)) == 0, command
 """
-    assert imported(code, MEDDL_MODELS=str(tmp_path / "store")) <= {"rich"}
+    assert imported(code, MEDDL_MODELS=str(tmp_path / "store"), TOTALSEG_WEIGHTS_PATH=str(tmp_path / "total")) <= {
+        "rich"
+    }
 
 
 SEGMENTS = """
