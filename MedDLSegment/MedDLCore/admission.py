@@ -7,8 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import Code, MedDLError, Notice
-from .preprocess import Region, cut_off, cut_out, laid_over, network_grid, seen_for, split_channels, why_not_cropped
-from .readers.values import check_hounsfield
+from .preprocess import (
+    Region,
+    check_meets,
+    cut_off,
+    laid_over,
+    network_grid,
+    seen_for,
+    split_channels,
+    why_not_cropped,
+)
 from .spec import ModelSpec
 from .volume import Label, Volume
 
@@ -57,6 +65,8 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             notices.append(
                 Notice(Code.MODALITY_UNKNOWN, f"The file of {channel.name!r} does not say that it is {wanted}.")
             )
+            from .readers.values import check_hounsfield  # here: a process that is given volumes needs no readers
+
             if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
                 notices.append(dubious)
         elif volume.modality != wanted:
@@ -72,7 +82,7 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             raise MedDLError(Code.TOO_THIN, message)
         notices.append(Notice(Code.TOO_THIN, message))
     if options.region is not None:
-        cut_out(volumes[:1], options.region)
+        check_meets(volumes[0].geometry, options.region)
     seen = laid_over(volumes, spec, seen_for(options.region, volumes[0], spec))
     if spec.grid.shape is not None and (cut := cut_off(seen, network_grid(seen, spec.grid))):
         sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())

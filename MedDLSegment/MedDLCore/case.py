@@ -27,7 +27,6 @@ from .writers import (
     Manifest,
     OutputRecord,
     SegmentStatistics,
-    check_dicom_seg,
     check_nifti,
     content_hash,
     output_path,
@@ -157,6 +156,8 @@ def _paths(outputs: Outputs, stem: str) -> dict[str, Path]:
 
 def _check_formats(volume: Volume, model: Model, outputs: Outputs, options: Options) -> None:
     if "dicomseg" in outputs.formats:
+        from .writers.dicom_seg import check_dicom_seg
+
         check_dicom_seg(volume)
     if "nifti" in outputs.formats:
         check_nifti(volume.geometry)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import SimpleITK as sitk
 
 from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, share
@@ -36,6 +35,7 @@ from .preprocess import (
 )
 from .resample import resample
 from .spec import ModelSpec
+from .toolkit import limit_threads
 from .volume import Geometry, LabelMap, Volume
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def load(package: ModelPackage, device: str = "auto", threads: int | None = None
     from .inference.devices import usable_cores
 
     chosen = choose_device(device, threads)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
+    limit_threads(threads or usable_cores())
     return _loaded(package, chosen)
 
 

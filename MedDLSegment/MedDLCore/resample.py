@@ -6,7 +6,6 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from .alignment import Axis, aligned
@@ -21,7 +20,8 @@ WHOLE_INDEX = 1e-4
 WITHIN_FACE = 0.5 - 1e-3
 """Up to this part of a voxel beyond the outer centres an interpolator surely repeats the edge by itself."""
 
-_INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline3}
+_INTERPOLATORS = {"nearest": "sitkNearestNeighbor", "linear": "sitkLinear", "cubic": "sitkBSpline3"}
+"""SimpleITK's names."""
 
 
 def resample(
@@ -141,6 +141,8 @@ def _interpolate(
     fill: float,
 ) -> NDArray[Any]:
     """Interpolates in index space, so that left-handed and sheared grids need no special care."""
+    import SimpleITK as sitk  # here: a third of a second, and many runs only copy voxels
+
     dtype = array.dtype if interpolation == "nearest" else np.result_type(array.dtype, np.float32)
     image = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=_supported(dtype)))
     transform = sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
@@ -148,7 +150,7 @@ def _interpolate(
         image,
         [int(n) for n in shape[::-1]],
         transform,
-        _INTERPOLATORS[interpolation],
+        getattr(sitk, _INTERPOLATORS[interpolation]),
         [0.0] * 3,
         [1.0] * 3,
         np.eye(3).ravel().tolist(),

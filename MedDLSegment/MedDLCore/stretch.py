@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from .taps import Taps, picked, taps
@@ -25,7 +24,8 @@ DIGITS = 6
 TIE = 1e-5
 """Two labels of which this much more or less lies at a voxel share it."""
 
-_INTERPOLATORS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline3}
+_INTERPOLATORS = {"linear": "sitkLinear", "cubic": "sitkBSpline3"}
+"""SimpleITK's names."""
 
 
 def stretch(
@@ -130,6 +130,8 @@ def _interpolated(
     values: NDArray[np.float32], shape: Sequence[int], interpolation: Literal["linear", "cubic"]
 ) -> NDArray[np.float32]:
     """Two or three axes."""
+    import SimpleITK as sitk
+
     border = BORDER if interpolation == "cubic" else 1
     image = sitk.GetImageFromArray(np.pad(values, border, mode="edge"))
     factor = [old / new for old, new in zip(values.shape[::-1], shape[::-1], strict=True)]
@@ -138,7 +140,7 @@ def _interpolated(
         image,
         [int(n) for n in shape[::-1]],
         sitk.AffineTransform(np.diag(factor).ravel().tolist(), [0.5 * f - 0.5 + border for f in factor]),
-        _INTERPOLATORS[interpolation],
+        getattr(sitk, _INTERPOLATORS[interpolation]),
         [0.0] * dimensions,
         [1.0] * dimensions,
         np.eye(dimensions).ravel().tolist(),

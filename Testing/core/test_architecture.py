@@ -23,8 +23,12 @@ HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 GROUND_FLOOR = {
     "alignment",
     "atomic",
+    "codes",
     "errors",
     "out_of_memory",
+    "explanations",
+    "geometry",
+    "meta",
     "plain_data",
     "resample",
     "spec",
@@ -33,6 +37,7 @@ GROUND_FLOOR = {
     "taps",
     "terminology",
     "text",
+    "toolkit",
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}

@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import Code, MedDLError
-from ..models import Entry, ModelPackage, ModelStore, StoredModel, catalogue, entry, get, open_model, shipped_models
+from ..models import (
+    Entry,
+    Installed,
+    ModelPackage,
+    ModelStore,
+    StoredModel,
+    catalogue,
+    entry,
+    get,
+    installed,
+    open_model,
+    shipped_models,
+)
 from ..models.trusted import OWN_CODE
 from ..spec import Channel, ModelSpec
 from ..text import one_line, printable
@@ -39,6 +49,7 @@ def list_models(as_json: bool) -> None:
     """List what is installed and what can be downloaded."""
     store = ModelStore()
     rows = [*_shipped(), *(_row_of(model) for model in store.list())]
+    rows += [_row_of_installed(model) for model in installed() if model.name not in {row["name"] for row in rows}]
     names = {row["name"] for row in rows}
     rows += [_row_of_entry(item, store) for name, item in catalogue().items() if name not in names]
     if as_json:
@@ -112,6 +123,9 @@ def get_model(name: str, accept_licence: bool, overwrite: bool, source: Path | N
 
     A download that was cancelled or killed goes on where it stopped. Behind a proxy, set HTTPS_PROXY.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     item = entry(name)
     if not accept_licence:
         origin = "".join(f"\n  {file.url}" for file in item.files)
@@ -219,6 +233,20 @@ def _row_of(model: StoredModel) -> dict[str, Any]:
     return _row(model.name, model.package.spec, model.size, "installed")
 
 
+def _row_of_installed(model: Installed) -> dict[str, Any]:
+    """Its licence and its title, TotalSegmentator alone knows."""
+    return {
+        "name": model.name,
+        "modality": _joined(model.modalities),
+        "structures": len(model.structures) or "",
+        "bytes": model.size,
+        "where": "TotalSegmentator",
+        "licence": "",
+        "non_commercial": False,
+        "title": "",
+    }
+
+
 def _row_of_entry(item: Entry, store: ModelStore) -> dict[str, Any]:
     unfinished = store.unfinished_bytes(item.name)
     return {
@@ -248,7 +276,11 @@ def _row(name: str, spec: ModelSpec, size: int, where: str) -> dict[str, Any]:
 
 
 def _modality(channels: Iterable[Channel]) -> str:
-    names = [channel.modality or "any" for channel in channels]
+    return _joined(channel.modality for channel in channels)
+
+
+def _joined(modalities: Iterable[str | None]) -> str:
+    names = [modality or "any" for modality in modalities]
     return f"{len(names)} {names[0]}" if len(names) > 1 and len(set(names)) == 1 else "+".join(names)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import Exit, MedDLError
-from ..inference import Plan
 from ..models import open_model
 from ..pipeline import plan as make_plan
 from .reading import Tally, each_case
 from .reporter import Reporter, duration
 from .settings import Request, scan_options
+
+if TYPE_CHECKING:
+    from ..inference import Plan
 
 
 @click.command()

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..volume import LabelMap, Volume
 
@@ -38,6 +37,8 @@ def best_threshold(
         high: upper edges to try, HU.
         smoothings: Gaussian deviations to try, voxels; 0 is the volume as it is.
     """
+    import SimpleITK as sitk
+
     count = max(label.value for label in truth.labels) + 1
     sizes = np.bincount(truth.array.ravel(), minlength=count)
     best = np.zeros(count)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..models import write_package
 from ..spec import ModelSpec
+from ..toolkit import limit_threads
 from .card import card
 from .cases import training_patches
 from .network import SPEC
@@ -47,13 +48,12 @@ They were trained on made data alone; no patient's data went into them.
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 def main(out: Path, steps: int, seed: int, threads: int) -> None:
     """Train the demonstration's network on phantoms and write its package."""
-    import SimpleITK as sitk
     import torch
 
     from ..models.networks import build_network
 
     torch.set_num_threads(threads)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    limit_threads(threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
     network = build_network(SPEC.network)

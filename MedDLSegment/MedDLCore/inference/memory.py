@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import weakref
 from collections.abc import Sequence
@@ -11,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
+
+from ..meta import answer, without_data
 
 BLOCK = 16
 """Channels of a block in oneDNN's memory layout with AVX-512; with less it is 8, and the forecast is a little high."""
@@ -32,17 +33,24 @@ class Forward(NamedTuple):
 
 
 class _LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows every storage that an operation returns until it is freed."""
+    """Follows every storage that an operation returns until it is freed, and counts floating-point operations."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and to skip torch's compiler is to import it: half of the time that torch takes."""
+        return False
 
     def __init__(self, reordered: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reordered = reordered
-        self.live = self.peak = 0
+        self.live = self.peak = self.operations = 0
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = self.live
-        result = func(*args, **(kwargs or {}))
+        result = answer(func, args, kwargs or {})
+        if (count := flop_registry.get(func.overloadpacket)) is not None:
+            self.operations += int(count(*args, **(kwargs or {}), out_val=result))
         for value in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(value, torch.Tensor):
                 self._follow(value.untyped_storage())
@@ -91,18 +99,9 @@ def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = Fals
         shape: ``(B, C, d0, d1, d2)`` of its input.
         reordered: count the copies that oneDNN's convolutions work on, as on a CPU.
     """
-    on_meta = _to_meta(network)
+    bare = without_data(network)
     live = _LiveStorages(reordered)
-    with torch.no_grad(), FlopCounterMode(display=False) as flops, live:
-        logits = on_meta(torch.empty(tuple(shape), device="meta"))
+    with torch.no_grad(), live:
+        logits = bare(torch.empty(tuple(shape), device="meta"))
     outputs = int(logits.shape[1]) if isinstance(logits, torch.Tensor) and logits.ndim > 1 else 0
-    return Forward(live.peak, int(flops.get_total_flops()), outputs)
-
-
-def _to_meta(network: nn.Module) -> nn.Module:
-    """A copy of the network on the meta device that never holds a second copy of the weights."""
-    memo: dict[int, Any] = {}
-    for tensor in [*network.parameters(), *network.buffers()]:
-        twin = torch.empty_like(tensor, device="meta")
-        memo[id(tensor)] = nn.Parameter(twin, False) if isinstance(tensor, nn.Parameter) else twin
-    return copy.deepcopy(network, memo)
+    return Forward(live.peak, live.operations, outputs)

@@ -5,6 +5,7 @@ from .bundle import write_package
 from .catalogue import Entry, catalogue, entry
 from .getting import get
 from .loading import load_networks
+from .nnunet.totalsegmentator import Installed, installed
 from .opening import open_model, shipped_models
 from .package import ModelPackage, open_folder
 from .store import ModelStore, StoredModel
@@ -14,6 +15,7 @@ __all__ = [
     "Consents",
     "Entry",
     "FileSet",
+    "Installed",
     "ModelPackage",
     "ModelStore",
     "StoredModel",
@@ -21,6 +23,7 @@ __all__ = [
     "entry",
     "file_set",
     "get",
+    "installed",
     "load_networks",
     "open_folder",
     "open_model",

@@ -22,8 +22,13 @@ MOST_BYTES = 16 * 2**20
 """A description larger than this is none."""
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object strictly: no repeated keys, no NaN or infinity, at most ``MOST_BYTES``.
+def read_json(path: Path, strict: bool = True) -> dict[str, Any]:
+    """Reads a JSON object: no repeated keys, at most ``MOST_BYTES``.
+
+    Args:
+        path: the file.
+        strict: NaN and infinity are refused, as JSON does not have them; otherwise they become None, for a file of
+            which a person reads more than a program does.
 
     Raises:
         MedDLError: MODEL_INVALID, naming the file.
@@ -34,8 +39,8 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(
             path.read_text(encoding="utf-8-sig"),
             object_pairs_hook=_without_repeats,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
+            parse_constant=_refuse_constant if strict else _nothing,
+            parse_float=_finite if strict else _finite_or_nothing,
         )
     except OSError as error:
         raise _invalid(path, f"cannot be read ({error.strerror})") from error
@@ -94,6 +99,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _nothing(_: str) -> None:
+    """For a number that JSON does not have."""
+
+
+def _finite_or_nothing(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _finite(text: str) -> float:

@@ -16,12 +16,10 @@ from ..spec import ModelSpec, Weights
 from ..text import shown
 from .about import with_about
 from .anatomy import coded
-from .auto3dseg import LABELS, read_auto3dseg_folder
 from .described import Described
 from .description import identity_of, read_json, spec_from_description
+from .distinct import distinct
 from .inside import path_inside
-from .meshnet_layout import MODEL_JSON, read_meshnet_folder
-from .monai_bundle import read_bundle_folder
 from .nnunet import holds_nnunet, read_nnunet
 from .weights import sha256_of
 
@@ -72,13 +70,14 @@ def open_folder(folder: Path) -> ModelPackage:
         if (folder / file).is_file():
             spec, notices = read(folder)
             spec = with_about(_with_hashes(spec, folder), folder)
-            return ModelPackage(replace(spec, labels=coded(spec.labels)), folder, identity_of(spec), notices)
+            labels, renamed = distinct(coded(spec.labels))
+            return ModelPackage(replace(spec, labels=labels), folder, identity_of(spec), (*notices, *renamed))
     if holds_nnunet(folder):
         return packaged(read_nnunet(folder))
     raise MedDLError(
         Code.MODEL_INVALID,
         f"The folder {folder.name or folder.resolve().name or folder} holds no model that MedDL reads.",
-        f"A model is a folder with one of: {', '.join(file.as_posix() for file in _LAYOUTS)}; or results of nnU-Net.",
+        f"A model is a folder with one of: {', '.join(LAYOUTS)}; or results of nnU-Net.",
     )
 
 
@@ -147,10 +146,11 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
 
 
 def _read_bundle(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
-    metadata = read_json(folder / METADATA)
-    description = metadata.get(DESCRIPTION_KEY)
-    if description is None:
+    if DESCRIPTION_KEY not in read_json(folder / METADATA, strict=False):
+        from .monai_bundle import read_bundle_folder
+
         return read_bundle_folder(folder)
+    description = read_json(folder / METADATA)[DESCRIPTION_KEY]
     if not isinstance(description, dict):
         raise MedDLError(Code.MODEL_INVALID, f"{METADATA.name}: {DESCRIPTION_KEY!r} is not a description.")
     spec = spec_from_description(description, METADATA.name)
@@ -161,6 +161,18 @@ def _read_bundle(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
 
 def _read_plain(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     return spec_from_description(read_json(folder / PLAIN_DESCRIPTION), PLAIN_DESCRIPTION), ()
+
+
+def _read_meshnet(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from .meshnet_layout import read_meshnet_folder
+
+    return read_meshnet_folder(folder)
+
+
+def _read_auto3dseg(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
+    from .auto3dseg import read_auto3dseg_folder
+
+    return read_auto3dseg_folder(folder)
 
 
 def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
@@ -174,7 +186,10 @@ def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
 _LAYOUTS: dict[Path, Layout] = {
     METADATA: _read_bundle,
     Path(PLAIN_DESCRIPTION): _read_plain,
-    Path(MODEL_JSON): read_meshnet_folder,
-    Path(LABELS): read_auto3dseg_folder,
+    Path("model.json"): _read_meshnet,
+    Path("labels.csv"): _read_auto3dseg,
 }
-"""The file that shows a layout, and what reads it. The first one counts."""
+"""The file that shows a layout, and what reads it. The first one counts. Readers are imported when they are needed."""
+
+LAYOUTS = tuple(file.as_posix() for file in _LAYOUTS)
+"""The files that show a model, relative to its folder."""

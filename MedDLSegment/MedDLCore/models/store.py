@@ -20,6 +20,7 @@ from ..errors import Code, MedDLError
 from ..spec_rules import is_plain_name
 from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
+from .finding import the_model_in
 from .loading import check_networks
 from .opened import opened
 from .package import ModelPackage, open_folder
@@ -113,7 +114,7 @@ class ModelStore:
         """Adds a model: copied or unpacked, its weights loaded into its network, and there only when it is whole.
 
         Args:
-            source: a folder or a zip that holds a model.
+            source: a folder that holds a model, or a zip with one model anywhere in it.
             name: what to call it; the model's own name if None.
             overwrite: replace a model of this name.
 
@@ -133,7 +134,7 @@ class ModelStore:
             content = scratch / _plain_stem(path)  # the name that the person knows, for messages and descriptions
             content.mkdir()
             if path.is_file():
-                content = unpack(path, content)
+                content = the_model_in(unpack(path, content))
             else:
                 copy_folder(path, content)
             package = open_folder(content)

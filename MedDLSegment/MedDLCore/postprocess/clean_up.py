@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ..spec import CleanUp
@@ -58,7 +57,7 @@ def _cleaned(mask: NDArray[np.bool_], value: int, steps: CleanUp, voxel_volume: 
     if steps.minimum_volume > 0:
         mask = _without_specks(mask, steps.minimum_volume / voxel_volume)
     if value in steps.fill_holes:
-        mask = sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(mask.astype(np.uint8)))) > 0
+        mask = _filled(mask)
     return mask
 
 
@@ -74,8 +73,19 @@ def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
     return slices[0], slices[1], slices[2]
 
 
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    import SimpleITK as sitk
+
+    filled: NDArray[np.bool_] = (
+        sitk.GetArrayFromImage(sitk.BinaryFillhole(sitk.GetImageFromArray(mask.astype(np.uint8)))) > 0
+    )
+    return filled
+
+
 def _components(mask: NDArray[np.bool_]) -> NDArray[Any]:
     """Connected components (26 neighbours) numbered from 1, the largest first."""
+    import SimpleITK as sitk
+
     image = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)), True)
     image = sitk.RelabelComponent(image, sortByObjectSize=True)
     components: NDArray[Any] = sitk.GetArrayFromImage(image)

@@ -7,7 +7,7 @@ from .memory import preparing_memory
 from .nonzero import cropped, on_first_grid
 from .patient import patient_cut, why_not_cropped
 from .prepare import Prepared, laid_over, prepare, split_channels
-from .region import Region, cut_out, inside, part_within, seen_for
+from .region import Region, check_meets, cut_out, inside, part_within, seen_for
 
 __all__ = [
     "NOTHING_CUT",
@@ -15,6 +15,7 @@ __all__ = [
     "Prepared",
     "Region",
     "apply_intensity",
+    "check_meets",
     "cropped",
     "cut_off",
     "cut_out",

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ..resample import resample
@@ -54,6 +53,8 @@ def body(channels: Sequence[Volume]) -> NDArray[np.bool_]:
     mask = _somewhere_nonzero([channel.array for channel in channels])
     if mask.all():
         return mask
+    import SimpleITK as sitk
+
     zeros = sitk.GetImageFromArray((~mask).astype(np.uint8))
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(zeros, False))
     faces = [np.take(parts, end, axis) for axis in range(3) for end in (0, -1)]

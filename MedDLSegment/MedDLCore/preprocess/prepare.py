@@ -71,7 +71,7 @@ def prepare(
         cut: what of the network's grid is left out, for a model that does not cut it by itself.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, REGION_OUTSIDE.
+        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART.
     """
     import torch
 

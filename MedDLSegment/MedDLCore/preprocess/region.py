@@ -42,10 +42,26 @@ class Region:
 def cut_out(volumes: Sequence[Volume], region: Region) -> tuple[Volume, ...]:
     """Cuts each volume to the smallest index box that holds the region (clipped to the volume).
 
-    Raises:
-        MedDLError: REGION_OUTSIDE where the region does not meet a volume.
+    Of a volume that the region does not meet, the voxels nearest to it: a scan may be cut to its foreground before, and
+    the region of a scan lie beside that. Nothing is found there then. See ``check_meets`` for the scan itself.
     """
     return tuple(_cut_out(volume, region) for volume in volumes)
+
+
+def check_meets(scan: Geometry, region: Region) -> None:
+    """Makes sure that some voxel of the scan touches the region.
+
+    Raises:
+        MedDLError: REGION_OUTSIDE.
+    """
+    lowest, highest = _bounds(scan)
+    first, last = _indices(scan, region)
+    if (region.low > highest).any() or (region.high < lowest).any() or (first >= last).any():
+        raise MedDLError(
+            Code.REGION_OUTSIDE,
+            f"The region of interest does not meet the scan, which reaches from {np.round(lowest, 1).tolist()} to "
+            f"{np.round(highest, 1).tolist()} mm (R, A, S).",
+        )
 
 
 def inside(geometry: Geometry, region: Region) -> NDArray[np.bool_]:
@@ -67,18 +83,9 @@ def inside(geometry: Geometry, region: Region) -> NDArray[np.bool_]:
 
 def _cut_out(volume: Volume, region: Region) -> Volume:
     geometry = volume.geometry
-    lowest, highest = geometry.corners().min(axis=0), geometry.corners().max(axis=0)
-    # Within the scan's own box first: an index of 1e300 is no whole number any more.
-    low, high = np.clip(region.low, lowest, highest), np.clip(region.high, lowest, highest)
-    indices = geometry.ras_to_index(list(itertools.product(*zip(low, high, strict=True))))[:, ::-1]
-    first = np.maximum(np.floor(indices.min(axis=0) + 0.5).astype(int), 0)
-    last = np.minimum(np.floor(indices.max(axis=0) + 0.5).astype(int) + 1, geometry.shape)
-    if (region.low > highest).any() or (region.high < lowest).any() or (first >= last).any():
-        raise MedDLError(
-            Code.REGION_OUTSIDE,
-            f"The region of interest does not meet the scan, which reaches from {np.round(lowest, 1).tolist()} to "
-            f"{np.round(highest, 1).tolist()} mm (R, A, S).",
-        )
+    first, last = _indices(geometry, region)
+    first = np.minimum(first, np.array(geometry.shape) - 1)
+    last = np.maximum(last, first + 1)
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     return replace(
         volume,
@@ -86,6 +93,23 @@ def _cut_out(volume: Volume, region: Region) -> Volume:
         geometry=geometry.cropped(first, last),
         acquired=None,
     )
+
+
+def _bounds(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(3,)`` smallest and largest R, A, S of the outer corners, mm."""
+    corners = geometry.corners()
+    return corners.min(axis=0), corners.max(axis=0)
+
+
+def _indices(geometry: Geometry, region: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and one past the last index K, J, I of the box that holds the region, clipped to the grid."""
+    lowest, highest = _bounds(geometry)
+    # Within the scan's own box first: an index of 1e300 is no whole number any more.
+    low, high = np.clip(region.low, lowest, highest), np.clip(region.high, lowest, highest)
+    indices = geometry.ras_to_index(list(itertools.product(*zip(low, high, strict=True))))[:, ::-1]
+    first = np.maximum(np.floor(indices.min(axis=0) + 0.5).astype(np.int64), 0)
+    last = np.minimum(np.floor(indices.max(axis=0) + 0.5).astype(np.int64) + 1, geometry.shape)
+    return first, last
 
 
 def seen_for(region: Region | None, volume: Volume, spec: ModelSpec) -> Region | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import get_decoder
@@ -120,6 +119,8 @@ def _checked(array: NDArray[Any], pixels: Pixels) -> NDArray[Any]:
 
 def _by_gdcm(syntax: UID, pixels: Pixels, data: bytes) -> NDArray[Any]:
     """``(frames, rows, columns)``. GDCM sees a file with the pixels alone, so it can apply no slope to them."""
+    import SimpleITK as sitk
+
     bare = Dataset()
     bare.SOPClassUID, bare.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     bare.Rows, bare.Columns, bare.NumberOfFrames = pixels.rows, pixels.columns, pixels.frames

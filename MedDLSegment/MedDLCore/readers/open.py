@@ -9,7 +9,6 @@ from pathlib import Path
 from ..errors import Code, MedDLError
 from ..volume import Volume
 from . import metaimage, nifti, nrrd
-from .dicom import is_dicom, read_dicom
 from .file_names import in_one_line, listed, shown_names
 from .options import ReadOptions
 from .stored import StoredImage, load
@@ -70,6 +69,8 @@ def format_of(path: Path) -> str | None:
     for name, sniff in _SNIFFERS.items():
         if sniff(start):
             return name
+    from .dicom import is_dicom  # here: only DICOM needs pydicom
+
     return "DICOM" if is_dicom(path) else None
 
 
@@ -87,8 +88,14 @@ def _read_one(path: Path, options: ReadOptions) -> list[Volume]:
         what = "is empty" if path.stat().st_size == 0 else "is not a DICOM, NIfTI, NRRD or MetaImage file"
         raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} {what}.")
     if kind == "DICOM":
-        return read_dicom([path], options)
+        return _read_dicom([path], options)
     return load(_HEADER_READERS[kind](path), options)
+
+
+def _read_dicom(files: Sequence[Path], options: ReadOptions) -> list[Volume]:
+    from .dicom import read_dicom
+
+    return read_dicom(files, options)
 
 
 def _read_folder(folder: Path, options: ReadOptions) -> list[Volume]:
@@ -96,7 +103,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> list[Volume]:
     files = [file for file in files if file.is_file()]
     kinds = {file: _format_or_none(file) for file in files}
     if "DICOM" in kinds.values():
-        return read_dicom(files, options)
+        return _read_dicom(files, options)
     volumes = [file for file, kind in kinds.items() if kind is not None]
     if volumes:
         raise MedDLError(
@@ -118,7 +125,7 @@ def _read_list(paths: Sequence[Path], options: ReadOptions) -> list[Volume]:
         raise MedDLError(Code.FILE_NOT_FOUND, f"Not files: {_named(missing)}.", "A list may only hold files.")
     kinds = {kind for kind in map(_format_or_none, paths) if kind is not None}
     if kinds == {"DICOM"}:
-        return read_dicom(paths, options)
+        return _read_dicom(paths, options)
     if len(kinds) > 1:
         raise MedDLError(
             Code.SERIES_INCONSISTENT,

@@ -1,10 +1,11 @@
 """From a label map to files: whole or not at all, under names that are safe, without anything of the patient.
 
-The one exception is DICOM SEG, which belongs to the patient's study and says so.
+The one exception is DICOM SEG, which belongs to the patient's study and says so. Its writer stands apart in
+``dicom_seg``, because it imports pydicom and highdicom.
 """
 
 from ..terminology import label_notices
-from .dicom_seg import Algorithm, check_dicom_seg, write_dicom_seg
+from .algorithm import Algorithm
 from .formats import FORMATS, Format
 from .manifest import InputRecord, Manifest, OutputRecord, content_hash, library_versions, write_manifest
 from .names import output_path, output_stem, safe_name
@@ -20,7 +21,6 @@ __all__ = [
     "Manifest",
     "OutputRecord",
     "SegmentStatistics",
-    "check_dicom_seg",
     "check_nifti",
     "content_hash",
     "label_notices",
@@ -31,7 +31,6 @@ __all__ = [
     "segment_id",
     "segment_statistics",
     "sidecar_path",
-    "write_dicom_seg",
     "write_manifest",
     "write_nifti",
     "write_seg_nrrd",

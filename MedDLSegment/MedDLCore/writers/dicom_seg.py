@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ..atomic import atomic_path
 from ..errors import Code, MedDLError, Notice
 from ..terminology import terminology_of
 from ..volume import Concept, Label, LabelMap, Volume
+from .algorithm import Algorithm
 from .dicom_source import SourceSeries, read_source
 from .identifiers import uid_of
 from .planes import onto_planes
@@ -35,21 +35,6 @@ SERIES_NUMBER_OFFSET = 1000
 
 _LONG_STRING = 64
 """Characters of a DICOM LO, at most."""
-
-
-@dataclass(frozen=True)
-class Algorithm:
-    """What made a segmentation.
-
-    Attributes:
-        name: the model's name.
-        version: the model's version.
-        model_sha256: hexadecimal digest of its weights.
-    """
-
-    name: str
-    version: str
-    model_sha256: str
 
 
 def check_dicom_seg(volume: Volume) -> None:

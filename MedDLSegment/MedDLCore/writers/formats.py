@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from ..errors import Notice
 from ..volume import LabelMap, Volume
-from .dicom_seg import Algorithm, write_dicom_seg
+from .algorithm import Algorithm
 from .nifti import write_nifti
 from .seg_nrrd import write_seg_nrrd
 
@@ -39,6 +39,8 @@ def _nifti(label_map: LabelMap, _: Volume, path: Path, __: Algorithm, ___: datet
 def _dicom_seg(
     label_map: LabelMap, volume: Volume, path: Path, algorithm: Algorithm, job_date: datetime
 ) -> tuple[Notice, ...]:
+    from .dicom_seg import write_dicom_seg
+
     return write_dicom_seg(label_map, volume, path, algorithm=algorithm, job_date=job_date)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 
+from fixtures.nnunet_folder import results_folder
 from fixtures.packages import threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
@@ -88,6 +92,37 @@ def test_labels_that_contradict_the_network_are_refused_before_the_run(
     assert run(["models", "add", str(folder)]) == Exit.MODEL
     assert "need 10" in capsys.readouterr().err
     assert not any(store.iterdir())
+
+
+def _relabel(labels: dict[str, int], dataset: dict[str, Any]) -> None:
+    dataset["labels"] = labels
+
+
+def test_what_totalsegmentator_has_on_this_machine_is_listed(
+    store: Path, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the names that meddl segment takes. A checkpoint is not even opened: one here is none."""
+    results, trainer = tmp_path / "total/nnunet/results", "nnUNetTrainer__nnUNetPlans__3d_fullres"
+    for n, labels in enumerate((["liver", "spleen"], ["rib"]), start=1):
+        named = {"background": 0, **{name: value for value, name in enumerate(labels, start=1)}}
+        folder = results_folder(
+            results / f"Dataset29{n}_TotalSegmentator_part{n}_x" / trainer, dataset=partial(_relabel, named)
+        )
+        (folder / "fold_0/checkpoint_final.pth").write_bytes(b"none" * 250)
+    (results_folder(results / "Dataset300_Odd" / trainer) / "dataset.json").write_text("{}")
+    monkeypatch.setenv("TOTALSEG_HOME_DIR", str(tmp_path / "total"))
+    monkeypatch.delenv("TOTALSEG_WEIGHTS_PATH", raising=False)
+    assert run(["models", "add", str(package), "--name", "Dataset300_Odd"]) == Exit.OK
+    capsys.readouterr()
+    assert run(["models", "list", "--json"]) == Exit.OK
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+    whole, part = rows["TotalSegmentator"], rows["Dataset292_TotalSegmentator_part2_x"]
+    assert (whole["where"], whole["structures"], whole["modality"]) == ("TotalSegmentator", 3, "CT")
+    assert (part["where"], part["structures"]) == ("TotalSegmentator", 1)
+    assert whole["bytes"] > part["bytes"] > 1000
+    assert rows["Dataset300_Odd"]["where"] == "installed"  # the store's own counts
+    assert run(["models", "list"]) == Exit.OK
+    assert re.search(r"^TotalSegmentator +CT +3 +\S+ kB +TotalSegmentator", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_a_model_is_added_listed_described_and_removed(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from fixtures.own_code import own_code_bundle
-from fixtures.published_bundle import write_bundle
+from fixtures.own_code import PHASES, own_code_bundle, phases_inference
+from fixtures.published_bundle import metadata, write_bundle
 from MedDLCore.cli.main import cli, run
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelStore, open_model
@@ -80,6 +82,36 @@ def test_a_bundle_is_refused_trusted_run_elsewhere_and_refused_after_one_changed
     assert "have changed" in refused(bundle).message
     assert segment(bundle, scan, out) == 4
     assert not facts.exists()
+
+
+def _several(inputs: dict[str, Any]) -> str:
+    content = metadata()
+    content["network_data_format"]["inputs"] = inputs
+    return json.dumps(content)
+
+
+IMAGE = {"num_channels": 3, "modality": "CT", "channel_def": {"0": "image"}}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names"),
+    [
+        ({"image": IMAGE}, PHASES),  # the keys under which it loads them
+        ({"image": {**IMAGE, "channel_def": {"0": "early", "1": "late", "2": "last"}}}, ["early", "late", "last"]),
+        ({name: {"num_channels": 1} for name in ("first", "second", "third")}, ["first", "second", "third"]),
+        ({"image": {**IMAGE, "num_channels": 4}}, ["image", "image 2", "image 3", "image 4"]),
+    ],
+)
+def test_the_inputs_of_a_trusted_bundle_have_the_names_that_it_gives_them(
+    tmp_path: Path, inputs: dict[str, Any], names: list[str]
+) -> None:
+    """They were all called image."""
+    config = phases_inference("label")
+    config["network_def"] = {"_target_": "scripts.own.Network"}
+    bundle = write_bundle(tmp_path / "bundle", config, {"configs/metadata.json": _several(inputs)})
+    trust(bundle, answer="y\n")
+    shown = CliRunner().invoke(cli, ["models", "info", str(bundle)]).output
+    assert re.findall(r"^input: +(.*) \(", shown, flags=re.MULTILINE) == names
 
 
 @pytest.mark.parametrize("count", [0, 40])

@@ -96,6 +96,29 @@ def test_a_download_that_is_no_model_is_named_by_the_model(store: ModelStore) ->
     assert "The folder wanted holds no model" in refused(Code.MODEL_INVALID, place)
 
 
+def test_the_only_model_of_a_zip_is_found_however_it_was_packed(store: ModelStore, tmp_path: Path) -> None:
+    meshnet(tmp_path / "all/from the cluster/2024/my brain")
+    (tmp_path / "all/from the cluster/notes").mkdir()
+    (tmp_path / "all/read me.txt").write_text("Look three folders below.")
+    added = store.add(zipped(tmp_path / "all", tmp_path / "backup.zip"))
+    assert added.name == "my_brain"
+    assert sorted(path.name for path in added.folder.iterdir()) == ["model.json", "model.pth"]
+
+
+def test_of_several_models_in_a_zip_none_is_guessed(store: ModelStore, tmp_path: Path) -> None:
+    for name in ("a/first", "b/second"):
+        meshnet(tmp_path / "all" / name)
+    message = refused(Code.MODEL_INVALID, store.add, zipped(tmp_path / "all", tmp_path / "two.zip"))
+    assert message == "two holds 2 models: 'a/first', 'b/second'."
+    assert store.list() == []
+
+
+def test_where_a_model_was_looked_for_is_said(store: ModelStore, tmp_path: Path) -> None:
+    meshnet(tmp_path / "all/1/2/3/4/5/6/7")
+    message = refused(Code.MODEL_INVALID, store.add, zipped(tmp_path / "all", tmp_path / "deep.zip"))
+    assert message == "The folder 1 holds no model that MedDL reads, nor do the 5 folders below it, up to 5 deep."
+
+
 @pytest.mark.parametrize("name", ["...zip", "..zip", ".zip", ". .zip"])
 def test_a_zip_whose_stem_is_a_place_is_unpacked_within_the_store(store: ModelStore, tmp_path: Path, name: str) -> None:
     archive = zipped(meshnet(tmp_path / "m"), tmp_path / "a.zip").rename(tmp_path / name)

@@ -8,7 +8,7 @@ import pytest
 from fixtures.models import model, spec, threshold_network
 from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.pipeline import segment
+from MedDLCore.pipeline import plan, segment
 from MedDLCore.preprocess import Region, prepare
 from MedDLCore.spec import Channel, Foreground, Grid, Inference, ModelSpec, Scale, ZScore
 from MedDLCore.volume import Geometry, Volume
@@ -57,6 +57,35 @@ def test_the_box_takes_part_in_a_region_of_interest() -> None:
     expected = np.zeros(GEOMETRY.shape)
     expected[1:6, 2:7, 3:6] = 1
     np.testing.assert_array_equal(found.array, expected)
+
+
+FAR_END = ((29, 19, 9), (20, 12, 6))
+"""I, J, K of two corners, many patches away from ``OFF_CENTRE``."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"foreground": Foreground(grid="scan"), "grid": Grid("RAS", rule="first_voxel")},
+        {"foreground": Foreground(grid="scan"), "grid": Grid("RAS", spacing=(2.0, 2.0, 2.0))},
+        {"grid": Grid("RAS", crop="nonzero")},
+        {"grid": Grid("RAS", spacing=(2.0, 2.0, 2.0), rule="extent", crop="nonzero")},
+        {"grid": Grid("RAS", shape=(6, 6, 6), crop="nonzero")},
+    ],
+)
+def test_a_region_beside_the_foreground_is_an_empty_result_and_no_refusal(changes: dict[str, object]) -> None:
+    """It meets the scan. It was refused as if it did not."""
+    low, high = np.sort(GEOMETRY.index_to_ras(FAR_END), axis=0)
+    options = Options(region=Region(tuple(low), tuple(high)))
+    ready = model(threshold_network(-1e6), spec(inference=Inference(patch=(4, 4, 4)), **changes))
+    assert plan([scan(OFF_CENTRE)], ready, options).fits
+    found = segment([scan(OFF_CENTRE)], ready, options)
+    assert not found.label_map.array.any()
+    assert Code.EMPTY_RESULT in [notice.code for notice in found.notices]
+    beyond = Options(region=Region((500, 500, 500), (600, 600, 600)))
+    with pytest.raises(MedDLError) as refusal:
+        segment([scan(OFF_CENTRE)], ready, beyond)
+    assert refusal.value.code is Code.REGION_OUTSIDE
 
 
 def test_without_a_foreground_nothing_is_cut() -> None:

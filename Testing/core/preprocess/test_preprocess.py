@@ -13,6 +13,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.preprocess import (
     Region,
     apply_intensity,
+    check_meets,
     cut_off,
     cut_out,
     fit_intensity,
@@ -194,7 +195,7 @@ def test_a_region_cuts_whole_voxels_and_knows_its_inside() -> None:
 def test_a_region_outside_the_scan_is_refused(low: tuple[float, float, float]) -> None:
     volume = ball(Geometry.from_parts((20, 30, 40), (1, 1, 1)), (5, 5, 5), 3)
     with pytest.raises(MedDLError) as refusal:
-        cut_out([volume], Region(low, (low[0] + 5, low[1] + 5, low[2] + 5)))
+        check_meets(volume.geometry, Region(low, (low[0] + 5, low[1] + 5, low[2] + 5)))
     assert refusal.value.code is Code.REGION_OUTSIDE
 
 
@@ -226,7 +227,7 @@ def test_a_huge_region_is_the_whole_scan(huge: float) -> None:
     half = cut_out([volume], Region((-huge, -huge, 15), (huge, huge, huge)))[0]
     assert half.array.shape[1:] == volume.array.shape[1:]
     with pytest.raises(MedDLError) as refusal:
-        cut_out([volume], Region((huge / 2,) * 3, (huge,) * 3))
+        check_meets(geometry, Region((huge / 2,) * 3, (huge,) * 3))
     assert refusal.value.code is Code.REGION_OUTSIDE
 
 

@@ -15,7 +15,8 @@ from core.writers.phantoms import (
     TO_LPS,
 )
 from MedDLCore.volume import AcquiredSlices, Geometry, LabelMap, Source, Volume
-from MedDLCore.writers import Algorithm, write_dicom_seg
+from MedDLCore.writers import Algorithm
+from MedDLCore.writers.dicom_seg import write_dicom_seg
 
 ALGORITHM = Algorithm("phantom-net", "2.1", "5f" * 32)
 JOB_DATE = datetime(2024, 5, 6, 7, 8, 9)

@@ -36,7 +36,7 @@ from core.writers.seg_readback import (
 )
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import AcquiredSlices, Geometry, Label, LabelMap, Source, Volume
-from MedDLCore.writers import check_dicom_seg, write_dicom_seg
+from MedDLCore.writers.dicom_seg import check_dicom_seg, write_dicom_seg
 
 
 @pytest.mark.parametrize("series", REGULAR.values(), ids=REGULAR)

@@ -9,7 +9,7 @@ and lies outside is listed and refused.
     config_files -> config (references, expressions) -> network, preparation, inferer, result, metadata -> bundle
 """
 
-from .bundle import read_bundle_folder, reasons
+from .bundle import loaded_keys, read_bundle_folder, reasons
 from .refusal import Reason
 
-__all__ = ["Reason", "read_bundle_folder", "reasons"]
+__all__ = ["Reason", "loaded_keys", "read_bundle_folder", "reasons"]

@@ -43,7 +43,7 @@ class Arguments:
         """A finite number; must be there if there is no default."""
         value = self.value(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise self.outside(name, value, "is not a number")
+            raise self.outside(name, value, "is not a number", invalid=isinstance(value, (bool, str)))
         return float(value)
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
@@ -54,15 +54,23 @@ class Arguments:
             items = items * count
         plain = all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
         if len(items) != count or not plain or any(not 0 < item < math.inf for item in items):
-            raise self.outside(name, value, f"is not {count} positive numbers")
+            invalid = any(isinstance(item, (bool, str)) for item in items)  # MONAI has a meaning for those below 1
+            raise self.outside(name, value, f"is not {count} positive numbers", invalid)
         return tuple(float(item) for item in items)
 
     def sizes(self, name: str, count: int) -> tuple[int, ...]:
         """So many positive whole numbers; one stands for all."""
         values = self.numbers(name, count)
         if any(value != int(value) for value in values):
-            raise self.outside(name, list(values), "is not a size in voxels")
+            raise self.outside(name, list(values), "is not a size in voxels", invalid=True)
         return tuple(int(value) for value in values)
+
+    def count(self, name: str, default: int) -> int:
+        """A whole number from 1."""
+        value = self.value(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.outside(name, value, "is not a whole number from 1", invalid=True)
+        return value
 
     def one_of(self, name: str, known: Sequence[Any], default: Any = None) -> Any:
         """One of the values that MedDL knows; a list of equal ones stands for it."""
@@ -97,10 +105,10 @@ class Arguments:
         for name in sorted(self._left):
             raise self.outside(name, self.component.raw[name], f"{self.component.target} with {name!r} is not read")
 
-    def outside(self, name: str, what: Any, why: str) -> OutsideError:
-        """The error for an argument."""
+    def outside(self, name: str, what: Any, why: str, invalid: bool = False) -> OutsideError:
+        """The error for an argument; ``invalid``: MONAI could not work with it either."""
         written = self.component.raw.get(name)
         if isinstance(written, str) and written[:1] in "$@":
             what = written
         shown = what.target if isinstance(what, Component) else repr(what)
-        return OutsideError(self.component.place(name), f"{name}: {shown}", why)
+        return OutsideError(self.component.place(name), f"{name}: {shown}", why, invalid)

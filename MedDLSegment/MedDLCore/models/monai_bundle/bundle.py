@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,13 +12,15 @@ from ...errors import Notice
 from ...spec import Inference, ModelSpec, Network, Weights
 from ..description import read_json
 from . import metadata as about
+from .arguments import Arguments
 from .checkpoint import USUAL, read_checkpoint
+from .class_names import FORMS
 from .config import Config
 from .config_files import read_inference
 from .evaluator import Root, check_evaluator, find_root
 from .inferer import read_inferer
 from .network import NETWORK, channels_in, channels_out, divisor, read_network, spatial_dims
-from .preparation import Draft, read_preparation
+from .preparation import Draft, read_preparation, transforms
 from .refusal import OutsideError, Reason, refusal
 from .result import read_result
 
@@ -49,8 +52,24 @@ def reasons(folder: Path) -> tuple[Reason, ...]:
     return _read(folder)[2]
 
 
+def loaded_keys(folder: Path) -> tuple[str, ...]:
+    """The keys under which a bundle's preprocessing loads files, in their order, as far as they can be read as data.
+
+    Raises:
+        MedDLError: MODEL_INVALID where there is no inference configuration that is plain data.
+    """
+    file, raw = read_inference(folder)
+    before = find_root(Config(file, raw, folder), "dataset", "transform", "preprocessing")
+    keys: list[str] = []
+    with suppress(OutsideError):
+        for step in transforms(before.value(), before.place):
+            if step.target.rpartition(".")[2] in {f"LoadImage{form}" for form in FORMS}:
+                keys += Arguments(step).names()
+    return tuple(dict.fromkeys(keys))
+
+
 def _read(folder: Path) -> tuple[ModelSpec | None, tuple[Notice, ...], tuple[Reason, ...]]:
-    metadata = read_json(folder / "configs" / "metadata.json")
+    metadata = read_json(folder / "configs" / "metadata.json", strict=False)
     file, raw = read_inference(folder)
     config = Config(file, raw, folder)
     outside: list[Reason] = []

@@ -65,8 +65,9 @@ def read_inferer(inferer: object, place: str, dims: int) -> Inference:
     overlap = arguments.value("overlap", 0.25)
     if isinstance(overlap, list) and overlap and all(item == overlap[0] for item in overlap):
         overlap = overlap[0]
-    if isinstance(overlap, bool) or not isinstance(overlap, (int, float)) or not 0 <= overlap < 1:
-        raise arguments.outside("overlap", overlap, "is not one fraction below 1")
+    if not _is_fraction(overlap):
+        several = isinstance(overlap, list) and all(map(_is_fraction, overlap))
+        raise arguments.outside("overlap", overlap, "is not one fraction below 1", invalid=not several)
     inference = Inference(
         patch=(size[0], size[1], size[2]),
         overlap=float(overlap),
@@ -77,7 +78,7 @@ def read_inferer(inferer: object, place: str, dims: int) -> Inference:
         sigma=arguments.number("sigma_scale", 0.125),
         padding=PADDINGS[arguments.one_of("padding_mode", tuple(PADDINGS), "constant")],
         padding_value=arguments.number("cval", 0.0),
-        batch=_batch(arguments),
+        batch=arguments.count("sw_batch_size", 1),  # a bundle that says none gets one patch at a time
     )
     arguments.done()
     return inference
@@ -89,8 +90,5 @@ def _whole(dims: int, place: str) -> Inference:
     return Inference(patch=None, windows="stepped", overlap=0.25)
 
 
-def _batch(arguments: Arguments) -> int:
-    """The batch size of the bundle where it says one; where it does not, one patch."""
-    if "sw_batch_size" not in arguments.component.raw:
-        return 1
-    return arguments.sizes("sw_batch_size", 1)[0]
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1

@@ -55,7 +55,8 @@ def _scale_percentiles(arguments: Arguments, joint: bool) -> IntensityStep:
     arguments.ignore(("dtype", "channel_wise"))
     lower, upper = arguments.number("lower"), arguments.number("upper")
     if not 0 <= lower < upper <= 100:
-        raise arguments.outside("lower", lower, "and upper are not rising percentiles")
+        invalid = not (0 <= lower <= 100 and 0 <= upper <= 100)
+        raise arguments.outside("lower", lower, "and upper are not rising percentiles", invalid)
     return Percentiles(lower, upper, arguments.number("b_min"), arguments.number("b_max"), arguments.flag("clip"))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,25 @@ def licence(metadata: Mapping[str, Any], folder: Path) -> str:
     """SPDX name of the licence in ``LICENSE`` where it is known, else its first line, else what the metadata say."""
     path = folder / "LICENSE"
     if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(2000).decode("utf-8", "replace")
+        start = _beginning(path)
         for beginning, name in LICENCES.items():
             if beginning.casefold() in start.casefold():
                 return name
-        lines = [line.strip() for line in start.splitlines() if line.strip()]
+        lines = [line for line in (one_line(line, LONGEST_LINE) for line in start.splitlines()) if line]
         if lines:
-            return one_line(lines[0], LONGEST_LINE)
+            return lines[0]
     return text(metadata, "license") or text(metadata, "licence")
+
+
+def _beginning(path: Path) -> str:
+    """The first characters of a text in whatever encoding, without those that are none; empty where it is not read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2000)
+    except OSError:
+        return ""
+    encoding = "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return start.decode(encoding, "ignore")
 
 
 def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,16 +96,32 @@ def figures(metadata: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def channels(metadata: Mapping[str, Any], count: int) -> tuple[Channel, ...]:
-    """The input volumes, with the names that the metadata have for them."""
+def inputs_named(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the inputs of ``network_data_format``; mostly one, ``image``."""
+    inputs: Any = metadata.get("network_data_format")
+    inputs = inputs.get("inputs") if isinstance(inputs, Mapping) else None
+    return tuple(str(name) for name in inputs) if isinstance(inputs, Mapping) else ()
+
+
+def channels(metadata: Mapping[str, Any], count: int, keys: Sequence[str] = ()) -> tuple[Channel, ...]:
+    """The input volumes, with the names that the metadata have for them.
+
+    Args:
+        metadata: the bundle's.
+        count: of the volumes.
+        keys: under which the bundle loads them, for names that the metadata lack.
+    """
     image = _first(metadata, "inputs")
     names = _numbered(image.get("channel_def"))
+    if count > 1 and not names.keys() >= set(range(count)):
+        given = next((given for given in (inputs_named(metadata), keys) if len(given) == count), ())
+        names = {n: one_line(name, LONGEST_LABEL) for n, name in enumerate(given)} or names
     word = image.get("modality")
     modality = MODALITIES.get(word.strip().upper()) if isinstance(word, str) else None
     if modality is None and image.get("format") == "hounsfield":
         modality = "CT"
     single = "image" if count == 1 else "image {}"
-    return tuple(Channel(names.get(n, single.format(n + 1)), modality) for n in range(count))
+    return tuple(Channel(names.get(n) or single.format(n + 1), modality) for n in range(count))
 
 
 def labels(metadata: Mapping[str, Any], count: int, exclusive: bool) -> tuple[tuple[Label, ...], tuple[Notice, ...]]:

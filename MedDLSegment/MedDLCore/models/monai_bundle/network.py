@@ -126,5 +126,5 @@ def divisor(network: Network) -> int:
 def _count(network: Network, name: str, default: int, place: str) -> int:
     value = network.arguments.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 65536:
-        raise OutsideError(place, f"{name}: {value!r}", "is not a number of channels")
+        raise OutsideError(place, f"{name}: {value!r}", "is not a number of channels", invalid=True)
     return value

@@ -37,6 +37,15 @@ def channels(dataset: Table, configuration: Table, plans: Table) -> tuple[Channe
     return tuple(found)
 
 
+def modalities(dataset: Table) -> list[str | None]:
+    """The modality of each channel, as far as its name tells.
+
+    Raises:
+        MedDLError: MODEL_INVALID.
+    """
+    return [_modality(name) for name in _names(dataset)]
+
+
 def _names(dataset: Table) -> list[str]:
     table = dataset.table("channel_names" if "channel_names" in dataset else "modality")
     wanted = [str(n) for n in range(len(table.values))]

@@ -12,6 +12,7 @@ from ...text import one_line, shown
 from ...volume import Label
 from ..anatomy import colored
 from ..colours import colour
+from ..distinct import distinct
 from .refusal import refused
 from .values import Table
 
@@ -53,7 +54,8 @@ def read_labels(dataset: Table) -> Labels:
         return _regions(dataset, named, foreground)
     if foreground != tuple(range(1, len(named) + 1)):
         raise refused(dataset.file, f"the labels' values {shown(list(foreground))} are not 1, 2, 3 and so on")
-    return Labels(_labels({values[0]: name for name, values in named.items()}), (), foreground)
+    labels, renamed = _labels({values[0]: name for name, values in named.items()})
+    return Labels(labels, (), foreground, renamed)
 
 
 def _regions(dataset: Table, named: dict[str, list[int]], foreground: tuple[int, ...]) -> Labels:
@@ -61,13 +63,14 @@ def _regions(dataset: Table, named: dict[str, list[int]], foreground: tuple[int,
     paint = dataset.whole_numbers("regions_class_order", len(regions))
     if len(set(paint)) != len(paint) or not all(0 < value < 65536 for value in paint):
         raise dataset.wrong("regions_class_order", f"is {shown(paint)}, not a different value for each region")
-    labels = _labels(dict(zip(paint, regions, strict=True)))
+    labels, renamed = _labels(dict(zip(paint, regions, strict=True)))
     message = "The labels are regions; a region's segment is without those that are painted over it."
-    return Labels(labels, tuple(paint), foreground, (Notice(Code.MODEL_LABELS, message),))
+    return Labels(labels, tuple(paint), foreground, (Notice(Code.MODEL_LABELS, message), *renamed))
 
 
-def _labels(names: Mapping[int, str]) -> tuple[Label, ...]:
-    return colored(Label(value, one_line(name, LONGEST_LABEL), colour(value)) for value, name in sorted(names.items()))
+def _labels(names: Mapping[int, str]) -> tuple[tuple[Label, ...], tuple[Notice, ...]]:
+    labels = (Label(value, one_line(name, LONGEST_LABEL), colour(value)) for value, name in sorted(names.items()))
+    return distinct(colored(labels))
 
 
 def _values(dataset: Table, name: str, value: Any) -> list[int]:

@@ -10,8 +10,9 @@ from ...spec import ModelSpec, Network, Output, Weights
 from ...spec_rules import MOST_WEIGHTS
 from ..anatomy import coded
 from ..description import read_json
-from ..monai_bundle import metadata as about
+from ..distinct import distinct
 from ..package import ModelPackage
+from .child import ANSWERS, IMAGE
 from .consent import Consents
 from .file_set import FileSet, file_set
 
@@ -51,13 +52,18 @@ def open_trusted(folder: Path, store: Path) -> ModelPackage | None:
 
 
 def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
-    metadata = read_json(folder / "configs" / "metadata.json")
+    from ..monai_bundle import loaded_keys
+    from ..monai_bundle import metadata as about
+
+    metadata = read_json(folder / "configs" / "metadata.json", strict=False)
     outputs = _count(metadata, "outputs", "pred", 2)
     exclusive = outputs == 1 or _begins_with_background(metadata)
     labels, notices = about.labels(metadata, max(outputs, 2) if exclusive else outputs, exclusive)
+    labels, renamed = distinct(coded(labels))
     title = about.text(metadata, "name") or about.text(metadata, "task")
     models = [file for file in files.files if file.name.startswith("models/")] or files.files
     weights = tuple(Weights(file.name, file.sha256) for file in models[:MOST_WEIGHTS])  # its code knows which it takes
+    keys = [key for key in loaded_keys(folder) if key not in ANSWERS]
     spec = ModelSpec(
         name=about.identifier(title),
         title=title,
@@ -68,12 +74,22 @@ def _spec(folder: Path, files: FileSet) -> tuple[ModelSpec, tuple[Notice, ...]]:
         source=about.text(metadata, "authors"),
         network=Network(OWN_CODE),
         weights=weights,
-        labels=coded(labels),
-        channels=about.channels(metadata, _count(metadata, "inputs", "image", 1)),
+        labels=labels,
+        channels=about.channels(metadata, _inputs(metadata), keys),
         output=Output("softmax" if exclusive else "sigmoid"),
         measured=about.figures(metadata),
     )
-    return spec, notices
+    return spec, (*notices, *renamed)
+
+
+def _inputs(metadata: dict[str, Any]) -> int:
+    """How many volumes it takes: the channels of ``image``, or those of all inputs where none is called so."""
+    from ..monai_bundle.metadata import inputs_named
+
+    names = inputs_named(metadata)
+    if IMAGE in names:
+        return _count(metadata, "inputs", IMAGE, 1)
+    return max(1, sum(_count(metadata, "inputs", name, 1) for name in names))
 
 
 def _count(metadata: dict[str, Any], kind: str, name: str, otherwise: int) -> int:
@@ -87,7 +103,9 @@ def _count(metadata: dict[str, Any], kind: str, name: str, otherwise: int) -> in
 
 
 def _begins_with_background(metadata: dict[str, Any]) -> bool:
+    from ..monai_bundle.metadata import BACKGROUND
+
     names: Any = metadata
     for key in ("network_data_format", "outputs", "pred", "channel_def", "0"):
         names = names.get(key) if isinstance(names, dict) else None
-    return isinstance(names, str) and names.strip().casefold() == about.BACKGROUND
+    return isinstance(names, str) and names.strip().casefold() == BACKGROUND

@@ -32,6 +32,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelStore, load_networks, open_model, pack
 from MedDLCore.models.networks import build_network
 from MedDLCore.spec import CleanUp, Foreground, Grid, Inference, ModelSpec, Network, Percentiles, Scale, Window, ZScore
+from MedDLCore.spec_rules import LONGEST_LINE
 
 NETWORK = nn.Conv3d(1, 4, 1)
 
@@ -283,6 +284,40 @@ def test_line_ends_controls_and_lengths_in_the_metadata_are_no_reason_to_refuse_
     assert [label.name[:10] for label in spec.labels] == ["liver", "spleen[2J", "long long "]
     assert (spec.version, spec.channels[0].name, spec.measured["dice"]) == ("1", "CT", "0.9")
     assert spec.citation.startswith("a b ccc")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_measurement_that_is_no_number_is_left_out_and_no_reason_to_refuse_a_bundle(
+    number: str, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "b", inference_json(), nn.Conv3d(1, 4, 1))
+    path = folder / "configs" / "metadata.json"
+    metadata = {**json.loads(path.read_text()), "eval_metrics": {"dice": "NUMBER", "distance": 2.5}}
+    path.write_text(json.dumps(metadata).replace('"NUMBER"', number))
+    assert open_model(folder).spec.measured == {"distance": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("content", "licence"),
+    [
+        ("MIT License\n\nCopyright".encode("utf-16"), "MIT"),
+        ("\ufeffApache License".encode(), "Apache-2.0"),
+        ("Lizenz für Müller".encode("latin-1"), "Lizenz fr Mller"),
+        (b"\xff\xfe", "of the metadata"),
+        (b"\x00" * 3000, "of the metadata"),
+        (b"", "of the metadata"),
+        ("é".encode() * 1500, "é" * 1000),
+    ],
+    ids=["UTF-16", "with a mark", "Latin-1", "only a mark", "zeros", "empty", "cut within a character"],
+)
+def test_a_licence_in_another_encoding_is_no_reason_to_refuse_a_bundle(
+    content: bytes, licence: str, tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "b", inference_json(), nn.Conv3d(1, 4, 1))
+    path = folder / "configs" / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "license": "of the metadata"}))
+    (folder / "LICENSE").write_bytes(content)
+    assert open_model(folder).spec.licence == licence[:LONGEST_LINE]
 
 
 def test_a_checkpoint_with_the_state_under_a_name_is_loaded(tmp_path: Path) -> None:

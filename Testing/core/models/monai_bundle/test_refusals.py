@@ -275,6 +275,43 @@ def test_a_network_that_is_not_read_is_refused(network: Any, problem: str, tmp_p
     assert problem in lines(tmp_path / "b", inference_json(network_def=network))[0]
 
 
+SLIDING = {"_target_": "SlidingWindowInferer", "roi_size": 16}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"network_def": unet_def(in_channels=-1)}, Code.MODEL_INVALID),
+        ({"network_def": unet_def(out_channels=0)}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "sw_batch_size": -4}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "sw_batch_size": 1.5}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "overlap": -0.25}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "overlap": [0.25, 0.25, 1.5]}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "overlap": [0.25, 0.25, 0.5]}}, Code.MODEL_UNTRUSTED),
+        ({"inferer": {**SLIDING, "roi_size": [16, 16, 16.5]}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "roi_size": "large"}}, Code.MODEL_INVALID),
+        ({"inferer": {**SLIDING, "roi_size": [16, 16, -1]}}, Code.MODEL_UNTRUSTED),  # the whole axis, in MONAI
+        ({"preprocessing": compose(*AS_IT_IS, step("Spacingd", pixdim=[1, 1, -1]))}, Code.MODEL_UNTRUSTED),  # as it is
+        ({"preprocessing": compose(*AS_IT_IS, step("ScaleIntensityd", minv="a"))}, Code.MODEL_INVALID),
+        (
+            {
+                "preprocessing": compose(
+                    *AS_IT_IS, step("ScaleIntensityRangePercentilesd", lower=-1, upper=99, b_min=0, b_max=1)
+                )
+            },
+            Code.MODEL_INVALID,
+        ),
+    ],
+)
+def test_a_number_that_monai_could_not_take_either_is_invalid_and_no_question_of_trust(
+    changes: dict[str, Any], code: Code, tmp_path: Path
+) -> None:
+    with pytest.raises(MedDLError) as caught:
+        open_model(write_bundle(tmp_path / "b", inference_json(**changes), NETWORK))
+    assert caught.value.code is code, caught.value
+    assert "inference.json: " in caught.value.message
+
+
 @pytest.mark.parametrize("argument", ["prepare_batch", "iteration_update", "hyper_kwargs", "decollate"])
 def test_an_evaluator_that_is_told_to_work_otherwise_is_refused(argument: str, tmp_path: Path) -> None:
     config = inference_json()

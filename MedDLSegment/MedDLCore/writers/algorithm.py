@@ -1,0 +1,20 @@
+"""What made a segmentation, as results name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """What made a segmentation.
+
+    Attributes:
+        name: the model's name.
+        version: the model's version.
+        model_sha256: hexadecimal digest of its weights.
+    """
+
+    name: str
+    version: str
+    model_sha256: str
