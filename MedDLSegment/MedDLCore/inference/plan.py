@@ -88,6 +88,7 @@ def make_plan(
     preparing: int = 0,
     deciding: int = 0,
     timed: bool = False,
+    measured: float | None = None,
 ) -> Plan:
     """Plans one case.
 
@@ -99,7 +100,8 @@ def make_plan(
         network_shape: voxels of the prepared scan along network axes 0, 1, 2.
         preparing: bytes at the peak of the station before the network, the prepared array included.
         deciding: bytes at the peak of the station after it, beside the logits and the prepared array.
-        timed: estimate the time by running a small patch.
+        timed: estimate the time by running a small patch, where it is not known.
+        measured: seconds of a pass over a voxel, where earlier runs have measured it.
 
     Raises:
         MedDLError: MODEL_INVALID where the network cannot take the model's patch.
@@ -127,7 +129,9 @@ def make_plan(
     finishing = running.padded * (inference.patch is None) + running.logits + deciding
     held = LIBRARIES + (weights if on_cpu else 0)
     operations = forward.operations / batch
-    seconds = seconds_per_pass(networks[0], channels, patch, operations, device) if timed and forward.outputs else None
+    seconds = None if measured is None else measured * math.prod(patch)
+    if seconds is None and timed and forward.outputs:
+        seconds = seconds_per_pass(networks[0], channels, patch, operations, device)
     return Plan(
         network_shape=shape,
         patches=patches,
