@@ -108,8 +108,8 @@ def load(
         threads: CPU threads for the network and for resampling; None: all cores.
         backend: ``torch``; ``openvino``; ``auto``: on a CPU whichever is known to be faster, see ``Engine``.
         full_precision: float32 throughout, on a graphics card too.
-        store: in its folder is kept what this machine has made of the networks and learnt about them; the person's own
-            if None.
+        store: in its folder, if it is there, is kept what this machine has made of the networks and learnt about them;
+            the person's own if None.
 
     Raises:
         MedDLError: DEVICE_MISSING, EXTRA_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -125,7 +126,7 @@ class Engine:
 
     def __call__(self, patches: Tensor) -> Tensor:
         """See ``Backend``. The patches are on ``device``."""
-        self._voxels = patches[0, 0].numel()
+        self._voxels = math.prod(patches.shape[2:])
         expected: Tensor | None = None
         if self._is_openvino_chosen() or self._is_tried():
             # Torch before OpenVINO, whose memory stays: the activations of both are never there together.

@@ -130,7 +130,7 @@ class Predictor:
         if len(patches) > 1 and problem == OUT_OF_MEMORY:
             self._notice(f"{self.device} ran out of memory; patches went through the network one by one or in pairs.")
             halves = torch.tensor_split(patches, 2)
-            return torch.cat([self(half, on_pass) for half in halves])
+            return self._joined([self(half, on_pass) for half in halves])
         if self.device == "cpu":
             shape = "x".join(str(n) for n in patches.shape[2:])
             raise MedDLError(
@@ -140,6 +140,15 @@ class Predictor:
             )
         self._step_down_to_cpu(problem)
         return self(patches, on_pass)
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """One batch of several, on the CPU where the device has no room for it beside them."""
+        try:
+            return torch.cat([part.to(self.device) for part in parts])  # which was left, maybe, between the two
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self.device == "cpu":
+                raise
+        return torch.cat([part.cpu() for part in parts])
 
     def _more_carefully(self, patches: Tensor, on_pass: Callable[[], None] | None) -> Tensor:
         """Again, after what is not finite: in float32 instead of half precision, by torch instead of OpenVINO."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -20,14 +21,18 @@ CACHE = ".cache"
 """Its name. It can be deleted at any time."""
 
 
-def cache_folders(package: ModelPackage, store: Path) -> tuple[Path, ...]:
+def cache_folders(package: ModelPackage, store: Path) -> tuple[Path | None, ...]:
     """The folder of each network of a package, in the order of its weights. They need not exist.
+
+    None where there is no folder of models: a run makes none in the home of a person who keeps no models.
 
     Args:
         package: each of its weights has its SHA-256.
         store: the folder of models.
     """
     spec = package.spec
+    if not os.path.isdir(store):  # also where the name is too long to be a folder's
+        return (None,) * len(spec.weights)
     built = json.dumps([to_plain(spec.network), spec.input_channels], sort_keys=True)
     keys = (hashlib.sha256(f"{weights.sha256} {built}".encode()) for weights in spec.weights)
     return tuple(store / CACHE / key.hexdigest() for key in keys)
@@ -35,7 +40,7 @@ def cache_folders(package: ModelPackage, store: Path) -> tuple[Path, ...]:
 
 def forget(package: ModelPackage, store: Path) -> None:
     """Deletes what is kept of the networks of a package, its parts and the model before it."""
-    for folder in cache_folders(package, store):
+    for folder in filter(None, cache_folders(package, store)):
         shutil.rmtree(folder, ignore_errors=True)
     for other in (*package.parts, *((package.previous,) if package.previous else ())):
         forget(other, store)
