@@ -178,8 +178,7 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
     decided = laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
     kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
-    if options.region is not None or decided.shape != scan.shape:
-        deciding += math.prod(decided.shape) + math.prod(scan.shape)
+    placed = math.prod(decided.shape) + math.prod(scan.shape) if decided.shape != scan.shape else 0
     return make_plan(
         spec,
         model.networks,
@@ -187,7 +186,9 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
         free_memory(),
         grid.shape,
         preparing_memory(volumes, spec, region),
-        deciding,
+        deciding.result,
+        deciding.piece,
+        deciding.cleaning + placed,
         timed,
         model.engines[0].seconds_per_voxel if model.engines else None,
     )
@@ -265,6 +266,7 @@ def segment(
             None if options.region is None else inside(onto, options.region),
             prepared.cut,
             prepared.alone,
+            lambda message: predictor.notices.append(Notice(Code.STEPPED_DOWN, message)),
         )
         label_map = _placed(only(label_map, labels), scan)
         clock.progress("finish")(1, 1)

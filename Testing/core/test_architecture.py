@@ -24,6 +24,7 @@ GROUND_FLOOR = {
     "alignment",
     "atomic",
     "errors",
+    "out_of_memory",
     "plain_data",
     "resample",
     "spec",

@@ -71,30 +71,3 @@ def usable_cores() -> int:
     """Cores that this process may use (its affinity, where the system tells)."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-_OUT_OF_MEMORY = (
-    "DefaultCPUAllocator",
-    "Failed to allocate memory for image",  # ITK
-    "MPS backend out of memory",
-    "CUDA out of memory",
-    "CUDA error: out of memory",  # the driver's own, e.g. where another program holds the card's memory
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-"""How those say it that have no exception of their own for it."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """An allocator gave up. Other errors are not for stepping down: they would only come again."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
-
-
-def release(device: str) -> None:
-    """Gives cached device memory back, so that a smaller attempt can use it."""
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    elif device == "mps":
-        torch.mps.empty_cache()

@@ -86,7 +86,9 @@ def make_plan(
     free_memory: int,
     network_shape: Sequence[int],
     preparing: int = 0,
-    deciding: int = 0,
+    result: int = 0,
+    piece: int = 0,
+    cleaning: int = 0,
     timed: bool = False,
     measured: float | None = None,
 ) -> Plan:
@@ -99,7 +101,9 @@ def make_plan(
         free_memory: bytes free in the machine.
         network_shape: voxels of the prepared scan along network axes 0, 1, 2.
         preparing: bytes at the peak of the station before the network, the prepared array included.
-        deciding: bytes at the peak of the station after it, beside the logits and the prepared array.
+        result: bytes of the labels, which the station after it makes.
+        piece: bytes of what it decides at a time, beside the logits: on their device.
+        cleaning: bytes that it takes beside the result once the logits are gone.
         timed: estimate the time by running a small patch, where it is not known.
         measured: seconds of a pass over a voxel, where earlier runs have measured it.
 
@@ -126,7 +130,8 @@ def make_plan(
     smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
     weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
     prepared = math.prod(network_shape) * channels * BYTES
-    finishing = running.padded * (inference.patch is None) + running.logits + deciding
+    on_device = running.peak(piece)
+    within = running.padded + result + (on_device - running.shared if on_cpu else 0)
     held = LIBRARIES + (weights if on_cpu else 0)
     operations = forward.operations / batch
     seconds = None if measured is None else measured * math.prod(patch)
@@ -136,15 +141,15 @@ def make_plan(
         network_shape=shape,
         patches=patches,
         passes=passes,
-        memory=held + round(SLACK * max(preparing, prepared + max(running.on_host(on_cpu), finishing))),
-        device_memory=0 if on_cpu else running.work + weights,
+        memory=held + round(SLACK * max(preparing, prepared + max(within, result + cleaning))),
+        device_memory=0 if on_cpu else on_device + weights,
         free_memory=free_memory,
         free_device_memory=device.free_memory,
         operations=forward.operations * math.ceil(patches / batch) * passes,
         seconds=None if seconds is None else seconds * patches * passes,
         device=device.description,
         patch=inference.patch,
-        patch_memory=held + round(SLACK * smallest.on_host(on_cpu)),
+        patch_memory=held + (round(SLACK * smallest.peak(0)) if on_cpu else 0),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Code, MedDLError, Notice
-from .devices import is_out_of_memory, release
+from ..out_of_memory import is_out_of_memory, release
 from .engine import Engine
 
 OUT_OF_MEMORY = "ran out of memory"
@@ -72,6 +72,11 @@ class Predictor:
     def __exit__(self, *_: object) -> None:
         for engine in self._engines:
             engine.end()
+
+    def release(self) -> None:
+        """Gives back the memory that is kept from one call to the next."""
+        for engine in self._engines:
+            engine.release()
 
     @property
     def passes(self) -> int:
