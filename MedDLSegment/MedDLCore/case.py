@@ -241,5 +241,6 @@ def _settings(options: Options) -> dict[str, Any]:
     return {
         "structures": list(options.structures),
         "region": None if region is None else [*region.low, *region.high],
+        "crop_body": options.crop_body,
         "allow": sorted(code.value for code in options.allow),
     }

@@ -67,6 +67,7 @@ class Code(str, Enum):
     TRANSFORM_REFUSED = "TRANSFORM_REFUSED"
     REGION_OUTSIDE = "REGION_OUTSIDE"
     GRID_CUTS = "GRID_CUTS"
+    NOT_CROPPED = "NOT_CROPPED"
     # What its values are
     NONFINITE = "NONFINITE"
     UNITS_DUBIOUS = "UNITS_DUBIOUS"
@@ -74,6 +75,12 @@ class Code(str, Enum):
     VALUES_INVERTED = "VALUES_INVERTED"
     TOO_THIN = "TOO_THIN"
     TOO_LARGE = "TOO_LARGE"
+    # Data sets for training
+    DATA_INVALID = "DATA_INVALID"
+    PAIR_MISSING = "PAIR_MISSING"
+    PAIR_AMBIGUOUS = "PAIR_AMBIGUOUS"
+    LABELS_APART = "LABELS_APART"
+    CONTOURS_ONLY = "CONTOURS_ONLY"
     # Models
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     MODEL_INVALID = "MODEL_INVALID"
@@ -267,6 +274,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The model works on a grid of fixed size around the scan's centre, and the scan reaches beyond it.",
             "Nothing, if what you look for lies well inside. Else crop the scan around it, or use another model.",
         ),
+        Code.NOT_CROPPED: _warning(
+            "The scan was to be cropped to the body, and the model does not allow that: the network sees all of it.",
+            "Nothing. Leave --crop-body away with this model.",
+        ),
         Code.NONFINITE: _input(
             "The scan contains NaN or infinite values. Up to 1 % are replaced with this warning, more are refused.",
             "Export the scan again or repair it.",
@@ -289,6 +300,27 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.TOO_LARGE: _input(
             "The file declares more voxels than this machine could ever hold.",
             "Check the file; crop or resample the scan.",
+        ),
+        Code.DATA_INVALID: _input(
+            "What describes the training data (dataset.json, the table of labels, the split) is malformed, or the data "
+            "are not as it says.",
+            "Correct the description, or the files that the message names.",
+        ),
+        Code.PAIR_MISSING: _input(
+            "A scan of the training data has no segmentation, or a segmentation no scan.",
+            "Add what is missing, or leave the case out with --leave-out NAME.",
+        ),
+        Code.PAIR_AMBIGUOUS: _input(
+            "It is not clear which scan and which segmentation of the training data belong together.",
+            "Give the files of one case the same name, in folders images and labels.",
+        ),
+        Code.LABELS_APART: _input(
+            "A segmentation of the training data does not lie on its scan.",
+            "Export both again from the same program; a label map must have the grid of its scan.",
+        ),
+        Code.CONTOURS_ONLY: _input(
+            "The segmentation is a DICOM RTSTRUCT: contours, which have to be turned into voxels first.",
+            "Load it in Slicer (extension SlicerRT), and save the segmentation as .seg.nrrd beside the scan.",
         ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(

@@ -21,9 +21,11 @@ import SimpleITK as sitk
 from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
+from .field_of_view import body_cut
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .postprocess import decide, deciding_memory, merge, merging_memory, only
 from .preprocess import (
+    inner,
     inside,
     laid_over,
     network_grid,
@@ -172,6 +174,7 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
 
     spec = model.spec
     region = seen_for(options.region, volumes[0], spec)
+    cut = body_cut(volumes, spec, region, options.crop_body)
     laid = laid_over(volumes, spec, region)
     grid = network_grid(laid, spec.grid)
     scan = volumes[0].geometry
@@ -184,8 +187,8 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
         model.networks,
         model.device,
         free_memory(),
-        grid.shape,
-        preparing_memory(volumes, spec, region),
+        [part.stop - part.start for part in inner(cut, grid.shape)],
+        preparing_memory(volumes, spec, region, cut),
         deciding.result,
         deciding.piece,
         deciding.cleaning + placed,
@@ -237,19 +240,20 @@ def segment(
     backends: set[str] = set()
     if model.previous is not None:
         told = share(on_progress, 0, 2)
-        earlier = segment(volumes, model.previous, Options(region=region, allow=options.allow), told)
+        earlier = segment(volumes, model.previous, replace(options, structures=(), region=region), told)
         clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
         backends |= set(earlier.backends)
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        prepared = prepare(volumes, spec, region, previous)
+        cut = body_cut(volumes, spec, region, options.crop_body)
+        prepared = prepare(volumes, spec, region, previous, cut=cut)
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         networks = model.engines or model.networks
         axes = spec.inference.mirror_axes
         predictor = Predictor(networks, spec.output_channels, model.device.name, axes, foreseen.patches)
-    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
+    slabs = predict(np.asarray(prepared.array), predictor, spec.inference, clock.progress("network"))
     with predictor, clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
@@ -298,7 +302,7 @@ def _in_parts(
     backends: set[str] = set()
     for n, part in enumerate(parts):
         told = share(on_progress, n, len(parts))
-        found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
+        found = segment(volumes, part, replace(options, structures=()), told)
         label_map = merge(label_map, found.label_map, spec.labels)
         notices += _without_empty(found.notices)
         backends |= set(found.backends)
@@ -319,6 +323,8 @@ def _by_its_own_code(
     volumes: Sequence[Volume], model: Model, options: Options, clock: Clock, notices: tuple[Notice, ...]
 ) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
+    if options.crop_body:
+        notices += (Notice(Code.NOT_CROPPED, f"The model {model.spec.name} runs its own code."),)
     scan, device = volumes[0].geometry, model.device
     with clock.stage("prepare"):
         channels = on_first_grid(split_channels(volumes, model.spec))

@@ -83,6 +83,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         model: str,
         structures: tuple[str, ...],
         region: Region | None,
+        crop_body: bool,
         series: str | None,
         frame: int | str | None,
         modality: str | None,
@@ -96,7 +97,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
     ) -> Result:
         codes = frozenset(Code(code) for code in allow)
         reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)  # type: ignore[arg-type]
-        options = Options(structures=structures, region=region, allow=codes)
+        options = Options(structures=structures, region=region, allow=codes, crop_body=crop_body)
         request = Request(inputs, model, reading, options, device, threads, backend, full_precision, as_json)
         return command(request, **own)
 
@@ -112,6 +113,11 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
                 callback=_region,
                 metavar="R0,R1,A0,A1,S0,S1",
                 help="Only this box: right, anterior and superior, from and to, in mm.",
+            ),
+            click.option(
+                "--crop-body",
+                is_flag=True,
+                help="Let the network see the body only, not the air around: faster, and outside nothing is found.",
             ),
             click.option(
                 "--series",

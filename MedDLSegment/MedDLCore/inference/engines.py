@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from torch import nn
 
 from ..errors import Code, MedDLError
 from ..spec import ModelSpec
+from ..text import shown
 from .backends import Exported, openvino_version, versions
 from .devices import Device
 from .engine import Engine, Wanted
@@ -35,10 +37,10 @@ def make_engines(
         folders: of each network, for what is made or learnt of it; None: nothing is kept.
 
     Raises:
-        MedDLError: EXTRA_MISSING, DEVICE_MISSING where OpenVINO is asked for and not installed, or not for the device.
+        MedDLError: EXTRA_MISSING where OpenVINO is asked for and not installed; DEVICE_MISSING where it is not for the
+            device, or there is no such backend.
     """
-    if backend == "openvino":
-        _check_openvino(device)
+    _check(backend, device)
     patch, output = spec.inference.patch, spec.output
     shape = None if patch is None else (spec.input_channels, *patch)
     is_for_openvino = backend != "torch" and device.name == "cpu" and openvino_version() is not None
@@ -58,7 +60,11 @@ def make_engines(
     )
 
 
-def _check_openvino(device: Device) -> None:
+def _check(backend: str, device: Device) -> None:
+    if backend not in get_args(Wanted):
+        raise MedDLError(Code.DEVICE_MISSING, f"There is no backend {shown(backend)}.", "Leave out --backend.")
+    if backend != "openvino":
+        return
     if openvino_version() is None:
         raise MedDLError(
             Code.EXTRA_MISSING,

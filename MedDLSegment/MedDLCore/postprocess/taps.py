@@ -17,6 +17,10 @@ Cut = Sequence[tuple[int, int]]
 """Voxels that the scores lack of the network's grid, at the low and the high end of each axis: they are 0 there."""
 
 
+ZEROS = 1e-6
+"""Voxels within which a centre lies at zeros: a score of 0 may well be that of something."""
+
+
 @dataclass(frozen=True, eq=False)
 class Taps:
     """Centres of the scan along one axis of the network's grid, in ascending order.
@@ -79,7 +83,7 @@ def way_back(network: Geometry, scan: Geometry, cut: Cut, alone: int | None = No
     """
     if alone is not None:
         sizes = list(zip(network.shape, scan.shape, strict=True))
-        filled = [_filled(of, n, axis == alone) for axis, (of, n) in enumerate(sizes)]
+        filled = [_filled(of, n, axis == alone, cut[axis]) for axis, (of, n) in enumerate(sizes)]
         return WayBack((filled[0], filled[1], filled[2]), (0, 1, 2), (False, False, False))
     axes = aligned(network, scan)
     if axes is None:
@@ -103,12 +107,12 @@ def reach(network: Geometry, scan: Geometry) -> float:
     return np.inf if beyond.max() <= max(network.spacing.max(), scan.spacing.max()) else 0.5
 
 
-def _filled(size: int, count: int, nearest: bool) -> Taps:
+def _filled(size: int, count: int, nearest: bool, cut: tuple[int, int]) -> Taps:
     """Taps of ``count`` centres between the same outer faces as ``size`` voxels: see ``stretch``."""
     at = np.clip(size / count * (np.arange(count) + 0.5) - 0.5, 0, size - 1)
     if nearest:
         at = np.floor(at + 0.5)
-    return _linear(at, size, np.ones(count, dtype=np.bool_))
+    return _linear(*kept_indices(at, size, cut, np.inf))
 
 
 def kept_indices(
@@ -129,7 +133,7 @@ def kept_indices(
     low, high = (int(n > 0) for n in cut)
     kept = low + size - sum(cut) + high
     moved = np.clip(at, 0, size - 1) - cut[0] + low
-    inside = (at >= -edge) & (at <= size - 1 + edge) & (moved >= 0) & (moved <= kept - 1)
+    inside = (at >= -edge) & (at <= size - 1 + edge) & (moved > low - 1 + ZEROS) & (moved < kept - high - ZEROS)
     return np.clip(moved, 0, kept - 1), kept, inside
 
 

@@ -280,6 +280,12 @@ def test_openvino_is_refused_for_a_graphics_card(monkeypatch: pytest.MonkeyPatch
     assert refusal.value.code is Code.DEVICE_MISSING
 
 
+def test_a_backend_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(MedDLError) as refusal:
+        made("tpu")  # type: ignore[arg-type]
+    assert refusal.value.code is Code.DEVICE_MISSING
+
+
 def test_a_model_that_takes_a_scan_at_once_is_computed_by_torch_with_a_notice() -> None:
     predictor = Predictor([made(OV, inference=Inference())], 3)
     predictor(patches())
