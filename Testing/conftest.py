@@ -13,6 +13,12 @@ from MedDLCore.errors import Code, MedDLError, Notice
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_models_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads the models of whoever runs it, or keeps anything beside them. There is no such folder."""
+    os.environ["MEDDL_MODELS"] = str(tmp_path_factory.mktemp("person") / "models")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real scans; a test that needs it is skipped, and says so, where it is absent."""

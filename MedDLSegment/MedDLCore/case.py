@@ -230,6 +230,7 @@ def _write(
         notices=tuple(dict.fromkeys(notices)),
         outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if path.exists()),
         settings=_settings(options),
+        backends=result.backends,
     )
     write_manifest(manifest, paths["manifest"])
     return _Written(statistics, manifest.notices)

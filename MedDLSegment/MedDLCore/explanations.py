@@ -270,7 +270,9 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The run will use most of the free memory.", "Close other programs if the machine becomes slow."
         ),
         Code.STEPPED_DOWN: _warning(
-            "A device ran out of memory; the run went on with less, more slowly. The result is the same.", "Nothing."
+            "A device ran out of memory, or a faster way of computing failed there; the run went on more slowly. The "
+            "result is the same.",
+            "Nothing.",
         ),
         Code.DEVICE_MISSING: _resources(
             "The device asked for is not on this machine.", "Leave out --device to let MedDL choose."

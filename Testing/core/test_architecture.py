@@ -169,6 +169,18 @@ def test_only_networks_and_inference_import_torch_at_module_level() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_openvino_is_imported_in_one_place_which_stops_its_telemetry() -> None:
+    only = "MedDLSegment/MedDLCore/inference/backends/openvino_library.py"
+    found = {str(path) for _, path, name, _, _ in _edges() if name.split(".")[0].startswith("openvino")}
+    named = {
+        str(path.relative_to(ROOT))
+        for folder in PACKAGE_FOLDERS.values()
+        for path in folder.rglob("*.py")
+        if 'import_module("openvino' in path.read_text(encoding="utf-8")
+    }
+    assert (found, named) == (set(), {only})
+
+
 @pytest.mark.parametrize("package", sorted(PACKAGE_FOLDERS))
 def test_no_file_has_a_name_that_says_nothing(package: str) -> None:
     dumping_grounds = {"utils", "helpers", "common", "misc", "util", "helper"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -48,12 +49,22 @@ def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
     if wanted == "mps" and torch.backends.mps.is_available():
         return Device(wanted, f"Apple {platform.machine()} GPU", host)
     if wanted == "cpu":
-        return Device(wanted, f"CPU, {torch.get_num_threads()} threads", host)
+        return Device(wanted, f"CPU ({processor()}), {torch.get_num_threads()} threads", host)
     raise MedDLError(Code.DEVICE_MISSING, f"The device {wanted!r} is not on this machine.")
 
 
 def _is_number_below(text: str, limit: int) -> bool:
     return text.isdecimal() and int(text) < limit
+
+
+def processor(about: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        lines = about.read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def usable_cores() -> int:

@@ -140,6 +140,7 @@ def _sliding(
             )
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
+        predictor.release()  # for what becomes of the slab
         yield window.finished(start, final)
         window.advance(final)
 

@@ -24,7 +24,7 @@ def meddl(job: Job, scan: Labels, meter: Meter, backend: str = "") -> Call:
         raise RefusedError("this MedDL has no backends")
     model = load(open_model(job.model), "cpu", job.threads, **chosen)
     if (instead := job.stand_in()) is not None:
-        model = replace(model, networks=[instead])
+        model = replace(model, networks=[instead], engines=())
     if backend:
         _watch_predictor(meter)
     else:
