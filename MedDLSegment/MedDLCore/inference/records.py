@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import median_low
+from statistics import fmean
 from typing import Literal
 
 from ..atomic import atomic_path, named_errors
@@ -26,7 +26,7 @@ class Speed:
 
     Attributes:
         backend: its name.
-        seconds: of one pass over one patch, in the latest run.
+        seconds: of one pass over one patch: the mean of the latest run.
         voxels: of that patch.
         passes: of all runs together.
     """
@@ -62,7 +62,7 @@ class Record:
         before = self.speed(backend)
         passes = len(seconds) + (0 if before is None else before.passes)
         others = tuple(speed for speed in self.speeds if speed.backend != backend)
-        return replace(self, speeds=(*others, Speed(backend, median_low(seconds), voxels, passes)))
+        return replace(self, speeds=(*others, Speed(backend, fmean(seconds), voxels, passes)))
 
 
 class Records:
