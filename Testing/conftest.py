@@ -13,6 +13,12 @@ from MedDLCore.errors import Code, MedDLError, Notice
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_models_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads the models of whoever runs it, or keeps anything beside them. There is no such folder."""
+    os.environ["MEDDL_MODELS"] = str(tmp_path_factory.mktemp("person") / "models")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real scans; a test that needs it is skipped, and says so, where it is absent."""
@@ -40,7 +46,7 @@ def _record_codes_of(kind: type[MedDLError] | type[Notice]) -> None:
 
     def recording(self: MedDLError | Notice, *args: object, **kwargs: object) -> None:
         construct(self, *args, **kwargs)  # type: ignore[arg-type]
-        if "MedDLSegment" in sys._getframe(1).f_code.co_filename:
+        if any(part in sys._getframe(1).f_code.co_filename for part in ("MedDLSegment", "MedDLTrain")):
             _PRODUCED.add(self.code)
 
     kind.__init__ = recording  # type: ignore[assignment, method-assign]

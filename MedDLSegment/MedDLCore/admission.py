@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .errors import Code, MedDLError, Notice
-from .preprocess import Region, check_meets, cut_off, laid_over, network_grid, seen_for, split_channels
+from .preprocess import (
+    Region,
+    check_meets,
+    cut_off,
+    laid_over,
+    network_grid,
+    seen_for,
+    split_channels,
+    why_not_cropped,
+)
 from .spec import ModelSpec
 from .volume import Label, Volume
 
@@ -27,11 +36,14 @@ class Options:
         region: only this part of the scan. What lies outside it is background before the model's clean-up, as if the
             scan ended there: the largest component is the largest within the region.
         allow: refusals that the person overrides, for this run.
+        crop_body: the network need not see the air around the patient, where it would cost patches; there everything
+            is background. The patches lie elsewhere, which changes the result a little.
     """
 
     structures: tuple[str, ...] = ()
     region: Region | None = None
     allow: frozenset[Code] = frozenset()
+    crop_body: bool = False
 
 
 def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:
@@ -76,6 +88,8 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
         sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
         message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
         notices.append(Notice(Code.GRID_CUTS, message))
+    if options.crop_body and (why := why_not_cropped(spec)) is not None:
+        notices.append(Notice(Code.NOT_CROPPED, f"The model {spec.name} {why}."))
     return tuple(dict.fromkeys(notices))
 
 

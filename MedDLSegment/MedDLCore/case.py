@@ -230,6 +230,7 @@ def _write(
         notices=tuple(dict.fromkeys(notices)),
         outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if path.exists()),
         settings=_settings(options),
+        backends=result.backends,
     )
     write_manifest(manifest, paths["manifest"])
     return _Written(statistics, manifest.notices)
@@ -241,5 +242,6 @@ def _settings(options: Options) -> dict[str, Any]:
     return {
         "structures": list(options.structures),
         "region": None if region is None else [*region.low, *region.high],
+        "crop_body": options.crop_body,
         "allow": sorted(code.value for code in options.allow),
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from .errors import Code, MedDLError
+from .out_of_memory import is_out_of_memory
 
 Item = TypeVar("Item")
 
@@ -26,8 +27,6 @@ class Clock:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Times a stage, without the time that ``time_of`` gives to another."""
-        from .inference.devices import is_out_of_memory
-
         started, others = time.monotonic(), sum(self.seconds.values())
         self.progress(name)(0, 1)
         try:

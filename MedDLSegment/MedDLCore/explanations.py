@@ -167,6 +167,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The model works on a grid of fixed size around the scan's centre, and the scan reaches beyond it.",
             "Nothing, if what you look for lies well inside. Else crop the scan around it, or use another model.",
         ),
+        Code.NOT_CROPPED: _warning(
+            "The scan was to be cropped to the body, and the model does not allow that: the network sees all of it.",
+            "Nothing. Leave --crop-body away with this model.",
+        ),
         Code.NONFINITE: _input(
             "The scan contains NaN or infinite values. Up to 1 % are replaced with this warning, more are refused.",
             "Export the scan again or repair it.",
@@ -189,6 +193,27 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.TOO_LARGE: _input(
             "The file declares more voxels than this machine could ever hold.",
             "Check the file; crop or resample the scan.",
+        ),
+        Code.DATA_INVALID: _input(
+            "What describes the training data (dataset.json, the table of labels, the split) is malformed, or the data "
+            "are not as it says.",
+            "Correct the description, or the files that the message names.",
+        ),
+        Code.PAIR_MISSING: _input(
+            "A scan of the training data has no segmentation, or a segmentation no scan.",
+            "Add what is missing, or leave the case out with --leave-out NAME.",
+        ),
+        Code.PAIR_AMBIGUOUS: _input(
+            "It is not clear which scan and which segmentation of the training data belong together.",
+            "Give the files of one case the same name, in folders images and labels.",
+        ),
+        Code.LABELS_APART: _input(
+            "A segmentation of the training data does not lie on its scan.",
+            "Export both again from the same program; a label map must have the grid of its scan.",
+        ),
+        Code.CONTOURS_ONLY: _input(
+            "The segmentation is a DICOM RTSTRUCT: contours, which have to be turned into voxels first.",
+            "Load it in Slicer (extension SlicerRT), and save the segmentation as .seg.nrrd beside the scan.",
         ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
@@ -245,7 +270,9 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The run will use most of the free memory.", "Close other programs if the machine becomes slow."
         ),
         Code.STEPPED_DOWN: _warning(
-            "A device ran out of memory; the run went on with less, more slowly. The result is the same.", "Nothing."
+            "A device ran out of memory, or a faster way of computing failed there; the run went on more slowly. The "
+            "result is the same.",
+            "Nothing.",
         ),
         Code.DEVICE_MISSING: _resources(
             "The device asked for is not on this machine.", "Leave out --device to let MedDL choose."

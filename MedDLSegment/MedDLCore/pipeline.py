@@ -8,9 +8,11 @@ return values: files are read and written around them.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +20,11 @@ import numpy as np
 from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
-from .models import ModelPackage, load_networks, run_trusted
+from .field_of_view import body_cut
+from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .postprocess import decide, deciding_memory, merge, merging_memory, only
 from .preprocess import (
+    inner,
     inside,
     laid_over,
     network_grid,
@@ -39,7 +43,8 @@ from .volume import Geometry, LabelMap, Volume
 if TYPE_CHECKING:
     from torch import nn
 
-    from .inference import Device, Plan
+    from .inference import Device, Engine, Plan
+    from .inference.engine import Wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,7 @@ class Model:
         device: where they run.
         previous: the model that runs first, whose result this one takes.
         parts: the models whose results together are this one's.
+        engines: what computes each network; by default torch.
     """
 
     package: ModelPackage
@@ -59,6 +65,7 @@ class Model:
     device: Device
     previous: Model | None = None
     parts: tuple[Model, ...] = ()
+    engines: Sequence[Engine] = ()
 
     @property
     def spec(self) -> ModelSpec:
@@ -75,6 +82,7 @@ class Segmentation:
         notices: everything that the person should know, readers' warnings included.
         seconds: wall time of each stage.
         device: what the network ended on.
+        backends: what computed the networks: ``torch``, ``torch float16``, ``openvino``, or their own code.
         plan: what was foreseen; None where only the model's own code knows.
     """
 
@@ -82,35 +90,50 @@ class Segmentation:
     notices: tuple[Notice, ...]
     seconds: dict[str, float]
     device: str
+    backends: tuple[str, ...]
     plan: Plan | None
 
 
-def load(package: ModelPackage, device: str = "auto", threads: int | None = None) -> Model:
+def load(
+    package: ModelPackage,
+    device: str = "auto",
+    threads: int | None = None,
+    backend: Wanted = "auto",
+    full_precision: bool = False,
+    store: ModelStore | None = None,
+) -> Model:
     """Loads a model's networks.
 
     Args:
         package: the model.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: CPU threads for the network and for resampling; None: all cores.
+        backend: ``torch``; ``openvino``; ``auto``: on a CPU whichever is known to be faster, see ``Engine``.
+        full_precision: float32 throughout, on a graphics card too.
+        store: in its folder, if it is there, is kept what this machine has made of the networks and learnt about them;
+            the person's own if None.
 
     Raises:
-        MedDLError: DEVICE_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.
+        MedDLError: DEVICE_MISSING, EXTRA_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.
     """
-    from .inference import choose_device
+    from .inference import choose_device, make_engines
     from .inference.devices import usable_cores
 
-    chosen = choose_device(device, threads)
+    chosen = choose_device("cpu" if (device, backend) == ("auto", "openvino") else device, threads)
     limit_threads(threads or usable_cores())
-    return _loaded(package, chosen)
+    make = functools.partial(make_engines, device=chosen, backend=backend, full_precision=full_precision)
+    return _loaded(package, chosen, make, (store or ModelStore()).path)
 
 
-def _loaded(package: ModelPackage, device: Device) -> Model:
+def _loaded(package: ModelPackage, device: Device, make: Callable[..., Sequence[Engine]], kept: Path) -> Model:
     if package.trusted:
         return Model(package, (), device)
     if package.parts:
-        return Model(package, (), device, parts=tuple(_loaded(part, device) for part in package.parts))
-    previous = None if package.previous is None else _loaded(package.previous, device)
-    return Model(package, load_networks(package), device, previous)
+        return Model(package, (), device, parts=tuple(_loaded(part, device, make, kept) for part in package.parts))
+    previous = None if package.previous is None else _loaded(package.previous, device, make, kept)
+    networks = load_networks(package)
+    engines = make(networks, package.spec, folders=cache_folders(package, kept))
+    return Model(package, networks, device, previous, engines=engines)
 
 
 def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
@@ -151,23 +174,26 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
 
     spec = model.spec
     region = seen_for(options.region, volumes[0], spec)
+    cut = body_cut(volumes, spec, region, options.crop_body)
     laid = laid_over(volumes, spec, region)
     grid = network_grid(laid, spec.grid)
     scan = volumes[0].geometry
     decided = laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
     kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
-    if options.region is not None or decided.shape != scan.shape:
-        deciding += math.prod(decided.shape) + math.prod(scan.shape)
+    placed = math.prod(decided.shape) + math.prod(scan.shape) if decided.shape != scan.shape else 0
     return make_plan(
         spec,
         model.networks,
         model.device,
         free_memory(),
-        grid.shape,
-        preparing_memory(volumes, spec, region),
-        deciding,
+        [part.stop - part.start for part in inner(cut, grid.shape)],
+        preparing_memory(volumes, spec, region, cut),
+        deciding.result,
+        deciding.piece,
+        deciding.cleaning + placed,
         timed,
+        model.engines[0].seconds_per_voxel if model.engines else None,
     )
 
 
@@ -211,19 +237,24 @@ def segment(
 
     region = seen_for(options.region, volumes[0], spec)
     previous: LabelMap | None = None
+    backends: set[str] = set()
     if model.previous is not None:
         told = share(on_progress, 0, 2)
-        earlier = segment(volumes, model.previous, Options(region=region, allow=options.allow), told)
+        earlier = segment(volumes, model.previous, replace(options, structures=(), region=region), told)
         clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
+        backends |= set(earlier.backends)
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        prepared = prepare(volumes, spec, region, previous)
+        cut = body_cut(volumes, spec, region, options.crop_body)
+        prepared = prepare(volumes, spec, region, previous, cut=cut)
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
-        predictor = Predictor(model.networks, spec.output_channels, model.device.name, spec.inference.mirror_axes)
-    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
-    with clock.stage("finish"):
+        networks = model.engines or model.networks
+        axes = spec.inference.mirror_axes
+        predictor = Predictor(networks, spec.output_channels, model.device.name, axes, foreseen.patches)
+    slabs = predict(np.asarray(prepared.array), predictor, spec.inference, clock.progress("network"))
+    with predictor, clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
         onto = part_within(volumes[0], options.region) if whole else prepared.part
@@ -239,12 +270,14 @@ def segment(
             None if options.region is None else inside(onto, options.region),
             prepared.cut,
             prepared.alone,
+            lambda message: predictor.notices.append(Notice(Code.STEPPED_DOWN, message)),
         )
         label_map = _placed(only(label_map, labels), scan)
         clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     found = tuple(dict.fromkeys((*notices, *prepared.notices, *predictor.notices, *empty)))
-    return Segmentation(label_map, found, clock.seconds, predictor.device, foreseen)
+    backends |= predictor.backends
+    return Segmentation(label_map, found, clock.seconds, predictor.device, tuple(sorted(backends)), foreseen)
 
 
 def _in_parts(
@@ -266,16 +299,19 @@ def _in_parts(
     parts = model.parts[first:]
     label_map: LabelMap | None = None
     seconds: dict[str, float] = {}
+    backends: set[str] = set()
     for n, part in enumerate(parts):
         told = share(on_progress, n, len(parts))
-        found = segment(volumes, part, Options(region=options.region, allow=options.allow), told)
+        found = segment(volumes, part, replace(options, structures=()), told)
         label_map = merge(label_map, found.label_map, spec.labels)
         notices += _without_empty(found.notices)
+        backends |= set(found.backends)
         seconds = {stage: round(seconds.get(stage, 0.0) + spent, 3) for stage, spent in found.seconds.items()}
     assert label_map is not None  # noqa: S101  one part holds the chosen structure
     label_map = only(label_map, labels)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
-    return Segmentation(label_map, tuple(dict.fromkeys((*notices, *empty))), seconds, found.device, foreseen)
+    told_of = tuple(dict.fromkeys((*notices, *empty)))
+    return Segmentation(label_map, told_of, seconds, found.device, tuple(sorted(backends)), foreseen)
 
 
 def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
@@ -287,6 +323,8 @@ def _by_its_own_code(
     volumes: Sequence[Volume], model: Model, options: Options, clock: Clock, notices: tuple[Notice, ...]
 ) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
+    if options.crop_body:
+        notices += (Notice(Code.NOT_CROPPED, f"The model {model.spec.name} runs its own code."),)
     scan, device = volumes[0].geometry, model.device
     with clock.stage("prepare"):
         channels = on_first_grid(split_channels(volumes, model.spec))
@@ -299,7 +337,7 @@ def _by_its_own_code(
             label_map = replace(label_map, array=label_map.array * inside(scan, options.region))
         clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
-    return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, None)
+    return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, ("own code",), None)
 
 
 def _placed(label_map: LabelMap, scan: Geometry) -> LabelMap:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .alignment import Axis, aligned
+from .taps import Taps, taps
 from .volume import Geometry
 
 Interpolation = Literal["nearest", "linear", "cubic"]
@@ -51,6 +54,33 @@ def resample(
     return _interpolate(array, target_to_source, target.shape, interpolation, fill)
 
 
+def resample_taps(
+    source: Geometry, target: Geometry, interpolation: Literal["linear", "cubic"], fill: float | None = 0.0
+) -> tuple[tuple[int, int, int], tuple[Taps, Taps, Taps]] | None:
+    """What ``resample`` does along each axis; None where the axes of the grids are not parallel. Arguments as there.
+
+    Returns:
+        For K, J, I of the target: the axis of the source that it runs along, and what its values are made of.
+    """
+    axes = aligned(source, target)
+    if axes is None:
+        return None
+    whole = all(abs(x.start - round(x.start)) + abs(abs(x.step) - 1) * x.size <= WHOLE_INDEX for x in axes)
+    a, b, c = (_taps(axis, source.shape[axis.source], whole, interpolation, fill is None) for axis in axes)
+    return (axes[0].source, axes[1].source, axes[2].source), (a, b, c)
+
+
+def _taps(axis: Axis, size: int, whole: bool, interpolation: Literal["linear", "cubic"], on_edge: bool) -> Taps:
+    low, high = -float(axis.at.min()), float(axis.at.max()) - (size - 1)
+    edge = (_repeated(low), _repeated(high)) if on_edge else (0, 0)
+    return taps(size, np.round(axis.at) if whole else axis.at, interpolation, edge)
+
+
+def _repeated(beyond: float) -> int:
+    """Voxels of an edge that are repeated for a target that reaches so far beyond the outer centres."""
+    return math.ceil(beyond) if beyond > WITHIN_FACE else 0
+
+
 def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
     """How far the target's centres reach beyond the source's outer centres.
 
@@ -67,7 +97,7 @@ def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
 def _with_edge(array: NDArray[Any], source: Geometry, target: Geometry) -> tuple[NDArray[Any], Geometry]:
     """The array with its edge repeated so far that every centre of the target lies within its outer centres."""
     beyond = reach_beyond(source, target)
-    widths = np.ceil(np.where(beyond > WITHIN_FACE, beyond, 0)).astype(int).tolist()
+    widths = [[_repeated(end) for end in ends] for ends in beyond.tolist()]
     if not np.any(widths):
         return array, source
     padded = np.pad(array, widths, mode="edge")

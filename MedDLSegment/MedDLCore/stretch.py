@@ -12,6 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .taps import Taps, picked, taps
+
 BORDER = 12
 """Voxels by which an image is continued before a spline is laid through it: an error at the end of a cubic spline
 shrinks to a quarter with each voxel."""
@@ -51,6 +53,27 @@ def stretch(
         slices = np.stack([_interpolated(part, within, interpolation) for part in slices])
     result: NDArray[np.float32] = np.moveaxis(slices[_nearest(len(slices), shape[alone])], 0, alone)
     return np.ascontiguousarray(result)
+
+
+def stretch_taps(
+    shape: Sequence[int], new_shape: Sequence[int], interpolation: Literal["linear", "cubic"], alone: int | None = None
+) -> tuple[Taps, Taps, Taps]:
+    """What ``stretch`` does along each axis, but that its values are kept within the range of those they come from.
+
+    Args:
+        shape: voxels along the three axes.
+        new_shape: the same afterwards.
+        interpolation: as for ``stretch``.
+        alone: as for ``stretch``.
+    """
+    border = BORDER if interpolation == "cubic" else 0
+    a, b, c = (
+        picked(_nearest(old, new), old)
+        if axis == alone
+        else taps(old, old / new * (np.arange(new, dtype=np.float64) + 0.5) - 0.5, interpolation, (border, border))
+        for axis, (old, new) in enumerate(zip(shape, new_shape, strict=True))
+    )
+    return a, b, c
 
 
 def stretch_labels(array: NDArray[Any], shape: Sequence[int], alone: int | None = None) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -26,11 +27,12 @@ sys.addaudithook(watch)
 """Put into every Python process that the run starts."""
 
 
-def _run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _run(arguments: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     (folder / "sitecustomize.py").write_text(WATCH)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH", "")]))
-    outside = {key: value for key, value in os.environ.items() if key != "CI"}  # a library may be quiet only in CI
-    environment = {**outside, "PYTHONPATH": path, "HOME": str(folder / "home")}
+    quieting = ("CI", "MEDDL_MODELS")  # a library may be quiet only in CI
+    outside = {key: value for key, value in os.environ.items() if key not in quieting}
+    environment = {**outside, "PYTHONPATH": path, "HOME": str(folder / "home"), **more}
     return subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
 
 
@@ -39,7 +41,7 @@ def test_the_watch_sees_a_connection(tmp_path: Path) -> None:
     assert "SOCKET socket.connect" in _run([sys.executable, "-c", code], tmp_path).stderr
 
 
-def test_a_segmentation_uses_no_socket_and_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
+def _segment(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (tmp_path / "home").mkdir()
     geometry = Geometry.from_parts((12, 14, 16), (2, 2, 2))
     scan = tmp_path / "scan.nii"
@@ -47,7 +49,35 @@ def test_a_segmentation_uses_no_socket_and_writes_nothing_into_the_home_folder(t
     nibabel.save(nibabel.Nifti1Image(array, geometry.ijk_to_ras), scan)
     package = threshold_package(tmp_path / "package", THRESHOLD)
     meddl = [sys.executable, "-m", "MedDLCore.cli", "segment", str(scan), "-m", str(package)]
-    done = _run([*meddl, "-o", str(tmp_path / "out"), "--format", "nrrd", "--modality", "CT"], tmp_path)
+    more = ["-o", str(tmp_path / "out"), "--format", "nrrd", "--modality", "CT", *arguments]
+    done = _run([*meddl, *more], tmp_path, **environment)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_segmentation_uses_no_socket_and_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
+    done = _segment(tmp_path)
     assert "SOCKET" not in done.stderr
     assert not list((tmp_path / "home").rglob("*"))
+
+
+def test_an_export_to_openvino_sends_nothing_and_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
+    """Its telemetry would post to a server, and keep an identity in the home folder, where its import succeeds."""
+    (tmp_path / "models").mkdir()
+    done = _segment(tmp_path, "--backend", "openvino", MEDDL_MODELS=str(tmp_path / "models"))
+    (manifest,) = (tmp_path / "out").glob("*_manifest.json")
+    assert json.loads(manifest.read_text())["backends"] == ["openvino"]
+    assert list((tmp_path / "models").glob(".cache/*/openvino-*.bin"))
+    assert "SOCKET" not in done.stderr
+    assert not list((tmp_path / "home").rglob("*"))
+
+
+def test_the_telemetry_of_openvino_cannot_be_imported(tmp_path: Path) -> None:
+    code = """
+from MedDLCore.inference.backends.openvino_library import openvino
+print(openvino().convert_model.__name__)
+import openvino_telemetry
+"""
+    done = _run([sys.executable, "-c", code], tmp_path)
+    assert done.stdout.strip() == "convert_model"
+    assert "ModuleNotFoundError: import of openvino_telemetry halted" in done.stderr

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
+from resident import forget_highest, held, highest
 
 from MedDLCore.admission import Options
 from MedDLCore.preprocess import Region
@@ -126,7 +126,7 @@ def dynunet(classes: int) -> Network:
     return Network("DynUNet", {"spatial_dims": 3, "in_channels": 1, "out_channels": classes, **arguments})
 
 
-CONFORMED = Grid("LIA", (1.0, 1.0, 1.0), (256, 256, 256), straight=True, interpolation="cubic")
+CONFORMED = Grid("LIA", spacing=(1.0, 1.0, 1.0), shape=(256, 256, 256), straight=True, interpolation="cubic")
 SMALL, LARGE = Inference(patch=(96, 96, 96), overlap=0.25), Inference(patch=(128, 128, 128), overlap=0.25)
 
 CASES: Mapping[str, Case] = {
@@ -138,7 +138,7 @@ CASES: Mapping[str, Case] = {
     ),
     "SegResNet 3, 96": Case(segresnet(3), 3, (200, 200, 200), {"inference": SMALL}),
     "SegResNet 60, 96, 1.5 mm": Case(
-        segresnet(60), 60, (300, 300, 300), {"inference": SMALL, "grid": Grid("RAS", (1.5, 1.5, 1.5))}
+        segresnet(60), 60, (300, 300, 300), {"inference": SMALL, "grid": Grid("RAS", spacing=(1.5, 1.5, 1.5))}
     ),
     "UNet 3, 128": Case(unet(3), 3, (300, 300, 250), {"inference": LARGE}),
     "UNet 60, 128": Case(unet(60), 60, (200, 200, 200), {"inference": LARGE}),
@@ -156,13 +156,13 @@ CASES: Mapping[str, Case] = {
         (300, 300, 300),
         {
             "inference": SMALL,
-            "grid": Grid("RAS", (1.5, 1.5, 1.5)),
+            "grid": Grid("RAS", spacing=(1.5, 1.5, 1.5)),
             "output": Output("sigmoid", "probabilities"),
             "clean_up": CleanUp((1, 2, 3), minimum_volume=10),
         },
     ),
     "UNet 3, float64 scan, 3 mm": Case(
-        unet(3), 3, (400, 400, 400), {"inference": SMALL, "grid": Grid("RAS", (3.0, 3.0, 3.0))}, dtype="float64"
+        unet(3), 3, (400, 400, 400), {"inference": SMALL, "grid": Grid("RAS", spacing=(3.0, 3.0, 3.0))}, dtype="float64"
     ),
     "UNet 3, region of a large scan": Case(
         unet(3), 3, (400, 400, 400), {"inference": SMALL}, region=Region((100, 100, 100), (180, 180, 180))
@@ -210,23 +210,12 @@ def seen(case: Case, folder: Path, threads: int | None) -> dict[str, float]:
 
     model, volume = load(open_model(str(folder)), "cpu", threads), case.volume()
     options = Options(region=case.region, allow=frozenset({Code.NO_MEMORY}))
-    _forget_highest()
-    before, cpu = psutil.Process().memory_info().rss, time.process_time()
+    forget_highest()
+    before, cpu = held(), time.process_time()
     result = segment([volume], model, options)
     cores = (time.process_time() - cpu) / sum(result.seconds.values())
-    seen = {"memory": _highest() - before, "cpu": cores * result.seconds["network"]}
+    seen = {"memory": highest() - before, "cpu": cores * result.seconds["network"]}
     return {**seen, **result.seconds, "planned": result.plan.memory}
-
-
-def _forget_highest() -> None:
-    """Starts the count anew: it holds what came before, and even what the process had that started this one."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _highest() -> int:
-    """Bytes of the process's memory at its highest (``VmHWM``), as Linux counts them."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def write_model(case: Case, folder: Path) -> None:

@@ -25,6 +25,7 @@ GROUND_FLOOR = {
     "atomic",
     "codes",
     "errors",
+    "out_of_memory",
     "explanations",
     "geometry",
     "meta",
@@ -33,18 +34,20 @@ GROUND_FLOOR = {
     "spec",
     "spec_rules",
     "stretch",
+    "taps",
     "terminology",
     "text",
     "toolkit",
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
-JOINTS = {"admission", "clock"}
+JOINTS = {"admission", "clock", "field_of_view"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
     "clock": GROUND_FLOOR | {"inference"},
     "admission": GROUND_FLOOR | STATIONS,
+    "field_of_view": GROUND_FLOOR | STATIONS,
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
@@ -52,6 +55,9 @@ MAY_IMPORT = {
     "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""
+
+ABOVE = {"MedDLScene", "MedDLTraining"}
+"""Packages that the command line imports, inside its functions only."""
 
 PACKAGES = {
     "MedDLCore": {"MedDLCore"},
@@ -123,7 +129,7 @@ def test_a_package_imports_only_the_packages_below_it() -> None:
         for package, path, name, at_module_level, line in _edges()
         if name.split(".")[0] in OURS
         and name.split(".")[0] not in PACKAGES[package]
-        and not (_is_of_the_command_line(path) and name.split(".")[0] == "MedDLScene" and not at_module_level)
+        and not (_is_of_the_command_line(path) and name.split(".")[0] in ABOVE and not at_module_level)
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -161,6 +167,18 @@ def test_only_networks_and_inference_import_torch_at_module_level() -> None:
         if at_module_level and name.split(".")[0] in HEAVY and not {"networks", "inference"} & set(path.parts)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_openvino_is_imported_in_one_place_which_stops_its_telemetry() -> None:
+    only = "MedDLSegment/MedDLCore/inference/backends/openvino_library.py"
+    found = {str(path) for _, path, name, _, _ in _edges() if name.split(".")[0].startswith("openvino")}
+    named = {
+        str(path.relative_to(ROOT))
+        for folder in PACKAGE_FOLDERS.values()
+        for path in folder.rglob("*.py")
+        if 'import_module("openvino' in path.read_text(encoding="utf-8")
+    }
+    assert (found, named) == (set(), {only})
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGE_FOLDERS))

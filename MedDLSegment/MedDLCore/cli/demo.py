@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from ..pipeline import load
 from .pictures import PICTURE
 from .reporter import Reporter
 from .settings import FilePath, machine_options
+
+if TYPE_CHECKING:
+    from ..inference.engine import Wanted
 
 
 @click.command()
@@ -28,7 +32,9 @@ from .settings import FilePath, machine_options
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another body.")
 @machine_options
-def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) -> None:
+def demo(
+    out: Path, seed: int, device: str, threads: int | None, backend: Wanted, full_precision: bool, as_json: bool
+) -> None:
     """Segment a phantom body whose truth is known, and compare.
 
     Needs no scan and no download. The body is made by a formula; its organs overlap in intensity, so that no threshold
@@ -39,7 +45,7 @@ def demo(out: Path, seed: int, device: str, threads: int | None, as_json: bool) 
         reporter.progress("read", 0, 1)
         volume, truth = make_phantom(seed)
         reporter.progress("load", 0, 1)
-        model = load(open_model(NAME), device, threads)
+        model = load(open_model(NAME), device, threads, backend, full_precision)
         outputs = Outputs(out, ("nrrd", "nifti"), overwrite=True, beside=(PICTURE,))
         result = run_case([volume], model, outputs, on_progress=reporter.progress)
         scores = dice_by_label(truth, result.segmentation.label_map)

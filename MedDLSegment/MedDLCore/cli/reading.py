@@ -82,7 +82,7 @@ def each_case(
                 reporter.case(f"{name} {number}/{len(cases)}", (*without, "load", "read"))
             if model is None:
                 reporter.progress("load", 0, 1)
-                model = load(package, request.device, request.threads)
+                model = load(package, request.device, request.threads, request.backend, request.full_precision)
             yield case, model
 
 

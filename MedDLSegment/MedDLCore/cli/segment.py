@@ -63,6 +63,7 @@ def segment(
                 structures={row.name: round(row.volume_mL, 3) for row in result.statistics},
                 seconds=result.segmentation.seconds,
                 device=result.segmentation.device,
+                backends=result.segmentation.backends,
             )
     return int(tally.status)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ from ..admission import Options
 from ..errors import Code
 from ..preprocess import Region
 from ..readers import ReadOptions
+
+if TYPE_CHECKING:
+    from ..inference.engine import Wanted
 
 OVERRIDABLE = (
     Code.WRONG_MODALITY,
@@ -39,6 +42,8 @@ class Request:
         options: what the pipeline needs of them.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: on the CPU; None: all cores.
+        backend: ``auto``, ``torch``, ``openvino``.
+        full_precision: float32 on every device.
         as_json: events for programs.
     """
 
@@ -48,6 +53,8 @@ class Request:
     options: Options
     device: str
     threads: int | None
+    backend: Wanted
+    full_precision: bool
     as_json: bool
 
 
@@ -76,19 +83,23 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         model: str,
         structures: tuple[str, ...],
         region: Region | None,
+        crop_body: bool,
         series: str | None,
         frame: int | str | None,
         modality: str | None,
         allow: tuple[str, ...],
         device: str,
         threads: int | None,
+        backend: Wanted,
+        full_precision: bool,
         as_json: bool,
         **own: Any,
     ) -> Result:
         codes = frozenset(Code(code) for code in allow)
         reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)  # type: ignore[arg-type]
-        options = Options(structures=structures, region=region, allow=codes)
-        return command(Request(inputs, model, reading, options, device, threads, as_json), **own)
+        options = Options(structures=structures, region=region, allow=codes, crop_body=crop_body)
+        request = Request(inputs, model, reading, options, device, threads, backend, full_precision, as_json)
+        return command(request, **own)
 
     decorated: Callable[..., Result] = requested
     for decorator in reversed(
@@ -102,6 +113,11 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
                 callback=_region,
                 metavar="R0,R1,A0,A1,S0,S1",
                 help="Only this box: right, anterior and superior, from and to, in mm.",
+            ),
+            click.option(
+                "--crop-body",
+                is_flag=True,
+                help="Let the network see the body only, not the air around: faster, and outside nothing is found.",
             ),
             click.option(
                 "--series",
@@ -134,6 +150,14 @@ def machine_options(command: Callable[..., Result]) -> Callable[..., Result]:
         (
             click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps"),
             click.option("--threads", type=click.IntRange(1), help="CPU threads. All cores by default."),
+            click.option(
+                "--backend",
+                type=click.Choice(("auto", "torch", "openvino")),
+                default="auto",
+                show_default=True,
+                help="What computes the network on a CPU; auto: whichever was found to be faster.",
+            ),
+            click.option("--full-precision", is_flag=True, help="No half precision on a graphics card."),
             click.option("--json", "as_json", is_flag=True, help="Events for programs: one JSON object per line."),
         )
     ):

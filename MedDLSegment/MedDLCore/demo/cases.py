@@ -63,7 +63,7 @@ def training_case(spec: ModelSpec, seed: int) -> Case:
     noise = rng.standard_normal(volume.array.shape, dtype=np.float32) * rng.uniform(0, 12)
     varied = volume.array * rng.uniform(0.92, 1.08) + rng.uniform(-12, 12) + noise
     prepared = prepare([replace(volume, array=varied.astype(np.float32))], spec)
-    return prepared.array, resample(truth.array, truth.geometry, prepared.geometry, "nearest")
+    return np.asarray(prepared.array), resample(truth.array, truth.geometry, prepared.geometry, "nearest")
 
 
 def _scanned(geometry: Geometry, rng: np.random.Generator) -> Geometry:

@@ -1,6 +1,8 @@
 """The network moved over the prepared array. Yields finished slabs of logits; needs torch."""
 
 from .devices import Device, choose_device
+from .engine import Engine
+from .engines import make_engines
 from .host import free_memory
 from .memory import peak_memory
 from .plan import Plan, make_plan, together
@@ -10,12 +12,14 @@ from .windows import gaussian, window_starts
 
 __all__ = [
     "Device",
+    "Engine",
     "Plan",
     "Predictor",
     "Slab",
     "choose_device",
     "free_memory",
     "gaussian",
+    "make_engines",
     "make_plan",
     "padded_shape",
     "peak_memory",

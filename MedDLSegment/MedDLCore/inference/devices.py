@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -48,7 +49,7 @@ def choose_device(wanted: str = "auto", threads: int | None = None) -> Device:
     if wanted == "mps" and torch.backends.mps.is_available():
         return Device(wanted, f"Apple {platform.machine()} GPU", host)
     if wanted == "cpu":
-        return Device(wanted, f"CPU, {torch.get_num_threads()} threads", host)
+        return Device(wanted, f"CPU ({processor()}), {torch.get_num_threads()} threads", host)
     raise MedDLError(Code.DEVICE_MISSING, f"The device {wanted!r} is not on this machine.")
 
 
@@ -56,34 +57,17 @@ def _is_number_below(text: str, limit: int) -> bool:
     return text.isdecimal() and int(text) < limit
 
 
+def processor(about: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        lines = about.read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
 def usable_cores() -> int:
     """Cores that this process may use (its affinity, where the system tells)."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-_OUT_OF_MEMORY = (
-    "DefaultCPUAllocator",
-    "Failed to allocate memory for image",  # ITK
-    "MPS backend out of memory",
-    "CUDA out of memory",
-    "CUDA error: out of memory",  # the driver's own, e.g. where another program holds the card's memory
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-"""How those say it that have no exception of their own for it."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """An allocator gave up. Other errors are not for stepping down: they would only come again."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
-
-
-def release(device: str) -> None:
-    """Gives cached device memory back, so that a smaller attempt can use it."""
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    elif device == "mps":
-        torch.mps.empty_cache()

@@ -94,11 +94,24 @@ def _blocked(tensor: torch.Tensor) -> int:
 def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = False) -> Forward:
     """Runs the network on torch's meta device, where tensors have a shape but no data.
 
+    Once for each network and shape: a network that is kept does not change.
+
     Args:
         network: the network; not changed.
         shape: ``(B, C, d0, d1, d2)`` of its input.
         reordered: count the copies that oneDNN's convolutions work on, as on a CPU.
     """
+    known = _KNOWN.setdefault(network, {})
+    key = (tuple(shape), reordered)
+    if key not in known:
+        known[key] = _forward_on_meta(network, shape, reordered)
+    return known[key]
+
+
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[tuple[tuple[int, ...], bool], Forward]] = weakref.WeakKeyDictionary()
+
+
+def _forward_on_meta(network: nn.Module, shape: Sequence[int], reordered: bool) -> Forward:
     bare = without_data(network)
     live = _LiveStorages(reordered)
     with torch.no_grad(), live:

@@ -17,7 +17,7 @@ from .sliding import padded_shape
 from .speed import NOT_TAKEN, seconds_per_pass
 from .windows import window_starts
 
-LIBRARIES = 60_000_000
+LIBRARIES = 80_000_000
 """Bytes that torch, SimpleITK and this package take when they first run: code, kernels made to measure, threads."""
 
 
@@ -86,8 +86,11 @@ def make_plan(
     free_memory: int,
     network_shape: Sequence[int],
     preparing: int = 0,
-    deciding: int = 0,
+    result: int = 0,
+    piece: int = 0,
+    cleaning: int = 0,
     timed: bool = False,
+    measured: float | None = None,
 ) -> Plan:
     """Plans one case.
 
@@ -98,8 +101,11 @@ def make_plan(
         free_memory: bytes free in the machine.
         network_shape: voxels of the prepared scan along network axes 0, 1, 2.
         preparing: bytes at the peak of the station before the network, the prepared array included.
-        deciding: bytes at the peak of the station after it, beside the logits and the prepared array.
-        timed: estimate the time by running a small patch.
+        result: bytes of the labels, which the station after it makes.
+        piece: bytes of what it decides at a time, beside the logits: on their device.
+        cleaning: bytes that it takes beside the result once the logits are gone.
+        timed: estimate the time by running a small patch, where it is not known.
+        measured: seconds of a pass over a voxel, where earlier runs have measured it.
 
     Raises:
         MedDLError: MODEL_INVALID where the network cannot take the model's patch.
@@ -124,23 +130,26 @@ def make_plan(
     smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
     weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
     prepared = math.prod(network_shape) * channels * BYTES
-    finishing = running.padded * (inference.patch is None) + running.logits + deciding
+    on_device = running.peak(piece)
+    within = running.padded + result + (on_device - running.shared if on_cpu else 0)
     held = LIBRARIES + (weights if on_cpu else 0)
     operations = forward.operations / batch
-    seconds = seconds_per_pass(networks[0], channels, patch, operations, device) if timed and forward.outputs else None
+    seconds = None if measured is None else measured * math.prod(patch)
+    if seconds is None and timed and forward.outputs:
+        seconds = seconds_per_pass(networks[0], channels, patch, operations, device)
     return Plan(
         network_shape=shape,
         patches=patches,
         passes=passes,
-        memory=held + round(SLACK * max(preparing, prepared + max(running.on_host(on_cpu), finishing))),
-        device_memory=0 if on_cpu else running.work + weights,
+        memory=held + round(SLACK * max(preparing, prepared + max(within, result + cleaning))),
+        device_memory=0 if on_cpu else on_device + weights,
         free_memory=free_memory,
         free_device_memory=device.free_memory,
         operations=forward.operations * math.ceil(patches / batch) * passes,
         seconds=None if seconds is None else seconds * patches * passes,
         device=device.description,
         patch=inference.patch,
-        patch_memory=held + round(SLACK * smallest.on_host(on_cpu)),
+        patch_memory=held + (round(SLACK * smallest.peak(0)) if on_cpu else 0),
     )
 
 

@@ -10,14 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Code, MedDLError, Notice
-from .devices import is_out_of_memory, release
+from ..out_of_memory import is_out_of_memory, release
+from .engine import Engine
+
+OUT_OF_MEMORY = "ran out of memory"
+LACKING = "lacks an operation of this network"
 
 
 class Predictor:
     """Maps patches to logits: the mean over the networks and over the flips.
 
     When the device runs out of memory, the batch is halved; a single patch that does not fit moves the networks to the
-    CPU for the rest of the run. The result is the same, and ``notices`` says what happened. Other errors propagate.
+    CPU for the rest of the run, and so does what MPS cannot compute. The result is the same, and ``notices`` says what
+    happened. Other errors propagate.
+
+    A context manager: on leaving, what was measured is remembered, and memory that was kept is given back.
 
     Attributes:
         device: where the networks are now.
@@ -25,7 +32,12 @@ class Predictor:
     """
 
     def __init__(
-        self, networks: Sequence[nn.Module], outputs: int, device: str = "cpu", mirror_axes: Sequence[int] = ()
+        self,
+        networks: Sequence[nn.Module | Engine],
+        outputs: int,
+        device: str = "cpu",
+        mirror_axes: Sequence[int] = (),
+        patches: int = 0,
     ) -> None:
         """Takes the networks to the device.
 
@@ -34,27 +46,47 @@ class Predictor:
             outputs: channels that the labels need.
             device: torch's name of the device.
             mirror_axes: spatial axes (0, 1, 2) over whose flips the prediction is averaged.
+            patches: how many will come, so far as it is known.
         """
         self.device = device
         self.notices: list[Notice] = []
-        self._networks = list(networks)
+        self._engines = [each if isinstance(each, Engine) else Engine(each) for each in networks]
         self._outputs = outputs
         self._flips = [
             [axis + 2 for axis in axes]
             for n in range(len(mirror_axes) + 1)
             for axes in itertools.combinations(sorted(mirror_axes), n)
         ]
+        for engine in self._engines:
+            engine.begin(patches * len(self._flips))
         try:
             self._move(device)
         except RuntimeError as error:
             if not is_out_of_memory(error) or device == "cpu":
                 raise
-            self._step_down_to_cpu()
+            self._step_down_to_cpu(OUT_OF_MEMORY)
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for engine in self._engines:
+            engine.end()
+
+    def release(self) -> None:
+        """Gives back the memory that is kept from one call to the next."""
+        for engine in self._engines:
+            engine.release()
 
     @property
     def passes(self) -> int:
         """Forward passes per patch."""
-        return len(self._flips) * len(self._networks)
+        return len(self._flips) * len(self._engines)
+
+    @property
+    def backends(self) -> frozenset[str]:
+        """Names of what has computed the networks so far."""
+        return frozenset(name for engine in self._engines for name in engine.used)
 
     @contextmanager
     def watched(self, on_layer: Callable[[], None]) -> Iterator[int]:
@@ -62,7 +94,7 @@ class Predictor:
 
         For networks that take a scan at once: minutes in one pass, with progress and a way to cancel.
         """
-        layers = [layer for network in self._networks for layer in network.modules() if not any(layer.children())]
+        layers = [layer for each in self._engines for layer in each.network.modules() if not any(layer.children())]
         hooks = [layer.register_forward_hook(lambda *_: on_layer()) for layer in layers]
         try:
             yield len(layers) * len(self._flips)
@@ -86,19 +118,24 @@ class Predictor:
         """
         try:
             logits = self._mean(patches.to(self.device), on_pass)
+        except NotImplementedError:  # of an operation that MPS lacks
+            if self.device != "mps":
+                raise
+            problem = LACKING
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            problem = OUT_OF_MEMORY
         else:
-            return logits
-        return self._with_less(patches, on_pass)  # outside the handler: its traceback would keep the tensors alive
+            return logits if logits is not None else self._more_carefully(patches, on_pass)
+        return self._with_less(patches, on_pass, problem)  # outside the handler: its traceback would keep the tensors
 
-    def _with_less(self, patches: Tensor, on_pass: Callable[[], None] | None) -> Tensor:
+    def _with_less(self, patches: Tensor, on_pass: Callable[[], None] | None, problem: str) -> Tensor:
         release(self.device)
-        if len(patches) > 1:
+        if len(patches) > 1 and problem == OUT_OF_MEMORY:
             self._notice(f"{self.device} ran out of memory; patches went through the network one by one or in pairs.")
             halves = torch.tensor_split(patches, 2)
-            return torch.cat([self(half, on_pass) for half in halves])
+            return self._joined([self(half, on_pass) for half in halves])
         if self.device == "cpu":
             shape = "x".join(str(n) for n in patches.shape[2:])
             raise MedDLError(
@@ -106,25 +143,45 @@ class Predictor:
                 f"The machine's memory does not suffice for a patch of {shape} voxels.",
                 "Close other programs or choose a smaller model; a smaller region does not make its patch smaller.",
             )
-        self._step_down_to_cpu()
+        self._step_down_to_cpu(problem)
         return self(patches, on_pass)
 
-    def _mean(self, patches: Tensor, on_pass: Callable[[], None] | None) -> Tensor:
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """One batch of several, on the CPU where the device has no room for it beside them."""
+        try:
+            return torch.cat([part.to(self.device) for part in parts])  # which was left, maybe, between the two
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self.device == "cpu":
+                raise
+        return torch.cat([part.cpu() for part in parts])
+
+    def _more_carefully(self, patches: Tensor, on_pass: Callable[[], None] | None) -> Tensor:
+        """Again, after what is not finite: in float32 instead of half precision, by torch instead of OpenVINO."""
+        stepped_down = [engine.step_down() for engine in self._engines]
+        if not any(stepped_down):
+            raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
+        return self(patches, on_pass)
+
+    def _mean(self, patches: Tensor, on_pass: Callable[[], None] | None) -> Tensor | None:
+        """The mean; None where it is not finite."""
         total: Tensor | None = None
         with torch.inference_mode():
-            for network, axes in itertools.product(self._networks, self._flips):
-                logits = network(patches.flip(axes) if axes else patches)
-                logits = self._checked(logits, patches)
-                logits = logits.flip(axes) if axes else logits
-                total = logits if total is None else total + logits
-                if on_pass is not None:
-                    on_pass()
+            for engine in self._engines:
+                for axes in self._flips:
+                    logits = self._checked(engine(patches.flip(axes) if axes else patches), patches)
+                    logits = logits.flip(axes) if axes else logits
+                    total = logits if total is None else total + logits
+                    for notice in engine.notices:
+                        self._add(notice)
+                    if on_pass is not None:
+                        on_pass()
+                if len(self._engines) > 1:
+                    engine.release()
             assert total is not None  # noqa: S101  there is at least one network and one flip
             if self.passes > 1:
                 total = total / self.passes
-            if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
-                raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
-        return total
+            is_finite = bool(torch.isfinite(total.sum())) or bool(torch.isfinite(total).all())
+        return total if is_finite else None
 
     def _checked(self, logits: object, patches: Tensor) -> Tensor:
         if not isinstance(logits, Tensor) or logits.ndim != 5 or logits.shape[2:] != patches.shape[2:]:
@@ -140,17 +197,19 @@ class Predictor:
             )
         return logits.float()
 
-    def _step_down_to_cpu(self) -> None:
-        self._notice(f"{self.device} ran out of memory; the network went on on the CPU.")
+    def _step_down_to_cpu(self, problem: str) -> None:
+        self._notice(f"{self.device} {problem}; the network went on on the CPU.")
         lost, self.device = self.device, "cpu"
         self._move("cpu")
         release(lost)
 
     def _move(self, device: str) -> None:
-        for network in self._networks:
-            network.to(device)
+        for engine in self._engines:
+            engine.to(device)
 
     def _notice(self, message: str) -> None:
-        notice = Notice(Code.STEPPED_DOWN, message)
+        self._add(Notice(Code.STEPPED_DOWN, message))
+
+    def _add(self, notice: Notice) -> None:
         if notice not in self.notices:
             self.notices.append(notice)

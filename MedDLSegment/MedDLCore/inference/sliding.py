@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import Code, Notice
+from ..out_of_memory import ON_HOST, is_out_of_memory, release
 from ..spec import Inference
-from .devices import is_out_of_memory, release
 from .predictor import Predictor
 from .windows import gaussian, nnunet_gaussian, smallest_weight_of_monai, window_starts
-
-ON_HOST = frozenset({"cpu"})
-"""Kinds of devices whose memory is the machine's own: nothing to step down to."""
 
 OnProgress = Callable[[int, int], None]
 """Called with (done, of) after each forward pass; what it raises (a cancellation) ends the run."""
@@ -34,13 +31,16 @@ OnProgress = Callable[[int, int], None]
 class Slab:
     """Finished logits of the slices ``start`` to ``start + n`` along network axis 0.
 
+    A slab begins with the last slice of the one before it, so that what lies between the two can be interpolated. It is
+    a view of memory that the next slab takes again.
+
     Attributes:
         start: first slice.
-        logits: ``(outputs, n, d1, d2)`` float32.
+        logits: ``(outputs, n, d1, d2)`` float32, on the device where they were summed.
     """
 
     start: int
-    logits: NDArray[np.float32]
+    logits: Tensor
 
 
 def padded_shape(shape: Sequence[int], inference: Inference) -> tuple[int, int, int]:
@@ -64,7 +64,7 @@ def predict(
         on_progress: called after each forward pass; without a patch, after each layer.
 
     Yields:
-        Slabs in order, without gaps, that together cover ``array``.
+        Slabs in order that together cover ``array``.
     """
     shape = array.shape[1:]
     whole = padded_shape(shape, inference)
@@ -75,17 +75,16 @@ def predict(
         if inference.patch is None
         else _sliding(padded, predictor, inference, inference.patch, on_progress)
     )
+    known = before[0]
     for slab in slabs:  # cut the padding off
         first = max(slab.start, before[0])
         last = min(slab.start + slab.logits.shape[1], before[0] + shape[0])
-        if first < last:
-            inner = slab.logits[
-                :,
-                first - slab.start : last - slab.start,
-                before[1] : before[1] + shape[1],
-                before[2] : before[2] + shape[2],
-            ]
-            yield Slab(first - before[0], inner)
+        if last > known:
+            part = slab.logits[:, first - slab.start : last - slab.start]
+            for axis in (1, 2):
+                part = part.narrow(axis + 1, before[axis], shape[axis])
+            yield Slab(first - before[0], part)
+            known = last
 
 
 def _padded(
@@ -109,7 +108,7 @@ def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None)
 
     with predictor.watched(on_layer) as total:
         logits = predictor(padded[None])
-    yield Slab(0, logits[0].cpu().numpy())
+    yield Slab(0, logits[0])
 
 
 def _sliding(
@@ -141,7 +140,9 @@ def _sliding(
             )
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
-        yield Slab(start, window.finish(final))
+        predictor.release()  # for what becomes of the slab
+        yield window.finished(start, final)
+        window.advance(final)
 
 
 def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
@@ -153,7 +154,7 @@ def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
 
 
 class _Window:
-    """The weighted sum of the predictions for one patch-deep run of slices."""
+    """The weighted sum of the predictions for one patch-deep run of slices, behind the last one before them."""
 
     def __init__(self, patch: Sequence[int], plane: Sequence[int], weights: Tensor, predictor: Predictor) -> None:
         self._patch, self._plane, self._weights, self._predictor = patch, plane, weights, predictor
@@ -161,47 +162,47 @@ class _Window:
         self._weight = torch.zeros(patch[0], *plane)
 
     def add(self, logits: Tensor, places: Sequence[tuple[Any, ...]]) -> None:
-        """Adds ``(B, outputs, d0, d1, d2)`` logits at their places ``(axis 1, axis 2)``."""
-        try:
-            self._add(logits, places)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or logits.device.type in ON_HOST:
-                raise
-        else:
-            return
-        # A patch is added in place after its product was allocated, so that ``_added`` patches are in the sum.
-        message = f"{logits.device} had no memory for the sum of the predictions; it went on in the machine's memory."
-        self._predictor.notices.append(Notice(Code.STEPPED_DOWN, message))
-        remaining = places[self._added :]
-        on_cpu = logits.cpu()[self._added :]
-        self._sum = None if self._sum is None else self._sum.cpu()
-        release(self._predictor.device)
-        self._add(on_cpu, remaining)
-
-    def _add(self, logits: Tensor, places: Sequence[tuple[Any, ...]]) -> None:
-        self._added = 0
-        d0, d1, d2 = self._patch
+        """Adds ``(B, outputs, d0, d1, d2)`` logits at their places ``(axis 1, axis 2)``, without copies of them."""
         if self._sum is None:
-            self._sum = torch.zeros(logits.shape[1], d0, *self._plane, device=logits.device)
-        weights = self._weights.to(self._sum.device)
+            self._sum = self._zeros(logits)
+            self._weight, self._weights = (each.to(self._sum.device) for each in (self._weight, self._weights))
+        _, d1, d2 = self._patch
         for patch, (y, x) in zip(logits, places, strict=True):
-            weighted = patch.to(self._sum.device) * weights
-            self._sum[:, :, y : y + d1, x : x + d2] += weighted
+            there = self._sum[:, 1:, y : y + d1, x : x + d2]
+            there.addcmul_(patch.to(self._sum.device), self._weights)
             self._weight[:, y : y + d1, x : x + d2] += self._weights
-            self._added += 1
 
-    def finish(self, count: int) -> NDArray[np.float32]:
-        """``(outputs, count, d1, d2)``: the mean of the first ``count`` slices, which then leave the window."""
+    def finished(self, start: int, count: int) -> Slab:
+        """The mean of the first ``count`` slices, of which the first is number ``start``."""
         assert self._sum is not None  # noqa: S101  something was added
-        finished: NDArray[np.float32] = (self._sum[:, :count].cpu() / self._weight[:count]).numpy()
-        self._sum = _advanced(self._sum, count, axis=1)
-        self._weight = _advanced(self._weight, count, axis=0)
-        return finished
+        self._sum[:, 1 : count + 1] /= self._weight[:count]
+        before = min(start, 1)
+        return Slab(start - before, self._sum[:, 1 - before : count + 1])
+
+    def advance(self, count: int) -> None:
+        """Lets go of ``count`` slices, all but the last of them."""
+        assert self._sum is not None  # noqa: S101
+        _shift(self._sum, count, axis=1)
+        _shift(self._weight, count, axis=0)
+
+    def _zeros(self, like: Tensor) -> Tensor:
+        """Room for the sum: on the device of the logits, or in the machine's memory where it has none."""
+        shape = (like.shape[1], self._patch[0] + 1, *self._plane)
+        try:
+            return torch.zeros(shape, device=like.device)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or like.device.type in ON_HOST:
+                raise
+        message = f"{like.device} had no memory for the sum of the predictions; it went on in the machine's memory."
+        self._predictor.notices.append(Notice(Code.STEPPED_DOWN, message))
+        release(str(like.device))
+        return torch.zeros(shape)
 
 
-def _advanced(tensor: Tensor, count: int, axis: int) -> Tensor:
-    """Drops the first ``count`` slices and appends as many zeros, in place where the memory allows."""
-    kept = tensor.narrow(axis, count, tensor.shape[axis] - count).clone()
-    tensor.zero_()
-    tensor.narrow(axis, 0, kept.shape[axis]).copy_(kept)
-    return tensor
+def _shift(tensor: Tensor, count: int, axis: int) -> None:
+    """Drops the first ``count`` slices and appends as many zeros, in place: in steps that do not overlap."""
+    size = tensor.shape[axis]
+    for start in range(0, size - count, count):
+        length = min(count, size - count - start)
+        tensor.narrow(axis, start, length).copy_(tensor.narrow(axis, start + count, length))
+    tensor.narrow(axis, size - count, count).zero_()

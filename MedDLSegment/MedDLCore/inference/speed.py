@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .devices import Device, is_out_of_memory, release
+from ..out_of_memory import is_out_of_memory, release
+from .devices import Device
 from .memory import peak_memory
 
 EDGES = (64, 96, 128, 160)

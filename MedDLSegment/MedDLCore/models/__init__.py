@@ -2,6 +2,7 @@
 
 from .archive import pack
 from .bundle import write_package
+from .cache import cache_folders
 from .catalogue import Entry, catalogue, entry
 from .getting import get
 from .loading import load_networks
@@ -19,6 +20,7 @@ __all__ = [
     "ModelPackage",
     "ModelStore",
     "StoredModel",
+    "cache_folders",
     "catalogue",
     "entry",
     "file_set",

@@ -20,6 +20,7 @@ from ..errors import Code, MedDLError
 from ..spec_rules import is_plain_name
 from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
+from .cache import forget
 from .finding import the_model_in
 from .loading import check_networks
 from .opened import opened
@@ -155,7 +156,9 @@ class ModelStore:
         return _stored(folder)
 
     def remove(self, name: str) -> None:
-        """Removes a model, and what came of an unfinished download of it; of a linked folder, only the link.
+        """Removes a model, what came of an unfinished download of it, and what this machine keeps of its networks.
+
+        Of a linked folder, only the link is removed.
 
         Raises:
             MedDLError: MODEL_NOT_FOUND; OUTPUT_UNWRITABLE.
@@ -164,7 +167,10 @@ class ModelStore:
         if folder is None and not unfinished:
             raise MedDLError(Code.MODEL_NOT_FOUND, f"The store has no model named {shown(name)}.")
         if folder is not None:
+            package = _stored(folder, lambda here: opened(here, self.path / OPENED)).package
             remove_folder(folder)
+            if package is not None:
+                forget(package, self.path)
             with suppress(OSError):
                 (self.path / OPENED / f"{folder.name}.json").unlink()
                 (self.path / OPENED).rmdir()  # others are noted

@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from ..spec import CleanUp, ModelSpec
 from ..volume import Geometry
+from .blocks import AT_A_TIME, SPAN
+from .sweep import SLICES
 
-FLOAT32 = 4
-"""Bytes of a voxel."""
+FLOAT32, INDEX = 4, 8
+"""Bytes of a score, and of torch's index."""
 
-COMPONENTS, HOLES = 18, 25
+COMPONENTS, HOLES = 15, 25
 """Bytes per voxel of a structure's bounding box that finding its components, or filling its holes, takes at the peak
-(measured with SimpleITK 2.5 on noise; a smooth structure takes less)."""
+(measured with SimpleITK 2.5 on smooth structures; noise takes more)."""
 
 
-def deciding_memory(network: Geometry, scan: Geometry, spec: ModelSpec, kept: int) -> int:
-    """Bytes that ``decide`` holds at its peak beyond the logits, its result included.
+COMPETING = 4
+"""Arrays of ``AT_A_TIME`` scores at one time: what is interpolated, along two axes and all three, and the best."""
 
-    Bounding boxes count as the whole scan.
+
+class Deciding(NamedTuple):
+    """What ``decide`` holds, in bytes.
+
+    Attributes:
+        result: of the labels.
+        piece: of what is decided at a time, beside the logits: on their device.
+        cleaning: beside the result, once the logits are gone.
+    """
+
+    result: int
+    piece: int
+    cleaning: int
+
+
+def deciding_memory(network: Geometry, scan: Geometry, spec: ModelSpec, kept: int) -> Deciding:
+    """What ``decide`` holds at its peak beyond the logits.
+
+    Bounding boxes count as the whole scan, and overlapping structures as if each took a layer of its own.
 
     Args:
         network: the network's grid.
@@ -26,19 +47,17 @@ def deciding_memory(network: Geometry, scan: Geometry, spec: ModelSpec, kept: in
         spec: the model.
         kept: how many labels ``decide`` is given.
     """
-    grid, voxels = math.prod(network.shape), math.prod(scan.shape)
-    label = 1 if spec.output_channels <= 256 else 2
     as_labels = spec.output.interpolate == "labels"
-    moving = (2 * grid + 2 * voxels) * label if as_labels else (grid + 2 * voxels) * FLOAT32
-    cleaning = (2 + _cleaning(spec.clean_up)) * voxels
-    if spec.output.activation == "sigmoid":
-        layers = kept * label * voxels
-        activated = 4 * FLOAT32 * grid if spec.output.interpolate == "probabilities" else 0
-        made = layers + max(activated + moving + voxels, 2 * voxels + cleaning)
-        return max(made, (2 if kept > 1 else 1) * layers)
-    competing = (FLOAT32 + label) * voxels + max(moving, (FLOAT32 + 1) * voxels)
-    deciding = moving if as_labels else competing
-    return max(deciding, 2 * label * voxels + (cleaning if spec.clean_up != CleanUp() else 0))
+    overlapping = spec.output.activation == "sigmoid"
+    voxels, found = math.prod(scan.shape), math.prod((network if as_labels else scan).shape)
+    label = 1 if max(one.value for one in spec.labels) < 256 else 2
+    layers = kept if overlapping else 1
+    result = layers * label * found
+    moved = layers * label * voxels if as_labels or overlapping else 0
+    cleaning = moved + (1 + overlapping + _cleaning(spec.clean_up)) * voxels * (
+        spec.clean_up != CleanUp() or overlapping
+    )
+    return Deciding(result, _of_piece(network, scan, spec), cleaning)
 
 
 def merging_memory(scan: Geometry, spec: ModelSpec) -> int:
@@ -49,6 +68,19 @@ def merging_memory(scan: Geometry, spec: ModelSpec) -> int:
         spec: of the model whose parts are merged.
     """
     return 3 * (1 if len(spec.labels) < 256 else 2) * math.prod(scan.shape)
+
+
+def _of_piece(network: Geometry, scan: Geometry, spec: ModelSpec) -> int:
+    """A few slices: as probabilities, their labels, the bounds of their blocks, and the voxels made from them."""
+    channels, slices = spec.output_channels, min(SLICES + 1, network.shape[0])
+    seen = slices * math.prod(network.shape[1:])
+    labels = (FLOAT32 + INDEX) * seen
+    if spec.output.interpolate == "labels":
+        return labels
+    activated = channels * seen * FLOAT32 if spec.output.interpolate == "probabilities" else 0
+    bounds = 2 * channels * seen * FLOAT32 // SPAN
+    made = math.prod(scan.shape) * slices // network.shape[0]
+    return activated + max(labels, bounds) + 3 * made + COMPETING * min(AT_A_TIME, channels * made) * FLOAT32
 
 
 def _cleaning(steps: CleanUp) -> int:

@@ -1,27 +1,35 @@
 """From scans to what the network sees: grid (orientation, spacing, shape), then intensity. Training uses the same."""
 
+from .foreground import NOTHING_CUT, Cut, inner
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
-from .nonzero import on_first_grid
+from .nonzero import cropped, on_first_grid
+from .patient import patient_cut, why_not_cropped
 from .prepare import Prepared, laid_over, prepare, split_channels
 from .region import Region, check_meets, cut_out, inside, part_within, seen_for
 
 __all__ = [
+    "NOTHING_CUT",
+    "Cut",
     "Prepared",
     "Region",
     "apply_intensity",
     "check_meets",
+    "cropped",
     "cut_off",
     "cut_out",
     "fit_intensity",
+    "inner",
     "inside",
     "laid_over",
     "network_grid",
     "on_first_grid",
     "part_within",
+    "patient_cut",
     "prepare",
     "preparing_memory",
     "seen_for",
     "split_channels",
+    "why_not_cropped",
 ]

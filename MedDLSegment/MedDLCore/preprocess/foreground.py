@@ -22,6 +22,12 @@ Cut = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 NOTHING_CUT: Cut = ((0, 0), (0, 0), (0, 0))
 
 
+def inner(cut: Cut, shape: Sequence[int]) -> tuple[slice, slice, slice]:
+    """What a cut leaves of axes of these lengths."""
+    a, b, c = (slice(low, n - high) for n, (low, high) in zip(shape, cut, strict=True))
+    return a, b, c
+
+
 def around(inside: NDArray[np.bool_], margin: int) -> Cut:
     """What lies outside the smallest box that holds every voxel inside, with a margin.
 

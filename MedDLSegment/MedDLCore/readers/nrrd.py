@@ -65,7 +65,7 @@ def is_nrrd(start: bytes) -> bool:
 
 
 def read_header(path: Path) -> StoredImage:
-    """Understands a NRRD header.
+    """Understands the NRRD header of a scan.
 
     Raises:
         MedDLError: FILE_TRUNCATED, FILE_UNREADABLE, FILE_NOT_FOUND (the file with the voxels), NOT_CT_MR (a
@@ -75,6 +75,20 @@ def read_header(path: Path) -> StoredImage:
     if any(key.startswith(("segment0_", "segmentation_")) for key in pairs):
         hint = "Give the scan that it was drawn on."
         raise MedDLError(Code.NOT_CT_MR, f"{path.name} is a segmentation, not a scan.", hint)
+    return _image(path, fields, pairs, end)
+
+
+def read_header_and_pairs(path: Path) -> tuple[StoredImage, dict[str, str]]:
+    """Understands the header of any NRRD file: the image, and its own ``key:=value`` pairs, keys in lower case.
+
+    Raises:
+        MedDLError: as ``read_header``, but for NOT_CT_MR.
+    """
+    fields, pairs, end = _fields(path)
+    return _image(path, fields, pairs, end), pairs
+
+
+def _image(path: Path, fields: Mapping[str, str], pairs: Mapping[str, str], end: int) -> StoredImage:
     try:
         axes, notices = _axes(path.name, fields)
         frame = _frame_axis(path.name, axes)

@@ -21,7 +21,7 @@ from ..volume import Volume
 FORMAT_VERSION = 1
 """Raised whenever a key changes its meaning or goes."""
 
-_LIBRARIES = ("numpy", "SimpleITK", "pydicom", "highdicom", "torch", "monai", "safetensors")
+_LIBRARIES = ("numpy", "SimpleITK", "pydicom", "highdicom", "torch", "openvino", "monai", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Manifest:
         inputs: one for each channel's volume.
         model_name, model_version, model_sha256: what was run.
         device: what it ran on at the end, e.g. ``cpu``, ``cuda:0``.
+        backends: what computed the networks, e.g. ``torch``, ``openvino``; both where both had a share.
         seconds: wall time of each stage.
         notices: every warning of the run.
         outputs: the files beside the manifest.
@@ -93,6 +94,7 @@ class Manifest:
     outputs: tuple[OutputRecord, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=lambda: library_versions())
+    backends: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types.
@@ -105,6 +107,7 @@ class Manifest:
             "model": {"name": self.model_name, "version": self.model_version, "sha256": self.model_sha256},
             "settings": dict(self.settings),
             "device": self.device,
+            "backends": list(self.backends),
             "seconds": dict(self.seconds),
             "notices": [{"code": notice.code.value, "message": _message(notice)} for notice in self.notices],
             "outputs": [asdict(record) for record in self.outputs],

@@ -22,8 +22,18 @@ from .gzip_stream import open_gzip
 _HEADER = struct.Struct("<i 10s 18s i h c B 8h 3f 4h 8f 3f h B B 4f 2i 80s 24s 2h 6f 12f 16s 4s")
 _HEADER_BYTES = 348
 _DATA_OFFSET = 352
-_DATATYPES = {"uint8": (2, 8), "uint16": (512, 16)}
-_INTENT_LABEL = 1002
+_DATATYPES = {
+    "uint8": (2, 8),
+    "int16": (4, 16),
+    "int32": (8, 32),
+    "float32": (16, 32),
+    "float64": (64, 64),
+    "int8": (256, 8),
+    "uint16": (512, 16),
+    "uint32": (768, 32),
+}
+"""Code and bits of each type."""
+_INTENT_NONE, _INTENT_LABEL = 0, 1002
 _MILLIMETRES = 2
 _SCANNER = 1
 """NIFTI_XFORM_SCANNER_ANAT: coordinates of the scanner."""
@@ -61,14 +71,34 @@ def write_nifti(label_map: LabelMap, path: Path) -> None:
     if label_map.layers > 1:
         raise MedDLError(Code.LABELS_OVERLAP, "The structures overlap; NIfTI holds one structure per voxel.")
     array = label_map.layer(0)
-    header = _header(label_map.geometry, array.dtype.name)
     table = {"labels": [_row(label) for label in label_map.labels]}
     with atomic_path(path) as image, atomic_path(sidecar_path(path)) as sidecar:
-        with image.open("wb") as file, open_gzip(file) as stream:
-            stream.write(header)
-            for plane in array:
-                stream.write(np.ascontiguousarray(plane, dtype=array.dtype.newbyteorder("<")).data)
+        _write(array, label_map.geometry, image, _INTENT_LABEL)
         sidecar.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_nifti_scan(array: NDArray[Any], geometry: Geometry, path: Path) -> None:
+    """Writes a scan, with a header that says where it lies and nothing else.
+
+    Args:
+        array: ``(K, J, I)``, any real dtype that NIfTI-1 has; others become float64.
+        geometry: its grid.
+        path: ends in ``.nii.gz``; its folder exists.
+
+    Raises:
+        MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    known = array if array.dtype.name in _DATATYPES else array.astype(np.float64)
+    with atomic_path(path) as unfinished:
+        _write(known, geometry, unfinished, _INTENT_NONE)
+
+
+def _write(array: NDArray[Any], geometry: Geometry, path: Path, intent: int) -> None:
+    header = _header(geometry, array.dtype.name, intent)
+    with path.open("wb") as file, open_gzip(file) as stream:
+        stream.write(header)
+        for plane in array:
+            stream.write(np.ascontiguousarray(plane, dtype=array.dtype.newbyteorder("<")).data)
 
 
 def sidecar_path(path: Path) -> Path:
@@ -89,7 +119,7 @@ def _code(concept: Concept | None) -> dict[str, str] | None:
     return None if concept is None else {"value": concept.value, "scheme": concept.scheme, "meaning": concept.meaning}
 
 
-def _header(geometry: Geometry, dtype: str) -> bytes:
+def _header(geometry: Geometry, dtype: str, intent: int) -> bytes:
     k, j, i = geometry.shape
     check_nifti(geometry)
     datatype, bits = _DATATYPES[dtype]
@@ -98,7 +128,7 @@ def _header(geometry: Geometry, dtype: str) -> bytes:
         *(_HEADER_BYTES, b"", b"", 0, 0, b"r", 0),
         *(3, i, j, k, 1, 1, 1, 1),
         *(0.0, 0.0, 0.0),
-        *(_INTENT_LABEL, datatype, bits, 0),
+        *(intent, datatype, bits, 0),
         *(handedness, *geometry.spacing, 0.0, 0.0, 0.0, 0.0),
         *(_DATA_OFFSET, 1.0, 0.0),
         *(0, 0, _MILLIMETRES),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -198,13 +199,24 @@ def test_the_program_runs_as_a_program(scan: Path, package: Path, tmp_path: Path
     assert "MODALITY_UNKNOWN" not in done.stdout
 
 
+def listens() -> None:
+    """A job in the background, such as these tests, may have been started deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_a_run_leaves_nothing(
     scan: Path, package: Path, tmp_path: Path, interrupt: signal.Signals
 ) -> None:
     out = tmp_path / "out"
     command = (*program(scan, package, out), "--json")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=None if os.name == "nt" else listens,
+    )
     assert process.stdout is not None
     process.stdout.readline()  # it has begun, and has yet to read the scan and to load the model
     process.send_signal(interrupt)

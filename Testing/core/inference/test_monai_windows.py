@@ -9,6 +9,7 @@ from monai.data.utils import compute_importance_map, dense_patch_slices
 from monai.inferers import sliding_window_inference
 from torch import nn
 
+from fixtures.slabs import joined
 from MedDLCore.inference import Predictor, gaussian, predict, window_starts
 from MedDLCore.inference.windows import smallest_weight_of_monai
 from MedDLCore.spec import Inference
@@ -55,5 +56,5 @@ def test_a_sliding_window_gives_what_monai_s_gives(weighting: str, padding: str,
         batch=3,
     )
     slabs = predict(image.numpy(), Predictor([network], 3), inference)
-    ours = np.concatenate([slab.logits for slab in slabs], axis=1)
+    ours = joined(slabs)
     assert np.allclose(ours, theirs[0], atol=1e-5)

@@ -29,20 +29,21 @@ def test_a_convolution_of_few_channels_is_planned_with_the_blocks_that_it_works_
     assert peak_memory(up, (1, 16, 16, 16, 16), reordered=True).memory == 16 * voxels // 8 + 3 * 8 * voxels
 
 
-def test_the_sum_of_a_sliding_window_and_the_slabs_on_their_way_are_planned() -> None:
-    """A scan of 4 by 2 by 2 patches without overlap, 3 channels out: 12 bytes for each voxel."""
+def test_the_sum_of_a_sliding_window_is_planned_with_what_is_made_of_it() -> None:
+    """A scan of 4 by 2 by 2 patches without overlap, 3 channels out: 12 bytes for each voxel, and 4 for its weight."""
     inference = Inference(patch=(8, 8, 8), overlap=0)
     forward = Forward(memory=100_000, operations=1, outputs=3)
     shape, patch = (32, 16, 16), 8**3 * 12
-    slab, logits = 4 * patch, 16 * patch
+    window = 9 * 16 * 16 * (12 + 4)
     running = running_memory(forward, shape, shape, 1, 1, 1, inference)
-    assert running == (slab + 100_000, 0, 3 * slab + slab, logits, slab, 0)
-    assert running.on_host(work_too=True) == slab + 100_000 + 4 * slab
-    assert running.on_host(work_too=False) == logits + slab
-    twice = running_memory(forward._replace(memory=0), shape, shape, 1, 2, 1, inference)
-    assert twice.work == slab + 4 * patch
+    assert running == (100_000, window, 0, 0)
+    assert running.peak(finishing=1000) == window + 100_000
+    assert running.peak(finishing=200_000) == window + 200_000
+    longer = running_memory(forward, (3200, 16, 16), (3200, 16, 16), 1, 1, 1, inference)
+    assert longer == running, "it does not depend on the length of the scan"
+    assert running_memory(forward._replace(memory=0), shape, shape, 1, 2, 1, inference).passing == 4 * patch
     alone = running_memory(forward, (3, 8, 8), (8, 8, 8), 2, 1, 1, inference)
-    assert alone == (patch + 100_000, 2 * 8**3 * 4, 0, patch, 0, 0)
+    assert alone == (100_000, 9 * 8 * 8 * 16, 2 * 8**3 * 4, 0)
 
 
 def test_a_scan_in_one_piece_is_not_counted_twice() -> None:
@@ -50,12 +51,10 @@ def test_a_scan_in_one_piece_is_not_counted_twice() -> None:
     voxels = 16**3 * 4
     forward = Forward(memory=10 * voxels, operations=1, outputs=3)
     running = running_memory(forward, (16, 16, 16), (16, 16, 16), 1, 1, 1, Inference())
-    assert running.work == 10 * voxels
-    assert running.on_host(work_too=True) == 9 * voxels
-    assert running.on_host(work_too=False) == 3 * voxels
-    padded = running_memory(forward, (16, 16, 15), (16, 16, 16), 1, 1, 1, Inference(divisor=8))
-    assert padded.on_host(work_too=True) == 10 * voxels
-    assert running_memory(forward, (16, 16, 16), (16, 16, 16), 1, 2, 1, Inference()).work == 13 * voxels
+    assert running.peak(0) == 10 * voxels and running.shared == voxels
+    assert running.peak(8 * voxels) == 11 * voxels
+    assert running_memory(forward, (16, 16, 15), (16, 16, 16), 1, 1, 1, Inference(divisor=8)).padded == voxels
+    assert running_memory(forward, (16, 16, 16), (16, 16, 16), 1, 2, 1, Inference()).peak(0) == 13 * voxels
 
 
 def test_a_run_takes_the_memory_that_its_plan_said(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from fixtures.slabs import joined
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference import Predictor, gaussian, predict, window_starts
 from MedDLCore.spec import Inference
@@ -19,10 +20,7 @@ def run(
 ) -> np.ndarray:
     networks = networks if isinstance(networks, list) else [networks]
     predictor = Predictor(networks, outputs, "cpu", inference.mirror_axes)
-    slabs = list(predict(array, predictor, inference, on_progress))
-    starts = np.cumsum([0] + [slab.logits.shape[1] for slab in slabs])
-    assert [slab.start for slab in slabs] == starts[:-1].tolist()
-    return np.concatenate([slab.logits for slab in slabs], axis=1)
+    return joined(predict(array, predictor, inference, on_progress))
 
 
 class PatchPosition(nn.Module):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from fixtures.slabs import joined
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference import Predictor, predict, sliding
-from MedDLCore.inference.devices import choose_device, is_out_of_memory
+from MedDLCore.inference.devices import choose_device
+from MedDLCore.out_of_memory import is_out_of_memory
 from MedDLCore.spec import Inference
 
 INFERENCE = Inference(patch=(8, 8, 8), batch=4)
@@ -41,7 +45,7 @@ def array() -> np.ndarray:
 
 
 def result(array: np.ndarray, predictor: Predictor) -> np.ndarray:
-    return np.concatenate([slab.logits for slab in predict(array, predictor, INFERENCE)], axis=1)
+    return joined(predict(array, predictor, INFERENCE))
 
 
 @pytest.mark.parametrize(("room", "codes"), [(4, []), (1, ["one by one"]), (0, ["one by one", "on the CPU"])])
@@ -71,15 +75,14 @@ def test_a_sum_that_does_not_fit_the_device_moves_to_the_machines_memory(
 ) -> None:
     network = nn.Conv3d(1, 2, 3, padding=1)
     expected = result(array, Predictor([network], 2))
-    original, failures = sliding._Window._add, iter([False, True])
+    original, failures = torch.zeros, iter([True])
 
-    def fails_once(self: sliding._Window, logits: torch.Tensor, places: list[tuple[int, int]]) -> None:
-        if next(failures, False):
-            original(self, logits[:1], places[:1])  # half of the batch is in the sum when the memory runs out
+    def fails_once(*arguments: Any, **named: Any) -> torch.Tensor:
+        if "device" in named and next(failures, False):
             raise torch.OutOfMemoryError("CUDA out of memory")
-        original(self, logits, places)
+        return original(*arguments, **named)
 
-    monkeypatch.setattr(sliding._Window, "_add", fails_once)
+    monkeypatch.setattr(sliding.torch, "zeros", fails_once)
     monkeypatch.setattr(sliding, "ON_HOST", frozenset())
     predictor = Predictor([network], 2)
     assert np.abs(result(array, predictor) - expected).max() < 1e-6

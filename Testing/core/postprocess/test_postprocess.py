@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import importlib
 import tracemalloc
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from fixtures.balls import ball_mask, turned
+from fixtures.slabs import in_slabs
 from MedDLCore.metrics import dice
-from MedDLCore.postprocess import clean_up, decide, deciding_memory, merge, only
+from MedDLCore.postprocess import clean_up, decide, merge, only
 from MedDLCore.resample import resample
-from MedDLCore.spec import CleanUp, ModelSpec, Network, Output, Weights
+from MedDLCore.spec import CleanUp, Output
 from MedDLCore.volume import Geometry, Label, LabelMap
-
-
-@dataclass
-class Slab:
-    start: int
-    logits: np.ndarray
-
-
-def in_slabs(logits: np.ndarray) -> list[Slab]:
-    return [Slab(n, logits[:, n : n + 7]) for n in range(0, logits.shape[1], 7)]
 
 
 def labels(*values: int) -> list[Label]:
@@ -179,30 +169,6 @@ def test_the_bounding_box_of_a_structure_is_found_once(monkeypatch: pytest.Monke
     assert len(found) == 2
 
 
-@pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
-@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
-@pytest.mark.parametrize("steps", [CleanUp(), CleanUp((1,)), CleanUp(fill_holes=(1,)), CleanUp(minimum_volume=9)])
-@pytest.mark.parametrize("spacing", [0.7, 1.0, 2.0])
-def test_deciding_never_takes_more_memory_than_planned(
-    interpolate: str, activation: str, steps: CleanUp, spacing: float
-) -> None:
-    """Counted by Python, that is without what ITK holds."""
-    network = Geometry.from_parts((40, 44, 42), (1, 1, 1))
-    scan = network.with_spacing([spacing] * 3)
-    output = Output(activation=activation, interpolate=interpolate)  # type: ignore[arg-type]
-    names = tuple(labels(1, 2, 3))
-    model = ModelSpec("m", Network("n"), (Weights("w"),), names, output=output, clean_up=steps)
-    logits = np.random.default_rng(0).normal(size=(4, *network.shape)).astype(np.float32)
-    decide([Slab(0, logits.copy())], network, scan, output, names, steps)  # what it imports does not count
-    tracemalloc.start()
-    try:
-        decide([Slab(0, logits)], network, scan, output, names, steps)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak <= deciding_memory(network, scan, model, len(names)) + 200_000
-
-
 def test_looking_up_labels_takes_no_eight_bytes_for_each_voxel() -> None:
     geometry = Geometry.from_parts((60, 60, 60), (1, 1, 1))
     halves = np.indices(geometry.shape)[0] < 30
@@ -272,7 +238,7 @@ def test_regions_are_painted_one_over_the_other() -> None:
     logits = np.array([[1, 1, -1, -1], [-1, 1, 1, -1]], np.float32).reshape(2, 1, 1, 4)
     labels = (Label(1, "whole", (0, 0, 0)), Label(3, "core", (0, 0, 0)))
     for paint, expected in (((1, 3), [1, 3, 3, 0]), ((3, 1), [3, 1, 1, 0])):
-        found = decide([Slab(0, logits.copy())], grid, grid, Output("regions", paint=paint), labels)
+        found = decide(in_slabs(logits, 99), grid, grid, Output("regions", paint=paint), labels)
         assert found.array.ravel().tolist() == expected
 
 
@@ -280,7 +246,7 @@ def test_an_axis_of_the_logits_on_its_own_takes_the_nearest_slice() -> None:
     network, scan = Geometry.from_parts((2, 1, 1), (1, 1, 5)), Geometry.from_parts((5, 1, 1), (1, 1, 2))
     logits = np.array([[0, 0], [-1, 9]], np.float32).reshape(2, 2, 1, 1)
     labels = (Label(1, "a", (0, 0, 0)),)
-    found = decide([Slab(0, logits)], network, scan, Output(), labels, alone=0)
+    found = decide(in_slabs(logits, 99), network, scan, Output(), labels, alone=0)
     assert found.array.ravel().tolist() == [0, 0, 1, 1, 1]
 
 

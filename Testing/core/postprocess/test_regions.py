@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fixtures.models import spec
+from fixtures.slabs import in_slabs
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.inference.sliding import Slab
 from MedDLCore.postprocess import decide
 from MedDLCore.spec import Output
 from MedDLCore.volume import Geometry, Label
@@ -26,10 +26,10 @@ def nested(size: int = 4) -> np.ndarray:
 @pytest.mark.parametrize("interpolate", ["labels", "logits", "probabilities"])
 def test_a_voxel_has_the_value_of_the_last_region_that_it_lies_in(interpolate: str) -> None:
     output = Output(activation="regions", interpolate=interpolate, paint=(2, 1, 3))  # type: ignore[arg-type]
-    found = decide([Slab(0, nested())], GEOMETRY, GEOMETRY, output, LABELS)
+    found = decide(in_slabs(nested(), 3), GEOMETRY, GEOMETRY, output, LABELS)
     np.testing.assert_array_equal(found.array[:, 0, 0], [2, 1, 1, 3])
     finer = Geometry.from_parts((8, 4, 4), (1, 1, 0.5), origin=(0, 0, -0.25))
-    found = decide([Slab(0, nested())], GEOMETRY, finer, output, LABELS)
+    found = decide(in_slabs(nested(), 3), GEOMETRY, finer, output, LABELS)
     np.testing.assert_array_equal(found.array[:, 0, 0], [2, 2, 1, 1, 1, 1, 3, 3])
 
 

@@ -1,0 +1,30 @@
+"""Data sets: scans with their segmentations, from wherever they lie, under one table of labels."""
+
+from .case import Case, ImageSource, Segment, TruthSource, Unusable
+from .data_set import DataSet, Loaded, data_set_of
+from .export import export_data_set
+from .label_table import Assignment, LabelTable, propose
+from .opening import open_folder, open_nodes
+from .split import Split, read_splits
+from .table_file import read_table, write_table
+
+__all__ = [
+    "Assignment",
+    "Case",
+    "DataSet",
+    "ImageSource",
+    "LabelTable",
+    "Loaded",
+    "Segment",
+    "Split",
+    "TruthSource",
+    "Unusable",
+    "data_set_of",
+    "export_data_set",
+    "open_folder",
+    "open_nodes",
+    "propose",
+    "read_splits",
+    "read_table",
+    "write_table",
+]

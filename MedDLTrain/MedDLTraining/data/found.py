@@ -1,0 +1,54 @@
+"""What looking through a folder gives, before cases get their pseudonyms."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.spec import Channel
+
+from .case import Case, Unusable
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Cases and what cannot be one.
+
+    Attributes:
+        cases: without ids.
+        unusable: without ids.
+        channels: what the images of each case are.
+        stored_values: the values of the data set's own numbering, if it has one.
+        exclusive: structures are meant not to overlap.
+        declared: how many cases the description says there are; None: it does not say.
+        named: the values of the label maps have names.
+    """
+
+    cases: tuple[Case, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
+    channels: tuple[Channel, ...] = (Channel("image"),)
+    stored_values: tuple[int, ...] = ()
+    exclusive: bool = True
+    declared: int | None = None
+    named: bool = True
+
+    def with_ids(self) -> Found:
+        """Pseudonyms in the order of the names: the same for the same files."""
+        cases = sorted(self.cases, key=lambda case: case.name)
+        unusable = sorted(self.unusable, key=lambda item: item.name)
+        return replace(
+            self,
+            cases=tuple(replace(case, id=f"case_{n:04d}") for n, case in enumerate(cases, start=1)),
+            unusable=tuple(replace(item, id=f"unused_{n:04d}") for n, item in enumerate(unusable, start=1)),
+        )
+
+
+def alone(name: str, what: str, lacks: str) -> Unusable:
+    """A scan without a segmentation, or the other way round."""
+    return Unusable("", name, MedDLError(Code.PAIR_MISSING, f"The {what} {name} has no {lacks}."))
+
+
+def patient_digest(text: str) -> str:
+    """What is kept of who the patient is: enough to tell whether two are the same. ``""`` for nobody."""
+    return hashlib.sha256(f"patient {text}".encode("utf-8", "surrogatepass")).hexdigest()[:16] if text else ""
