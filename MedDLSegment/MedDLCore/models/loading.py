@@ -6,7 +6,9 @@ import gc
 import importlib.util
 from typing import TYPE_CHECKING
 
-from .package import ModelPackage, verify_weights
+from ..errors import Code, MedDLError
+from .digests import identity
+from .package import ModelPackage, verify_weights, weights_path
 from .weights import read_state_dict
 
 if TYPE_CHECKING:
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]:
     """Loads the networks of a model, one for each weights file.
 
-    The files are compared with their SHA-256 first. The tensors' data stay in the file, memory-mapped, as long as the
-    network is on the CPU.
+    The files are compared with their SHA-256 first (see ``digests``), and must not change until they are read. The data
+    of safetensors stay in the file, memory-mapped, as long as the network is on the CPU.
 
     Args:
         package: the model.
@@ -33,12 +35,17 @@ def load_networks(package: ModelPackage, device: str = "cpu") -> list[nn.Module]
     from .networks import check_outputs, for_volumes, network_from_weights
 
     spec = package.spec
+    files = [weights_path(package.folder, weights) for weights in spec.weights]
+    before = [identity(path) for path in files]
+    verify_weights(package)
     networks = [
         for_volumes(
             network_from_weights(spec.network, read_state_dict(path), spec.input_channels), spec.inference.patch
         )
-        for path in verify_weights(package)
+        for path in files
     ]
+    if [identity(path) for path in files] != before:
+        raise MedDLError(Code.MODEL_CORRUPT, f"The weights of {spec.name} changed while they were read.")
     check_outputs(networks[0], spec)  # the others are built alike
     return [network.to(device) for network in networks]
 

@@ -20,7 +20,7 @@ from ..text import one_line, shown
 from ..volume import Label
 from .catalogue import spec_of_weights
 from .description import read_json
-from .weights import sha256_of
+from .digests import known_sha256
 
 MODEL_JSON = "model.json"
 COLORMAP_JSON = "colormap.json"
@@ -53,7 +53,7 @@ def read_meshnet_folder(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
     file = next((name for name in WEIGHTS if (folder / name).is_file()), None)
     if file is None:
         raise MedDLError(Code.MODEL_INVALID, f"{MODEL_JSON} is there, but none of {', '.join(WEIGHTS)}.")
-    digest = sha256_of(folder / file)
+    digest = known_sha256(folder / file)
     weights = (Weights(file, digest),)
     known = spec_of_weights(digest)
     if known is not None and known.network == network:

@@ -18,10 +18,10 @@ from .about import with_about
 from .anatomy import coded
 from .described import Described
 from .description import identity_of, read_json, spec_from_description
+from .digests import known_sha256
 from .distinct import distinct
 from .inside import path_inside
 from .nnunet import holds_nnunet, read_nnunet
-from .weights import sha256_of
 
 METADATA = Path("configs", "metadata.json")
 DESCRIPTION_KEY = "meddl"
@@ -135,7 +135,7 @@ def verify_weights(package: ModelPackage) -> tuple[Path, ...]:
     paths = []
     for weights in package.spec.weights:
         path = weights_path(package.folder, weights)
-        if weights.sha256 is not None and sha256_of(path) != weights.sha256.lower():
+        if weights.sha256 is not None and known_sha256(path) != weights.sha256.lower():
             raise MedDLError(
                 Code.MODEL_CORRUPT, f"{weights.file} of the model {package.spec.name} is not the published file."
             )
@@ -177,7 +177,7 @@ def _read_auto3dseg(folder: Path) -> tuple[ModelSpec, tuple[Notice, ...]]:
 
 def _with_hashes(spec: ModelSpec, folder: Path) -> ModelSpec:
     weights = tuple(
-        replace(item, sha256=item.sha256 or sha256_of(path))
+        replace(item, sha256=item.sha256 or known_sha256(path))
         for item, path in ((item, weights_path(folder, item)) for item in spec.weights)
     )
     return replace(spec, weights=weights)

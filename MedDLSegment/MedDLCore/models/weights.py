@@ -47,7 +47,10 @@ def sha256_of(path: Path) -> str:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Reads a state dict. From safetensors the tensors' data stay in the file until they are used (memory-mapped).
+    """Reads a state dict.
+
+    From safetensors the tensors' data stay in the file until they are used (memory-mapped). Of a checkpoint, the state
+    dict alone is taken into memory; an optimiser's state, which is twice as large, is never read.
 
     Raises:
         MedDLError: MODEL_UNSAFE for a file that may run code; MODEL_CORRUPT for a damaged one; MODEL_INVALID where
@@ -55,9 +58,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     if is_safetensors(path):
         state: Any = _read_safetensors(path)
-    else:
-        state = read_checkpoint(path)
-    return _checked(state, path.name)
+        return _checked(state, path.name)
+    return _in_memory(_checked(read_checkpoint(path), path.name))
 
 
 def is_safetensors(path: Path) -> bool:
@@ -85,7 +87,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def read_checkpoint(path: Path, arrays: bool = False) -> Any:
     """What a file of PyTorch's zip format holds, read through its restricted unpickler.
 
-    Tensors, Python's plain types, and the numbers of numpy that training programs leave in their logs.
+    Tensors, whose data stay in the file until they are used (memory-mapped), Python's plain types, and the numbers of
+    numpy that training programs leave in their logs.
 
     Args:
         path: the file.
@@ -119,9 +122,11 @@ def _read_zip(path: Path, arrays: bool) -> Any:
     _check_zip(path)
     allowed = [*_number_types(), *(_array_types() if arrays else ())]
     try:
-        # Not the path: torch.load takes the suffix for the content.
-        with path.open("rb") as file, torch.serialization.safe_globals(allowed):
-            return torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(allowed):
+            if path.suffix != ".safetensors":  # which torch.load would take for the content, of a path
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            with path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise MedDLError(
             Code.MODEL_UNSAFE, f"{path.name} holds more than weights and was not opened: {_reason(error)}", CONVERT
@@ -189,3 +194,18 @@ def _checked(state: Any, name: str) -> dict[str, Tensor]:
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
             raise MedDLError(Code.MODEL_INVALID, f"{name}: {shown(key)} is not a dense tensor of real numbers.")
     return {key: tensor.detach() for key, tensor in state.items()}
+
+
+def _in_memory(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on copies of their storages, which take no more than the file, whatever shape the tensors claim."""
+    copies: dict[int, Any] = {}
+    for tensor in state.values():
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in copies:
+            copies[storage.data_ptr()] = storage.clone()  # type: ignore[no-untyped-call]
+    return {
+        key: tensor.new_empty(0).set_(
+            copies[tensor.untyped_storage().data_ptr()], tensor.storage_offset(), tensor.shape, tensor.stride()
+        )
+        for key, tensor in state.items()
+    }
