@@ -78,7 +78,7 @@ def _taps(axis: Axis, size: int, whole: bool, interpolation: Literal["linear", "
 
 def _repeated(beyond: float) -> int:
     """Voxels of an edge that are repeated for a target that reaches so far beyond the outer centres."""
-    return math.ceil(beyond) if beyond > WITHIN_FACE else 0
+    return math.ceil(beyond - WHOLE_INDEX) if beyond > WITHIN_FACE else 0
 
 
 def reach_beyond(source: Geometry, target: Geometry) -> NDArray[np.float64]:
