@@ -127,9 +127,14 @@ def dynunet(classes: int) -> Network:
 
 
 CONFORMED = Grid("LIA", spacing=(1.0, 1.0, 1.0), shape=(256, 256, 256), straight=True, interpolation="cubic")
+SMALLEST = Inference(patch=(64, 64, 64), overlap=0.25)
 SMALL, LARGE = Inference(patch=(96, 96, 96), overlap=0.25), Inference(patch=(128, 128, 128), overlap=0.25)
 
 CASES: Mapping[str, Case] = {
+    "UNet 8, 64, small": Case(unet(8), 8, (160, 160, 160), {"inference": SMALLEST}),
+    "SegResNet 30, 64, 1.5 mm, small": Case(
+        segresnet(30), 30, (200, 200, 200), {"inference": SMALLEST, "grid": Grid("RAS", spacing=(1.5, 1.5, 1.5))}
+    ),
     "MeshNet 3, small": Case(meshnet(5, 3), 3, (128, 128, 128)),
     "MeshNet 3, whole": Case(meshnet(5, 3), 3, (300, 300, 250)),
     "MeshNet 10, whole": Case(meshnet(10, 10), 10, (200, 200, 200)),
@@ -186,7 +191,7 @@ def planned(case: Case, folder: Path, threads: int | None) -> dict[str, float]:
     from MedDLCore.models import open_model
     from MedDLCore.pipeline import load, plan
 
-    model, volume, options = load(open_model(str(folder)), "cpu", threads), case.volume(), Options(region=case.region)
+    model, volume, options = load(open_model(str(folder)), "cpu", threads, "torch"), case.volume(), Options(region=case.region)
     started = time.perf_counter()
     plan([volume], model, options, timed=False)
     untimed, cpu = time.perf_counter(), time.process_time()
@@ -208,7 +213,7 @@ def seen(case: Case, folder: Path, threads: int | None) -> dict[str, float]:
     from MedDLCore.models import open_model
     from MedDLCore.pipeline import load, segment
 
-    model, volume = load(open_model(str(folder)), "cpu", threads), case.volume()
+    model, volume = load(open_model(str(folder)), "cpu", threads, "torch"), case.volume()
     options = Options(region=case.region, allow=frozenset({Code.NO_MEMORY}))
     forget_highest()
     before, cpu = held(), time.process_time()
