@@ -22,8 +22,10 @@ from .clock import Clock, OnProgress, share
 from .errors import Code, MedDLError, Notice
 from .field_of_view import body_cut
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
+from .out_of_memory import is_out_of_memory, release
 from .postprocess import decide, deciding_memory, merge, merging_memory, only
 from .preprocess import (
+    Prepared,
     inner,
     inside,
     laid_over,
@@ -247,13 +249,14 @@ def segment(
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
         cut = body_cut(volumes, spec, region, options.crop_body)
-        prepared = prepare(volumes, spec, region, previous, cut=cut)
+        on = functools.partial(prepare, volumes, spec, region, previous, cut=cut)
+        prepared, stepped_down = _on_device(on, model.device.name)
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
         networks = model.engines or model.networks
         axes = spec.inference.mirror_axes
         predictor = Predictor(networks, spec.output_channels, model.device.name, axes, foreseen.patches)
-    slabs = predict(np.asarray(prepared.array), predictor, spec.inference, clock.progress("network"))
+    slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
     with predictor, clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
@@ -275,9 +278,23 @@ def segment(
         label_map = _placed(only(label_map, labels), scan)
         clock.progress("finish")(1, 1)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
-    found = tuple(dict.fromkeys((*notices, *prepared.notices, *predictor.notices, *empty)))
+    found = tuple(dict.fromkeys((*notices, *prepared.notices, *stepped_down, *predictor.notices, *empty)))
     backends |= predictor.backends
     return Segmentation(label_map, found, clock.seconds, predictor.device, tuple(sorted(backends)), foreseen)
+
+
+def _on_device(prepare: Callable[..., Prepared], device: str) -> tuple[Prepared, tuple[Notice, ...]]:
+    """Prepares a case on a CUDA device, or, where its memory does not suffice, in the machine's memory."""
+    if not device.startswith("cuda"):
+        return prepare(device="cpu"), ()
+    try:
+        return prepare(device=device), ()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    release(device)  # outside the handler: its traceback would keep the tensors alive
+    message = f"{device} had no memory to prepare the scan; it was prepared in the machine's memory."
+    return prepare(device="cpu"), (Notice(Code.STEPPED_DOWN, message),)
 
 
 def _in_parts(

@@ -191,7 +191,11 @@ def planned(case: Case, folder: Path, threads: int | None) -> dict[str, float]:
     from MedDLCore.models import open_model
     from MedDLCore.pipeline import load, plan
 
-    model, volume, options = load(open_model(str(folder)), "cpu", threads, "torch"), case.volume(), Options(region=case.region)
+    model, volume, options = (
+        load(open_model(str(folder)), "cpu", threads, "torch"),
+        case.volume(),
+        Options(region=case.region),
+    )
     started = time.perf_counter()
     plan([volume], model, options, timed=False)
     untimed, cpu = time.perf_counter(), time.process_time()

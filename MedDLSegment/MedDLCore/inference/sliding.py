@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import Code, Notice
 from ..out_of_memory import ON_HOST, is_out_of_memory, release
@@ -53,12 +53,15 @@ def padded_shape(shape: Sequence[int], inference: Inference) -> tuple[int, int, 
 
 
 def predict(
-    array: NDArray[np.float32], predictor: Predictor, inference: Inference, on_progress: OnProgress | None = None
+    array: NDArray[np.float32] | Tensor,
+    predictor: Predictor,
+    inference: Inference,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Slab]:
     """Runs the network over an array.
 
     Args:
-        array: ``(C, d0, d1, d2)`` float32.
+        array: ``(C, d0, d1, d2)`` float32; a tensor may lie on any device.
         predictor: the network(s).
         inference: patch, overlap, weighting, padding.
         on_progress: called after each forward pass; without a patch, after each layer.
@@ -69,7 +72,7 @@ def predict(
     shape = array.shape[1:]
     whole = padded_shape(shape, inference)
     before = [(w - n) // 2 for w, n in zip(whole, shape, strict=True)]
-    padded = torch.from_numpy(_padded(array, before, whole, inference))
+    padded = _padded(array, before, whole, inference)
     slabs = (
         _whole(padded, predictor, on_progress)
         if inference.patch is None
@@ -88,15 +91,25 @@ def predict(
 
 
 def _padded(
-    array: NDArray[np.float32], before: Sequence[int], whole: Sequence[int], inference: Inference
-) -> NDArray[np.float32]:
-    shape = array.shape[1:]
-    widths = [(0, 0), *((b, w - n - b) for b, w, n in zip(before, whole, shape, strict=True))]
-    if not np.any(widths):
-        return np.ascontiguousarray(array)
-    if inference.padding == "constant":
-        return np.pad(array, widths, constant_values=inference.padding_value)
-    return np.pad(array, widths, mode=inference.padding)
+    array: NDArray[np.float32] | Tensor, before: Sequence[int], whole: Sequence[int], inference: Inference
+) -> Tensor:
+    """On the array's device."""
+    widths = [(b, w - n - b) for b, w, n in zip(before, whole, array.shape[1:], strict=True)]
+    if isinstance(array, Tensor) and array.device.type not in ON_HOST:
+        if not np.any(widths):
+            return array
+        if inference.padding == "constant":
+            ends = [width for low_high in reversed(widths) for width in low_high]
+            return nn.functional.pad(array, ends, value=inference.padding_value)
+        return _padded(array.cpu(), before, whole, inference).to(array.device)
+    values = np.ascontiguousarray(array)
+    if np.any(widths):
+        every = [(0, 0), *widths]
+        if inference.padding == "constant":
+            values = np.pad(values, every, constant_values=inference.padding_value)
+        else:
+            values = np.pad(values, every, mode=inference.padding)
+    return torch.from_numpy(values)
 
 
 def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None) -> Iterator[Slab]:

@@ -125,13 +125,19 @@ def _overlapping(
 def _decided(
     part: Part, rule: Rule, channels: slice, values: Tensor | None, on_step_down: Callable[[str], None] | None
 ) -> NDArray[Any]:
+    device = part.scores.device
     try:
         return part.decide(rule, part.scores[channels], values)
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or part.scores.device.type in ON_HOST:
+    except NotImplementedError:  # of an operation that MPS lacks
+        if device.type != "mps":
             raise
+        problem = "lacks an operation"
+    except RuntimeError as error:
+        if not is_out_of_memory(error) or device.type in ON_HOST:
+            raise
+        problem = "had no memory"
     if on_step_down is not None:  # outside the handler: its traceback would keep the tensors alive
-        on_step_down(f"{part.scores.device} had no memory to decide the labels; it went on in the machine's memory.")
+        on_step_down(f"{device} {problem} to decide the labels; it went on in the machine's memory.")
     return part.decide(rule, part.scores[channels].cpu(), values)
 
 

@@ -119,3 +119,12 @@ def test_the_cpu_is_always_there_with_the_threads_asked_for() -> None:
         assert device.free_memory > 0
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("shape", [(1, 20, 20, 20), (1, 6, 20, 5)])
+def test_what_was_prepared_on_a_device_is_padded_there(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    inference, predictor = Inference(patch=(8, 8, 8), padding_value=-2.0), Predictor([nn.Conv3d(1, 2, 3, padding=1)], 2)
+    expected = joined(predict(image, predictor, inference))
+    monkeypatch.setattr(sliding, "ON_HOST", frozenset())  # as if the machine's memory were a device's
+    assert np.array_equal(joined(predict(torch.from_numpy(image), predictor, inference)), expected)

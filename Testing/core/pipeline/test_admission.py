@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import psutil
 import pytest
@@ -205,6 +207,29 @@ def test_a_machine_that_refuses_memory_is_an_answer_and_not_a_crash(
             patch.setattr(pipeline, stage, full)
             segment([scan], model(threshold_network(THRESHOLD)))
         assert refusal.value.code is Code.NO_MEMORY
+
+
+def test_a_card_without_memory_to_prepare_a_scan_leaves_that_to_the_machine(
+    scan: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = model(threshold_network(THRESHOLD))
+    wanted = segment([scan], ready).label_map.array
+    original, devices = pipeline.prepare, []
+
+    def small_card(*arguments: Any, device: str, **named: Any) -> Any:
+        devices.append(device)
+        if device != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(pipeline, "prepare", small_card)
+    monkeypatch.setattr(pipeline, "release", lambda device: None)
+    on_device = pipeline._on_device
+    monkeypatch.setattr(pipeline, "_on_device", lambda prepare, _: on_device(prepare, "cuda"))
+    result = segment([scan], ready)
+    assert devices == ["cuda", "cpu"]
+    assert codes(result.notices) == [Code.STEPPED_DOWN]
+    assert np.array_equal(result.label_map.array, wanted)
 
 
 def test_cancelling_ends_the_run_at_once(scan: Volume) -> None:
