@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from ..spec import ModelSpec
@@ -120,6 +119,8 @@ def why_not_cropped(spec: ModelSpec) -> str | None:
 
 def _bright(coarse: NDArray[np.generic], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
     """What stands out of the dark."""
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(coarse.astype(np.float32))
     image.SetSpacing(spacing[::-1].tolist())
     blurred = sitk.DiscreteGaussian(image, BLUR_MM**2)
@@ -135,6 +136,8 @@ def _bright(coarse: NDArray[np.generic], spacing: NDArray[np.float64]) -> NDArra
 
 def _parts(tissue: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
     """What belongs to the patient: large parts, and what is thin and near to them."""
+    import SimpleITK as sitk
+
     image = sitk.GetImageFromArray(tissue.astype(np.uint8))
     eroded = sitk.BinaryErode(image, [THICK] * 3, sitk.sitkBox)
     parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(eroded))
