@@ -53,6 +53,7 @@ COMMANDS = (
     ["--help"],
     ["segment", "--help"],
     ["plan", "--help"],
+    ["check", "--help"],
     ["models", "list"],
     ["models", "info", "phantom"],
     ["codes"],
@@ -84,18 +85,18 @@ from MedDLCore.readers import read
 scan, out, model = sys.argv[1:]
 run_case(read(scan), load(open_model(model), "cpu", 1), Outputs(Path(out), ("nrrd", "nifti")))
 """
-"""A scan of a file, on the model's own grid, to files."""
+"""A scan of a file to files."""
 
 
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
-    """A CT of 8 x 16 x 16 voxels of 3 x 1 x 1 mm."""
+    """A CT of 8 x 16 x 16 voxels of 2.5 x 0.9 x 0.9 mm."""
     import nibabel
     import numpy as np
 
     array = np.zeros((16, 16, 8), np.int16)
     array[4:12, 4:12, 2:6] = 200
-    nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 3.0, 1.0])), tmp_path / "scan.nii")
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([0.9, 0.9, 2.5, 1.0])), tmp_path / "scan.nii")
     return tmp_path / "scan.nii"
 
 
@@ -107,7 +108,7 @@ def test_a_meshnet_segments_with_torch_alone(scan: Path, tmp_path: Path) -> None
 
 
 def test_a_network_of_nnunet_segments_without_nnunet(scan: Path, tmp_path: Path) -> None:
-    """Its checkpoint is read, its network built and forecast; the scan is on its grid already."""
+    """Its checkpoint is read, its network built and forecast, the scan brought onto its grid and the result back."""
     results = results_folder(tmp_path / "Dataset007_Made" / "nnUNetTrainer__nnUNetPlans__3d_fullres")
     assert imported(SEGMENTS, scan, tmp_path / "out", results) == ON_THE_WAY
 
