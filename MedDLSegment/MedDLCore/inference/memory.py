@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ..meta import answer, without_data
+from .headless import Headed
 
 BLOCK = 16
 """Channels of a block in oneDNN's memory layout with AVX-512; with less it is 8, and the forecast is a little high."""
@@ -91,7 +93,7 @@ def _blocked(tensor: torch.Tensor) -> int:
     return tensor.nbytes // channels * (math.ceil(channels / BLOCK) * BLOCK)
 
 
-def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = False) -> Forward:
+def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = False, features: bool = False) -> Forward:
     """Runs the network on torch's meta device, where tensors have a shape but no data.
 
     Once for each network and shape: a network that is kept does not change.
@@ -100,15 +102,19 @@ def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = Fals
         network: the network; not changed.
         shape: ``(B, C, d0, d1, d2)`` of its input.
         reordered: count the copies that oneDNN's convolutions work on, as on a CPU.
+        features: of a network with a head (``Headed``), without it.
     """
     known = _KNOWN.setdefault(network, {})
-    key = (tuple(shape), reordered)
+    key = (tuple(shape), reordered, features)
     if key not in known:
-        known[key] = _forward_on_meta(network, shape, reordered)
+        within = network.headless() if features and isinstance(network, Headed) else nullcontext()
+        with within:
+            known[key] = _forward_on_meta(network, shape, reordered)
     return known[key]
 
 
-_KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[tuple[tuple[int, ...], bool], Forward]] = weakref.WeakKeyDictionary()
+_Key = tuple[tuple[int, ...], bool, bool]
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[_Key, Forward]] = weakref.WeakKeyDictionary()
 
 
 def _forward_on_meta(network: nn.Module, shape: Sequence[int], reordered: bool) -> Forward:

@@ -11,9 +11,10 @@ from torch import nn
 from ..errors import EXPLANATIONS, Code, MedDLError, Notice
 from ..spec import ModelSpec
 from .devices import Device
+from .headless import headed
 from .memory import peak_memory
 from .running import BYTES, running_memory
-from .sliding import padded_shape
+from .sliding import SLICES, padded_shape
 from .speed import NOT_TAKEN, seconds_per_pass
 from .windows import window_starts
 
@@ -119,18 +120,20 @@ def make_plan(
     batch = min(inference.batch, patches)
     channels = spec.input_channels
     on_cpu = device.name == "cpu"
+    passes = len(networks) * 2 ** len(inference.mirror_axes)
+    by_slabs = inference.patch is None and headed(networks[0], passes) is not None
     try:
-        forward = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu)
+        forward = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu, features=by_slabs)
     except NOT_TAKEN as error:
         size = "x".join(map(str, patch))
         reason = str(error).partition("\n")[0]
         raise MedDLError(Code.MODEL_INVALID, f"The network cannot take a patch of {size} voxels: {reason}.") from error
-    passes = len(networks) * 2 ** len(inference.mirror_axes)
     running = running_memory(forward, network_shape, shape, channels, passes, batch, inference)
     smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
     weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
     prepared = math.prod(network_shape) * channels * BYTES
-    on_device = running.peak(piece)
+    slab = 2 * (SLICES + 1) * shape[1] * shape[2] * spec.output_channels * BYTES if by_slabs else 0
+    on_device = running.peak(slab + piece)
     within = running.padded + result + (on_device - running.shared if on_cpu else 0)
     held = LIBRARIES + (weights if on_cpu else 0)
     operations = forward.operations / batch

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory, release
 from .engine import Engine
+from .headless import headed
 
 OUT_OF_MEMORY = "ran out of memory"
 LACKING = "lacks an operation of this network"
@@ -129,6 +130,39 @@ class Predictor:
         else:
             return logits if logits is not None else self._more_carefully(patches, on_pass)
         return self._with_less(patches, on_pass, problem)  # outside the handler: its traceback would keep the tensors
+
+    def features(self, image: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Of a whole scan, what its logits are made of.
+
+        Args:
+            image: ``(1, C, d0, d1, d2)`` float32.
+
+        Returns:
+            ``(1, F, d0, d1, d2)``, and what makes logits ``(1, outputs, n, d1, d2)`` of some slices of it. Where the
+            network has no head, or several passes are averaged, these are the logits themselves.
+
+        Raises:
+            MedDLError: as ``__call__``, also from what makes the logits.
+        """
+        network = headed(self._engines[0].network, self.passes)
+        if network is None:
+            return self(image), lambda logits: logits
+        wanted, self._outputs = self._outputs, 1
+        try:
+            with network.headless():
+                features = self(image)
+        finally:
+            self._outputs = wanted
+        return features, self._by_head
+
+    def _by_head(self, features: Tensor) -> Tensor:
+        head = self._engines[0].network.head
+        assert isinstance(head, nn.Module)  # noqa: S101
+        with torch.inference_mode():
+            logits = self._checked(head(features.to(self.device)), features)
+            if not torch.isfinite(logits.sum()) and not torch.isfinite(logits).all():
+                raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
+        return logits
 
     def _with_less(self, patches: Tensor, on_pass: Callable[[], None] | None, problem: str) -> Tensor:
         release(self.device)

@@ -23,6 +23,9 @@ from ..spec import Inference
 from .predictor import Predictor
 from .windows import gaussian, nnunet_gaussian, smallest_weight_of_monai, window_starts
 
+SLICES = 16
+"""Slices of which a network that takes a whole scan makes the logits at a time."""
+
 OnProgress = Callable[[int, int], None]
 """Called with (done, of) after each forward pass; what it raises (a cancellation) ends the run."""
 
@@ -120,8 +123,13 @@ def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None)
             on_progress(min(next(done), total), total)
 
     with predictor.watched(on_layer) as total:
-        logits = predictor(padded[None])
-    yield Slab(0, logits[0])
+        features, logits_of = predictor.features(padded[None])
+    if on_progress is not None:
+        on_progress(total, total)
+    depth = features.shape[2]
+    for stop in range(min(SLICES, depth), depth + SLICES, SLICES):
+        start = max(0, stop - SLICES - 1)
+        yield Slab(start, logits_of(features[:, :, start : min(stop, depth)])[0])
 
 
 def _sliding(

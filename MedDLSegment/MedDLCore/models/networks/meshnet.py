@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from torch import Tensor, nn
 
@@ -57,10 +58,26 @@ class MeshNet(nn.Module):
             if dropout_p > 0:
                 row.append(nn.Dropout3d(dropout_p))
         self.model = nn.Sequential(*row)
+        self._is_headless = False
+
+    @property
+    def head(self) -> nn.Module | None:
+        """The last layer, where it makes the logits of each voxel of that voxel's features alone."""
+        last = self.model[-1]
+        return last if len(self.model) > 1 and last.kernel_size == (1, 1, 1) else None
+
+    @contextmanager
+    def headless(self) -> Iterator[None]:
+        """Within, the network returns what ``head`` makes logits of: fewer channels than a scan has classes."""
+        self._is_headless = True
+        try:
+            yield
+        finally:
+            self._is_headless = False
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)`` logits."""
-        logits: Tensor = self.model(image)
+        logits: Tensor = (self.model[:-1] if self._is_headless else self.model)(image)
         return logits
 
 
