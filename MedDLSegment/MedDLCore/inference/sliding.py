@@ -124,7 +124,7 @@ def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None)
 
     with predictor.watched(on_layer) as total:
         features, logits_of = predictor.features(padded[None])
-    if on_progress is not None:
+    if on_progress is not None and next(done) <= total:  # the last layer is still to come
         on_progress(total, total)
     depth = features.shape[2]
     for stop in range(min(SLICES, depth), depth + SLICES, SLICES):
