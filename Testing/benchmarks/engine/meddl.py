@@ -8,7 +8,7 @@ from typing import Any
 
 from MedDLCore.admission import Options
 from MedDLCore.errors import Code
-from MedDLCore.inference import Predictor
+from MedDLCore.inference import Predictor, peak_memory
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import load, segment
 from MedDLCore.volume import Geometry, Volume
@@ -25,6 +25,7 @@ def meddl(job: Job, scan: Labels, meter: Meter, backend: str = "") -> Call:
     model = load(open_model(job.model), "cpu", job.threads, **chosen)
     if (instead := job.stand_in()) is not None:
         model = replace(model, networks=[instead], engines=())
+        peak_memory(instead, (1, 1, 8, 8, 8))  # imports of torch's that its operations need, and no network of ours
     if backend:
         _watch_predictor(meter)
     else:
