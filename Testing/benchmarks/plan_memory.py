@@ -257,7 +257,8 @@ def main() -> None:
         measure = {"planned": planned, "seen": seen}[arguments.child]
         print(json.dumps(measure(CASES[arguments.cases[0]], arguments.model, arguments.threads)))
         return
-    print(" " * 31 + "".join(f"{title:^27}" for title in ("memory, GB", "network, s", "CPU, s", "again, CPU-s")) + "planning, s")
+    titles = ("memory, GB", "network, s", "CPU, s", "again, CPU-s")
+    print(" " * 31 + "".join(f"{title:^27}" for title in titles) + "planning, s")
     print(" " * 31 + f"{'planned':>9}{'seen':>8}{'ratio':>8}  " * 4 + f"{'memory':>8}{'time':>8}")
     with tempfile.TemporaryDirectory() as scratch:
         for number, name in enumerate(arguments.cases or CASES):
