@@ -231,7 +231,7 @@ def segment(
     scan = volumes[0].geometry
     labels = chosen_labels(spec, options.structures)
     if model.package.trusted:
-        return _by_its_own_code(volumes, model, options, clock, admit(volumes, spec, options))
+        return _by_its_own_code(volumes, model, options, clock)
     foreseen = plan(volumes, model, options, timed=False)
     notices = foreseen.notices + check_memory(foreseen, options)
     if model.parts:
@@ -336,10 +336,9 @@ def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)
 
 
-def _by_its_own_code(
-    volumes: Sequence[Volume], model: Model, options: Options, clock: Clock, notices: tuple[Notice, ...]
-) -> Segmentation:
+def _by_its_own_code(volumes: Sequence[Volume], model: Model, options: Options, clock: Clock) -> Segmentation:
     """A trusted bundle segments the whole scan in a process of its own; outside the region its result is cleared."""
+    notices = admit(volumes, model.spec, replace(options, crop_body=False))
     if options.crop_body:
         notices += (Notice(Code.NOT_CROPPED, f"The model {model.spec.name} runs its own code."),)
     scan, device = volumes[0].geometry, model.device

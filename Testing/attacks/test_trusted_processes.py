@@ -200,7 +200,8 @@ def test_its_channels_lie_on_the_grid_of_the_first_whatever_their_own_is(
     monkeypatch.setattr(pipeline, "run_trusted", run_trusted)
     places = [Geometry.from_parts((20, 20, 20), (mm, mm, mm), np.eye(3), (0, 0, 0)) for mm in (1.0, 1.5)]
     scans = [ball(place, (10, 9, 8), 6) for place in places]
-    segment(scans, load(package, "cpu", 1))
+    found = segment(scans, load(package, "cpu", 1), Options(crop_body=True))
+    assert [notice.code for notice in found.notices] == [Code.NOT_CROPPED, Code.EMPTY_RESULT]
     first, second = given
     assert second.geometry.same_as(first.geometry) and second.array.shape == first.array.shape
     assert np.mean(np.abs(second.array - first.array)) < 0.2 * np.mean(np.abs(scans[1].array - first.array))
