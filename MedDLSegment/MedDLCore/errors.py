@@ -80,6 +80,10 @@ class Code(str, Enum):
     PAIR_AMBIGUOUS = "PAIR_AMBIGUOUS"
     LABELS_APART = "LABELS_APART"
     CONTOURS_ONLY = "CONTOURS_ONLY"
+    # Training
+    PLAN_INVALID = "PLAN_INVALID"
+    DATA_SCARCE = "DATA_SCARCE"
+    CHECKPOINT_DAMAGED = "CHECKPOINT_DAMAGED"
     # Models
     MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
     MODEL_INVALID = "MODEL_INVALID"
@@ -316,6 +320,17 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.CONTOURS_ONLY: _input(
             "The segmentation is a DICOM RTSTRUCT: contours, which have to be turned into voxels first.",
             "Load it in Slicer (extension SlicerRT), and save the segmentation as .seg.nrrd beside the scan.",
+        ),
+        Code.PLAN_INVALID: _input(
+            "The plan of a training is malformed, or belongs to other data.",
+            "Correct the key that the message names, or let MedDL plan anew.",
+        ),
+        Code.DATA_SCARCE: _warning(
+            "There are too few cases to keep some apart from the training.",
+            "Annotate further cases: how good the model is cannot be told.",
+        ),
+        Code.CHECKPOINT_DAMAGED: _warning(
+            "A checkpoint of a training is damaged. The one before was taken.", "Check the disk if this comes again."
         ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(

@@ -1,0 +1,113 @@
+"""What a training needs, before it starts: memory on paper, seconds by a few real iterations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from MedDLCore.inference import peak_memory
+from MedDLCore.models.networks import build_network, for_volumes
+
+from ..plan import Plan
+from .augmentation import Draws, augment
+from .losses import loss_function
+from .network import new_network, outputs_of
+from .optimising import optimiser_of
+from .sampling import source_shape
+
+WARM = 1
+TIMED = 3
+"""Iterations before the clock runs, and those of which the median is taken."""
+
+LIBRARIES = 600_000_000
+"""Bytes of torch, MONAI and their kernels at work."""
+
+
+def demand(plan: Plan) -> tuple[int, int]:
+    """Bytes at the peak of one iteration, and floating-point operations; nothing is computed.
+
+    What the backward pass needs is counted on torch's meta device, each storage once; beside it the gradients of the
+    largest layer, the weights four times (themselves, gradients, two states of the optimiser), and the batch.
+    """
+    network = for_volumes(build_network(plan.network, "meta"), plan.patch).train()
+    shape = (plan.batch, len(plan.channels), *plan.patch)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage.nbytes()
+        alive.append(tensor)  # a storage that is freed gives its address to another
+        return tensor
+
+    alive: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = outputs_of(network, torch.empty(shape, device="meta"), plan.deep_supervision)
+    forward = peak_memory(network.eval(), shape)
+    weights = sum(p.nbytes for p in network.parameters())
+    of_loss = 6 * sum(output.nbytes for output in outputs)
+    batch = 4 * plan.batch * int(np.prod(source_shape(plan.patch))) * (len(plan.channels) + 2) * 2
+    memory = LIBRARIES + sum(kept.values()) + forward.memory // 2 + 4 * weights + of_loss + batch
+    return memory, 3 * forward.operations  # backward: by the input, and by the weights
+
+
+def speed_of(plan: Plan, device: str) -> float:
+    """Floating-point operations per second of a training iteration of this plan."""
+    _, operations = demand(plan)
+    return operations / seconds_of(plan, device)[0]
+
+
+def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
+    """Seconds of an iteration, augmentation included, and of one window of inference: medians of a few."""
+    network = new_network(plan).to(device)
+    optimiser = optimiser_of(network, plan.optimiser)
+    loss_of = loss_function(plan.loss, plan.overlapping)
+    source = source_shape(plan.patch)
+    rng = np.random.default_rng(plan.seed)
+    images = torch.from_numpy(rng.standard_normal((plan.batch, len(plan.channels), *source), dtype=np.float32))
+    layers = len(plan.labels) if plan.overlapping else 1
+    truth = torch.zeros((plan.batch, layers, *source))
+    truth[:, :, source[0] // 2 :] = 1
+
+    def iteration() -> None:
+        varied = augment(images.to(device), truth.to(device), plan, Draws(plan.seed, device))
+        optimiser.zero_grad()
+        with precision(plan, device):
+            outputs = outputs_of(network, varied[0], plan.deep_supervision)
+        loss_of(outputs, varied[1]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    def window() -> None:
+        with torch.inference_mode():
+            network(torch.zeros((1, len(plan.channels), *plan.patch), device=device))
+
+    step = _median(iteration, device)
+    network.eval()
+    return step, _median(window, device)
+
+
+def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:
+    """bfloat16 where a graphics card computes it; it needs no scaling of the loss."""
+    if plan.mixed_precision and device.startswith("cuda") and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
+
+
+def trained_parameters(network: nn.Module) -> int:
+    """How many numbers are learnt."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _median(work: Callable[[], None], device: str) -> float:
+    seconds = []
+    for _ in range(WARM + TIMED):
+        started = time.perf_counter()
+        work()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds[WARM:]))
