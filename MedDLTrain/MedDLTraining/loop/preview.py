@@ -45,8 +45,8 @@ def contact_sheet(case: PreparedCase, plan: Plan, path: Path, seed: int = 0) -> 
     low, high = (float(v) for v in np.percentile(images[0, 0], (0.5, 99.5)))
     sheet = Image.new("RGB", (COLUMNS * EDGE, ROWS * EDGE))
     axis = _across(plan)
-    at = _middle(truths[0], axis)
     for n, (image, truth) in enumerate(zip(images, truths, strict=True)):
+        at = _middle(truth, axis)
         grey = np.clip((image[0].take(at, axis) - low) / max(high - low, 1e-6), 0, 1)
         tinted = _tinted(grey, truth.take(at, axis + 1), plan.labels, plan.overlapping)
         sheet.paste(_upright(tinted), (n % COLUMNS * EDGE, n // COLUMNS * EDGE))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
-from MedDLCore.inference import peak_memory
 from MedDLCore.models.networks import build_network, for_volumes
 
 from ..plan import Plan
@@ -31,28 +32,28 @@ LIBRARIES = 600_000_000
 def demand(plan: Plan) -> tuple[int, int]:
     """Bytes at the peak of one iteration, and floating-point operations; nothing is computed.
 
-    What the backward pass needs is counted on torch's meta device, each storage once; beside it the gradients of the
-    largest layer, the weights four times (themselves, gradients, two states of the optimiser), and the batch.
+    What the backward pass needs is counted on torch's meta device, each storage once. To it come: the gradients of the
+    largest layer and what a convolution works on, the weights four times (themselves, gradients, two states of the
+    optimiser), the loss, and the batch with its surroundings.
     """
     network = for_volumes(build_network(plan.network, "meta"), plan.patch).train()
-    shape = (plan.batch, len(plan.channels), *plan.patch)
-    kept: dict[int, int] = {}
+    kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
-        alive.append(tensor)  # a storage that is freed gives its address to another
+        kept[tensor.untyped_storage()._cdata] = tensor  # held: a freed storage gives its address to another
         return tensor
 
-    alive: list[Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        outputs = outputs_of(network, torch.empty(shape, device="meta"), plan.deep_supervision)
-    forward = peak_memory(network.eval(), shape)
-    weights = sum(p.nbytes for p in network.parameters())
+    images = torch.empty((plan.batch, len(plan.channels), *plan.patch), device="meta")
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, FlopCounterMode(display=False) as forward:
+        outputs = outputs_of(network, images, plan.deep_supervision)
+    sizes = [tensor.untyped_storage().nbytes() for tensor in kept.values()]
+    weights = sum(parameter.nbytes for parameter in network.parameters())
     of_loss = 6 * sum(output.nbytes for output in outputs)
-    batch = 4 * plan.batch * int(np.prod(source_shape(plan.patch))) * (len(plan.channels) + 2) * 2
-    memory = LIBRARIES + sum(kept.values()) + forward.memory // 2 + 4 * weights + of_loss + batch
-    return memory, 3 * forward.operations  # backward: by the input, and by the weights
+    surroundings = math.prod(source_shape(plan.patch)) / math.prod(plan.patch)
+    batch = round(4 * surroundings * images.nbytes)
+    memory = LIBRARIES + sum(sizes) + 4 * max(sizes, default=0) + 4 * weights + of_loss + batch
+    return memory, 3 * int(forward.get_total_flops())  # backward: by the input, and by the weights
 
 
 def speed_of(plan: Plan, device: str) -> float:
@@ -95,11 +96,6 @@ def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:
     if plan.mixed_precision and device.startswith("cuda") and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", torch.bfloat16)
     return nullcontext()
-
-
-def trained_parameters(network: nn.Module) -> int:
-    """How many numbers are learnt."""
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
 def _median(work: Callable[[], None], device: str) -> float:

@@ -33,6 +33,7 @@ class Fingerprint:
         grid: for the model.
         channels: with their intensity steps.
         overlapping: labels share voxels.
+        padding: value of what lies outside a scan: air, where all channels are CT; else the mean.
         flips: axes along which patches may be flipped.
     """
 
@@ -41,6 +42,7 @@ class Fingerprint:
     grid: Grid
     channels: tuple[Channel, ...]
     overlapping: bool
+    padding: float
     flips: tuple[int, ...]
 
 
@@ -76,6 +78,7 @@ def fingerprint(facts: Sequence[CaseFacts], data_set: DataSet) -> Fingerprint:
         grid,
         channels,
         overlapping,
+        _padding(channels),
         flips(data_set.labels, grid.orientation),
     )
 
@@ -118,6 +121,12 @@ def _intensity(n: int, modality: str | None, facts: Sequence[CaseFacts]) -> Inte
     if not low < high or deviation < 1e-3:
         return ZScore()
     return FixedZScore(round(low, 3), round(high, 3), round(mean, 3), round(deviation, 3))
+
+
+def _padding(channels: Sequence[Channel]) -> float:
+    steps = [step for channel in channels for step in channel.intensity or ()]
+    darkest = [(step.low - step.mean) / step.std for step in steps if isinstance(step, FixedZScore)]
+    return round(min(darkest), 4) if len(darkest) == len(channels) else 0.0
 
 
 def _triple(values: NDArray[np.float64]) -> FloatTriple:

@@ -35,6 +35,9 @@ MARGIN = 0.9
 LONG = 20_000
 """From so many iterations on, SGD with momentum ends at a better place than Adam (nnU-Net's setting)."""
 
+TRIED = 40**3
+"""Voxels of the patch on which the machine's speed is measured: neither so small that overheads count, nor slow."""
+
 SMALLEST_PART = 0.3
 """Of the largest patch that fits: what a smaller one saves, it loses in what the network sees around a voxel."""
 
@@ -83,7 +86,7 @@ def make_plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=Network("StagedUNet"),
-        inference=Inference(patch=seen.shape),
+        inference=Inference(patch=seen.shape, padding_value=seen.padding),
         channels=seen.channels,
         grid=seen.grid,
         overlapping=seen.overlapping,
@@ -144,7 +147,8 @@ def _fitting(plan: Plan, seen: Fingerprint, budget: Budget, inputs: int, outputs
     from ..loop.probe import demand, speed_of
 
     patches = list(_from_large_to_small(architecture_for(first_patch(seen.shape), seen.spacing)))
-    speed = speed_of(_with(plan, patches[-1], WIDTHS[-1], inputs, outputs), budget.device)
+    usual = min(patches, key=lambda architecture: abs(math.prod(architecture.patch) - TRIED))
+    speed = speed_of(_with(plan, usual, WIDTHS[2], inputs, outputs), budget.device)
     largest: Architecture | None = None
     best: Plan | None = None
     for architecture in patches:
@@ -179,7 +183,7 @@ def _with(plan: Plan, architecture: Architecture, width: int, inputs: int, outpu
     return replace(
         plan,
         network=architecture.network(width, inputs, outputs),
-        inference=Inference(patch=architecture.patch, overlap=0.5),
+        inference=replace(plan.inference, patch=architecture.patch),
         deep_supervision=min(DEEP, max(0, len(architecture.strides) - 2)),
     )
 

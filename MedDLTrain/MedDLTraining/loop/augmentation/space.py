@@ -136,7 +136,7 @@ def _labels(truth: Tensor, grid: Tensor) -> Tensor:
     values = values[values != 0]
     best = 1 - _sampled((truth > 0).to(truth.dtype), grid)  # the background's share, and all that lies outside
     winner = torch.zeros_like(best)
-    for group in values.split(AT_ONCE):
+    for group in values.split(AT_ONCE) if len(values) else ():
         shares = _sampled((truth == group[None, :, None, None, None]).to(truth.dtype), grid)
         share, index = shares.max(dim=1, keepdim=True)
         winner = torch.where(share > best, group[index], winner)
