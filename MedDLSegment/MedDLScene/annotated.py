@@ -13,7 +13,7 @@ from MedDLCore.volume import LabelMap, Volume
 from .host import Host, createScene
 from .libraries import slicer
 from .scene_files import loadScene, nodesOfScene, scansOfScene
-from .segmentation_node import labelMapFromSegmentationNode, referredVolume
+from .segmentation_node import referredVolume, wholeLabelMapFromSegmentationNode
 from .volume_node import volumeFromNode
 
 
@@ -36,20 +36,24 @@ class AnnotatedScan:
         """What the scan's node is called; it can name a patient."""
         return str(self.node.GetName() or "")
 
+    @property
+    def isAnnotated(self) -> bool:
+        """Whether something was drawn on it."""
+        return bool(self.segmentations)
+
     def volume(self) -> Volume:
         """The scan in the world, as ``volumeFromNode`` gives it."""
         return volumeFromNode(self.node)
 
     def labelMaps(self) -> Sequence[LabelMap]:
-        """Each segmentation on the scan's grid, as ``labelMapFromSegmentationNode`` gives it."""
-        return [labelMapFromSegmentationNode(drawn, self.node) for drawn in self.segmentations]
+        """Each segmentation, whole: on the scan's grid, extended where segments reach beyond the scan."""
+        return [wholeLabelMapFromSegmentationNode(drawn, self.node) for drawn in self.segmentations]
 
 
 def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list[AnnotatedScan]:
     """The scans of a scene, with the segmentations that refer to them.
 
-    A segmentation that refers to no scan belongs to the scene's only one. Scans without a segmentation are among the
-    result only where no scan has one.
+    A segmentation that refers to no scan belongs to the scene's only one.
 
     Args:
         scene: is not changed.
@@ -69,17 +73,23 @@ def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list
                 "In Slicer's Segment Editor, choose the segmentation and its source volume, and save the scene.",
             )
         drawn[reference.GetID()].append(node)
-    found = [AnnotatedScan(scan, tuple(drawn[scan.GetID()]), host) for scan in scans]
-    return [scan for scan in found if scan.segmentations] or found
+    return [AnnotatedScan(scan, tuple(drawn[scan.GetID()]), host) for scan in scans]
 
 
-@lru_cache(maxsize=1)
 def annotatedScansOfFile(path: Path) -> tuple[AnnotatedScan, ...]:
-    """The same for a ``.mrml`` or ``.mrb`` file. The last scene is kept, for who asks again at once.
+    """The same for a ``.mrml`` or ``.mrb`` file. The last scene is kept, for who asks again before the file changes.
 
     Raises:
         MedDLError: as ``annotatedScans`` and ``loadScene``.
     """
+    if not path.is_file():
+        raise MedDLError(Code.FILE_NOT_FOUND, f"There is no scene {path.name}.")
+    state = path.stat()
+    return _opened(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, _: int, __: int) -> tuple[AnnotatedScan, ...]:
     host = createScene()
     loadScene(path, host.scene)
     return tuple(annotatedScans(host.scene, host))

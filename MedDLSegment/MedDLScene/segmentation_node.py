@@ -14,7 +14,18 @@ from MedDLCore.terminology import terminology_of
 from MedDLCore.volume import Geometry, Label, LabelMap
 
 from .libraries import slicer, vtk
-from .placement import Placement, arrayOfImage, bentGrid, fillImage, placementOf, resampleThrough, toMatrix, toNumpy
+from .placement import (
+    EDGE_VOXELS,
+    GROWTH_ACCEPTED,
+    Placement,
+    arrayOfImage,
+    bentGrid,
+    fillImage,
+    placementOf,
+    resampleThrough,
+    toMatrix,
+    toNumpy,
+)
 from .terminology import setTerminology, terminologyOfSegment
 from .volume_node import localGeometry, placedGeometry, worldGeometry
 
@@ -104,6 +115,35 @@ def labelMapFromSegmentationNode(
     placement = placementOf(segmentationNode)
     reference = referenceVolumeNode or referredVolume(segmentationNode)
     grid = worldGeometry(reference) if reference is not None else placedGeometry(_ownGrid(segmentation), placement)
+    return _labelMap(segmentation, placement, grid)
+
+
+def wholeLabelMapFromSegmentationNode(
+    segmentationNode: slicer.vtkMRMLSegmentationNode, referenceVolumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> LabelMap:
+    """As ``labelMapFromSegmentationNode``, on the volume's grid, extended as far as segments reach beyond the volume.
+
+    Where that would be more than ``GROWTH_ACCEPTED`` times the volume, or a transform is bent, it is not extended.
+    """
+    segmentation = _asVoxels(segmentationNode.GetSegmentation())
+    placement = placementOf(segmentationNode)
+    grid = worldGeometry(referenceVolumeNode)
+    size = np.array(grid.shape[::-1])
+    low, high = np.zeros(3), size.astype(float)
+    for image, _ in _segmentsByImage(
+        [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
+    ):
+        if placement.matrix is not None and image is not None and not image.IsEmpty() and (box := _filled(image)):
+            corners = grid.ras_to_index(placedGeometry(box, placement).corners()) + 0.5
+            low, high = np.minimum(low, corners.min(axis=0)), np.maximum(high, corners.max(axis=0))
+    start, stop = np.floor(low + EDGE_VOXELS).astype(int), np.ceil(high - EDGE_VOXELS).astype(int)
+    if np.prod(stop - start, dtype=float) <= GROWTH_ACCEPTED * np.prod(size, dtype=float):
+        grid = grid.cropped(start[::-1].tolist(), stop[::-1].tolist())
+    return _labelMap(segmentation, placement, grid)
+
+
+def _labelMap(segmentation: slicer.vtkSegmentation, placement: Placement, grid: Geometry) -> LabelMap:
+    """All segments on a grid of the world."""
     segments = [segmentation.GetNthSegment(n) for n in range(segmentation.GetNumberOfSegments())]
     kept = [segment.GetLabelValue() for segment in segments]
     unique = len(set(kept)) == len(kept) and all(0 < value < 65536 for value in kept)
@@ -245,6 +285,15 @@ def _gridOf(image: slicer.vtkOrientedImageData) -> Geometry:
     ijkToOwn[:3, 3] += ijkToOwn[:3, :3] @ np.array(image.GetExtent()[::2])
     i, j, k = image.GetDimensions()
     return Geometry((k, j, i), ijkToOwn)
+
+
+def _filled(image: slicer.vtkOrientedImageData) -> Geometry | None:
+    """The part of an image that holds voxels of segments, in the node's own coordinates; None where it holds none."""
+    array = arrayOfImage(image) > 0
+    ranges = [np.flatnonzero(array.any(axis=tuple(n for n in range(3) if n != axis))) for axis in range(3)]
+    if not len(ranges[0]):
+        return None
+    return _gridOf(image).cropped([int(its[0]) for its in ranges], [int(its[-1]) + 1 for its in ranges])
 
 
 def _segmentsByImage(

@@ -14,7 +14,7 @@ from MedDLCore.volume import Geometry, LabelMap
 from MedDLScene.annotated import annotatedScans, annotatedScansOfFile
 from MedDLScene.scene_files import saveScene
 from MedDLTraining.check import check
-from MedDLTraining.data import DataSet, cases_of_scene, data_set_of, open_folder
+from MedDLTraining.data import DataSet, open_folder, open_nodes
 
 GRID = Geometry.from_parts((20, 30, 34), (1.8, 2.0, 2.5), origin=(-30, -30, -25))
 CENTRE = (5.0, 0.0, 0.0)
@@ -41,8 +41,7 @@ def masks_of(data_set: DataSet, n: int = 0) -> dict[str, np.ndarray]:
 
 def test_nodes_of_an_open_scene_are_a_case(an_annotated_scan, scene) -> None:
     an_annotated_scan()
-    found = cases_of_scene(annotatedScans(scene)).with_ids()
-    data_set = data_set_of(found.cases)
+    data_set = open_nodes(annotatedScans(scene))
     assert [case.name for case in data_set.cases] == ["scan"]
     masks = masks_of(data_set)
     assert np.array_equal(masks["liver"], ball_mask(GRID, CENTRE, 12))
@@ -75,10 +74,64 @@ def test_two_scans_of_a_scene_keep_their_own_segmentations(an_annotated_scan, sc
     assert [[segment.name for segment in case.segments] for case in data_set.cases] == [["liver", "tumour"], ["liver"]]
 
 
+def test_scans_of_a_scene_are_the_channels_that_their_names_say(
+    an_annotated_scan, a_volume_node, scene, tmp_path
+) -> None:
+    an_annotated_scan()[0].SetName("patient T1")
+    a_volume_node(ball(GRID, (0, 0, 0), 5, "MR")).SetName("patient T2")
+    saveScene(scene, tmp_path / "a.mrb")
+    data_set = open_folder(tmp_path, open_scene=annotatedScansOfFile, channels=("T2", "T1"))
+    (case,) = data_set.cases
+    first, second = data_set.load(case).volumes
+    assert np.array_equal(first.array, ball(GRID, (0, 0, 0), 5).array)
+    assert np.array_equal(second.array, ball(GRID, CENTRE, 12).array)
+    assert np.array_equal(masks_of(data_set)["liver"], ball_mask(GRID, CENTRE, 12))
+    lacking = open_folder(tmp_path, open_scene=annotatedScansOfFile, channels=("T2", "FLAIR"))
+    assert [item.error.code for item in lacking.unusable] == [Code.CHANNELS_MISMATCH]
+
+
+def test_a_scene_that_was_saved_again_is_read_again(an_annotated_scan, scene, tmp_path) -> None:
+    _, drawn = an_annotated_scan()
+    saveScene(scene, tmp_path / "a.mrb")
+    assert len(open_folder(tmp_path, open_scene=annotatedScansOfFile).labels) == 2
+    drawn.GetSegmentation().RemoveSegment(drawn.GetSegmentation().GetNthSegmentID(1))
+    saveScene(scene, tmp_path / "a.mrb")
+    assert len(open_folder(tmp_path, open_scene=annotatedScansOfFile).labels) == 1
+
+
+def test_a_scene_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        annotatedScansOfFile(tmp_path / "a.mrb")
+    assert refusal.value.code is Code.FILE_NOT_FOUND
+
+
 def test_a_segmentation_without_a_reference_belongs_to_the_only_scan(an_annotated_scan, scene) -> None:
     an_annotated_scan(refers=False)
     (scan,) = annotatedScans(scene)
     assert len(scan.segmentations) == 1
+
+
+def test_what_was_drawn_beyond_the_scan_is_found_and_not_cut_off(an_annotated_scan, a_transform_node, scene) -> None:
+    _, drawn = an_annotated_scan()
+    drawn.SetAndObserveTransformNodeID(a_transform_node(moved_by(30.0, 0.0, 0.0)).GetID())
+    data_set = open_nodes(annotatedScans(scene))
+    with pytest.raises(MedDLError, match="outside its scan") as refusal:
+        data_set.load(data_set.cases[0])
+    assert refusal.value.code is Code.LABELS_APART
+    assert "FOREGROUND_OUTSIDE" in {finding.fault.value for finding in check(data_set).findings}
+
+
+def test_a_segmentation_far_away_takes_no_more_memory_than_the_scan(an_annotated_scan, a_transform_node, scene) -> None:
+    _, drawn = an_annotated_scan()
+    drawn.SetAndObserveTransformNodeID(a_transform_node(moved_by(1e5, 0.0, 0.0)).GetID())
+    (scan,) = annotatedScans(scene)
+    assert scan.labelMaps()[0].geometry.shape == GRID.shape
+
+
+def moved_by(*mm: float) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = mm
+    return matrix
 
 
 def test_a_segmentation_that_may_belong_to_two_scans_is_not_guessed(an_annotated_scan, scene, tmp_path) -> None:
@@ -97,6 +150,12 @@ def test_a_scan_on_which_nothing_was_drawn_is_named(a_volume_node, scene, tmp_pa
     saveScene(scene, tmp_path / "a.mrb")
     data_set = open_folder(tmp_path, open_scene=annotatedScansOfFile)
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("a.mrb", Code.PAIR_MISSING)]
+
+
+def test_an_open_scene_without_scans_is_refused(scene) -> None:
+    with pytest.raises(MedDLError) as refusal:
+        open_nodes(annotatedScans(scene))
+    assert refusal.value.code is Code.NO_IMAGES
 
 
 def test_a_scene_without_slicers_libraries_is_refused(tmp_path: Path) -> None:

@@ -48,6 +48,12 @@ def test_a_case_is_left_out_at_the_persons_word(tmp_path: Path) -> None:
     assert check(folder, "--leave-out", "nobody") == Exit.INPUT
 
 
+def test_a_case_that_is_left_out_is_missed_in_no_split(tmp_path: Path) -> None:
+    folder, split = clean_set(tmp_path / "d", 6), tmp_path / "split.json"
+    split.write_text(json.dumps({"train": [name_of(n) for n in range(4)], "test": [name_of(4), name_of(5)]}))
+    assert check(folder, "--split", split, "--leave-out", name_of(1), "--leave-out", "case_0006") == Exit.OK
+
+
 def test_the_report_for_programs_holds_every_figure_and_no_name(tmp_path: Path) -> None:
     folder, path = clean_set(tmp_path / "d", 4), tmp_path / "report.json"
     (folder / "labelsTr" / f"{name_of(1)}.nii.gz").unlink()
@@ -55,7 +61,7 @@ def test_the_report_for_programs_holds_every_figure_and_no_name(tmp_path: Path) 
     report = json.loads(path.read_text())
     assert "patient_" not in path.read_text()
     assert [finding["fault"] for finding in report["findings"]] == ["NO_PAIR", "FEW_CASES"]
-    assert report["findings"][0]["cases"] == ["left_0001"]
+    assert report["findings"][0]["cases"] == ["unused_0001"]
     assert len(report["per_case"]) == 3
     assert report["per_case"][0]["images"][0]["spacing"] == [5, 5, 5]
     assert sum(report["spacing"]["R"]["counts"]) == 3
@@ -92,6 +98,14 @@ def test_a_split_of_names_is_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "test.txt").write_text(f"{name_of(1)}\n{name_of(2)}\n")
     assert check(folder, "--split", tmp_path / "train.txt", "--split", tmp_path / "test.txt") == Exit.INPUT
     assert "SPLIT_TWICE" in capsys.readouterr().out
+
+
+def test_the_page_of_all_that_can_be_found_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--explain") == Exit.OK
+    made = capsys.readouterr().out
+    page = Path(__file__).resolve().parents[2] / "Resources" / "CHECK.md"
+    assert page.read_text(encoding="utf-8") == made, "run: meddl check --explain > Resources/CHECK.md"
+    assert all(f"| `{fault.value}`" in made for fault in Fault)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

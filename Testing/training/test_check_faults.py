@@ -380,7 +380,7 @@ def test_a_planted_fault_is_found_in_its_case_and_no_other_is(fault: Fault, tmp_
     elif fault in OF_TWO:
         assert finding.cases == (id_of(BAD), id_of(5))
     elif data_set.unusable:
-        assert finding.cases == ("left_0001",)
+        assert finding.cases == ("unused_0001",)
         assert name_of(BAD) in data_set.unusable[0].name
     else:
         assert finding.cases == (id_of(BAD),)

@@ -160,6 +160,8 @@ def test_a_description_that_is_no_json_is_refused(tmp_path: Path) -> None:
         ("train/images/a.b.nii.gz", "train/masks/a.b.nii.gz", "train/a.b"),
         ("A.nii.gz", "a_gt.nii.gz", "A"),
         ("t1.nii.gz", "label.nii.gz", "t1"),
+        ("images/case_0001.nii.gz", "labels/case_0001.nii.gz", "case_0001"),
+        ("case_0001.nii.gz", "case_0001_seg.nii.gz", "case_0001"),
     ],
 )
 def test_an_image_and_its_label_map_are_found_by_their_names(image: str, label: str, name: str, tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_an_image_and_its_label_map_are_found_by_their_names(image: str, label: 
     [
         (("a.nii.gz", "a_mask.nii.gz", "a_seg.nii.gz"), ("a.nii.gz", "a_mask.nii.gz", "a_seg.nii.gz")),
         (("a.nii.gz", "a.nrrd", "a_seg.nii.gz"), ("a.nii.gz", "a.nrrd", "a_seg.nii.gz")),
-        (("t1.nii.gz", "label_x.nii.gz", "label_y.nii.gz"), ("label_x.nii.gz", "label_y.nii.gz")),
+        (("p/t1.nii.gz", "p/label.nii.gz", "p/mask.nii.gz"), ("p/label.nii.gz", "p/mask.nii.gz")),
     ],
 )
 def test_an_ambiguous_pairing_is_refused_with_the_names(files: tuple, named: tuple, tmp_path: Path) -> None:
@@ -191,6 +193,20 @@ def test_several_images_with_label_maps_of_other_names_are_not_guessed(tmp_path:
     )
     assert data_set.cases == ()
     assert [item.error.code for item in data_set.unusable] == [Code.PAIR_MISSING] * 4
+
+
+@pytest.mark.parametrize("files", [("images/a.nii.gz", "labels/b.nii.gz"), ("a.nii.gz", "b_seg.nii.gz")])
+def test_the_only_image_and_the_only_label_map_of_other_names_are_not_guessed(files: tuple, tmp_path: Path) -> None:
+    data_set = open_folder(layout(tmp_path / "d", *files))
+    assert [item.error.code for item in data_set.unusable] == [Code.PAIR_MISSING] * 2
+
+
+def test_a_segmentation_of_slicer_belongs_to_the_only_scan_beside_it_and_two_are_ambiguous(tmp_path: Path) -> None:
+    write_slicer_case(tmp_path, 0, drawn(0))
+    (tmp_path / f"{name_of(0)}.seg.nrrd").rename(tmp_path / "My work.seg.nrrd")
+    assert [case.name for case in open_folder(tmp_path).cases] == [name_of(0)]
+    (tmp_path / "More.seg.nrrd").write_bytes((tmp_path / "My work.seg.nrrd").read_bytes())
+    assert [item.error.code for item in open_folder(tmp_path).unusable] == [Code.PAIR_AMBIGUOUS]
 
 
 def test_channels_are_found_by_the_names_that_the_person_gives(tmp_path: Path) -> None:
@@ -215,6 +231,7 @@ def test_values_without_names_are_called_by_their_number_in_every_case(tmp_path:
     assert not data_set.named
     assert [[segment.values for segment in case.segments] for case in data_set.cases] == [[(1,), (4,)]] * 2
     assert [label.name for label in data_set.labels] == ["label 1", "label 4"]
+    assert data_set.stored_values == (1, 4)
 
 
 def test_the_names_that_meddl_writes_beside_a_label_map_are_read(tmp_path: Path) -> None:

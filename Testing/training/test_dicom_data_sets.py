@@ -123,6 +123,30 @@ def test_a_study_that_nobody_segmented_is_named_once(tmp_path: Path) -> None:
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("two/scan", Code.PAIR_MISSING)]
 
 
+def test_series_of_a_study_are_the_channels_that_their_modality_or_description_says(tmp_path: Path) -> None:
+    truth = a_study(tmp_path / "d")
+    first = dcmread(next((tmp_path / "d" / "scan").glob("*.dcm")))
+    write_series(tmp_path / "d" / "other", Series(modality="MR", slices=7, step=(0, 0, 3.3)))
+    for path in (tmp_path / "d" / "other").iterdir():
+        edit(
+            path,
+            StudyInstanceUID=first.StudyInstanceUID,
+            FrameOfReferenceUID=first.FrameOfReferenceUID,
+            SeriesDescription="ax T1",
+        )
+    data_set = open_folder(tmp_path / "d", channels=("CT", "T1"))
+    (case,) = data_set.cases
+    ct, mr = data_set.load(case).volumes
+    assert (ct.modality, mr.modality, mr.array.shape[0]) == ("CT", "MR", 7)
+    assert np.array_equal(masks(data_set)["liver"], truth.array == 1)
+    swapped = open_folder(tmp_path / "d", channels=("MR", "CT"))
+    grid = swapped.load(swapped.cases[0]).truth.geometry
+    assert grid.same_as(mr.geometry) and masks(swapped)["liver"].any()
+    assert [item.error.code for item in open_folder(tmp_path / "d", channels=("CT", "PT")).unusable] == [
+        Code.CHANNELS_MISMATCH
+    ]
+
+
 def test_contours_are_refused_by_name_with_the_way_to_voxels(tmp_path: Path) -> None:
     a_study(tmp_path / "d")
     path = tmp_path / "d" / "drawn.dcm"
@@ -190,6 +214,25 @@ def test_a_damaged_file_is_named_and_the_others_are_read(tmp_path: Path) -> None
     data_set = open_folder(tmp_path / "d")
     assert len(data_set.cases) == 1
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("cut.dcm", Code.FILE_TRUNCATED)]
+
+
+def test_a_series_with_a_cut_slice_is_refused_and_never_read_shorter(tmp_path: Path) -> None:
+    a_study(tmp_path / "d")
+    last = min((tmp_path / "d" / "scan").iterdir())
+    last.write_bytes(last.read_bytes()[:-200])
+    data_set = open_folder(tmp_path / "d")
+    with pytest.raises(MedDLError) as refusal:
+        data_set.load(data_set.cases[0])
+    assert refusal.value.code is Code.FILE_TRUNCATED
+
+
+def test_an_empty_file_that_is_named_like_a_slice_raises_doubt(tmp_path: Path) -> None:
+    a_study(tmp_path / "d")
+    last = min((tmp_path / "d" / "scan").iterdir())
+    last.write_bytes(b"")
+    report = check(open_folder(tmp_path / "d"))
+    doubtful = [finding.message for finding in report.findings if finding.fault is Fault.GEOMETRY_DOUBTFUL]
+    assert doubtful == ["The reader warned: FILE_DAMAGED."]
 
 
 @pytest.mark.shared

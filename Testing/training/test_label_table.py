@@ -129,7 +129,7 @@ def test_an_edited_table_renames_merges_leaves_out_and_treats_a_case_apart(tmp_p
         ("case,segment,code,label\nscan 9,liver,SCT:10200004,x\n", "names a case that is not there"),
         ("case,segment,code,label\n*,liver,SCT:10200004,x\n*,liver,SCT:10200004,y\n", "two labels"),
         ("a,b\n1,2\n", "is not a table"),
-        ("case,segment,code,label\n*,liver\n", "a cell that is missing"),
+        ("case,segment,code,label\n*,liver\n", "is not a table"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused_with_the_reason(text: str, told: str, tmp_path: Path) -> None:
@@ -137,6 +137,21 @@ def test_a_table_that_does_not_fit_is_refused_with_the_reason(text: str, told: s
     with pytest.raises(MedDLError, match=told) as refusal:
         read_table(tmp_path / "t.csv", [case_with(1, ("liver", None))])
     assert refusal.value.code is Code.DATA_INVALID
+
+
+def test_a_cell_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('{"rows": [{"case": "*", "segment": "liver", "code": 7, "label": "x"}]}')
+    with pytest.raises(MedDLError, match="no text") as refusal:
+        read_table(tmp_path / "t.json", [case_with(1, ("liver", None))])
+    assert refusal.value.code is Code.DATA_INVALID
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_disarmed_and_comes_back(tmp_path: Path) -> None:
+    cases = [case_with(1, ("=HYPERLINK(1)", None), ("'quoted", None), ("+left", None))]
+    table = propose(cases)
+    write_table(table, tmp_path / "t.csv")
+    assert "\n*,'=HYPERLINK(1)," in (tmp_path / "t.csv").read_text()
+    assert read_table(tmp_path / "t.csv", cases).rows == table.rows
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``meddl segment``, ``plan``, ``models``, ``demo``, ``codes``.
+"""The command line: ``meddl segment``, ``plan``, ``check``, ``models``, ``demo``, ``codes``.
 
 Commands import what they need when they run, so that ``meddl --help`` is quick.
 """

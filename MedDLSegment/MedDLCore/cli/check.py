@@ -41,6 +41,14 @@ _STAGES = {"files": "Looking through the files", "labels": "Reading label maps",
 )
 @click.option("--leave-out", multiple=True, metavar="NAME", help="A case that will not be used. Repeatable.")
 @click.option("--pictures", type=FilePath(file_okay=False), help="Folder for a picture of each case.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: _explain(ctx) if wanted else None,
+    help="Print the page of all that it can find (Resources/CHECK.md).",
+)
 @click.option("--json", "report_file", type=FilePath(dir_okay=False), help="Write the report, without names of cases.")
 def check(
     data: Path,
@@ -84,6 +92,13 @@ def check(
             unfinished.write_text(json.dumps(checking.as_json(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
     click.echo(printable(checking.as_text(report)))
     return int(Exit.INPUT if report.of(checking.Severity.ERROR) else Exit.OK)
+
+
+def _explain(ctx: click.Context) -> None:
+    from MedDLTraining.check import faults_page
+
+    click.echo(faults_page(), nl=False)
+    ctx.exit()
 
 
 class _Bars:

@@ -117,6 +117,11 @@ def _values_at_edge(layer: NDArray[Any]) -> set[int]:
     return {int(value) for face in faces for value in np.unique(face)}
 
 
+def spreadsheet_cell(text: str) -> str:
+    """The text as a spreadsheet shows it: what it would run as a formula gets a leading apostrophe."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
 def write_statistics(rows: Sequence[SegmentStatistics], path: Path) -> None:
     """Writes the table as CSV: UTF-8, RFC 4180 (CRLF, quotes where needed), numbers with a point, nothing of a patient.
 
@@ -130,7 +135,7 @@ def write_statistics(rows: Sequence[SegmentStatistics], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\r\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            name = f"'{row.name}" if row.name.startswith(_FORMULA_STARTS) else row.name
+            name = spreadsheet_cell(row.name)
             numbers = (row.volume_mL, row.mean, row.standard_deviation, row.minimum, row.maximum)
             texts = ["" if number is None else f"{number:.10g}" for number in numbers]
             writer.writerow([name, row.value, row.voxels, *texts, "yes" if row.touches_edge else "no"])

@@ -3,6 +3,7 @@
 from .checking import Report, check
 from .facts import CaseFacts, ImageFacts, LabelFacts, examine
 from .findings import EFFECTS, Effect, Fault, Finding, Severity
+from .page import faults_page
 from .report import as_json, as_text
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "as_text",
     "check",
     "examine",
+    "faults_page",
 ]

@@ -98,7 +98,7 @@ def _findings(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding
 
 def _of_error(case: str, error: MedDLError) -> Finding:
     fault = _FAULT_OF.get(error.code, Fault.UNREADABLE)
-    return Finding(fault, f"{error.code.value}: {EXPLANATIONS[error.code].meaning}", (case,), shown=str(error))
+    return Finding(fault, f"{error.code.value}: {EXPLANATIONS[error.code].meaning}", (case,), str(error), error.hint)
 
 
 def _counts(data_set: DataSet) -> Iterator[Finding]:

@@ -59,7 +59,9 @@ def _across(
     if unknown:
         shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
         yield Finding(
-            Fault.SPLIT_UNKNOWN, f"The split{where} names {len(unknown)} cases that are not there.", shown=f"{shown}."
+            Fault.SPLIT_UNKNOWN,
+            f"The split{where} names {len(unknown)} cases that are not there.",
+            shown=f"The split{where} names {len(unknown)} cases that are not there: {shown}.",
         )
     for fault, groups, what in (
         (Fault.DUPLICATE_IN_SPLIT, copies, "The same scan"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from MedDLCore.errors import MedDLError, Notice
 from MedDLCore.preprocess.prepare import common_part
@@ -39,7 +39,7 @@ class ImageFacts:
         minimum, maximum: of all voxels.
         percentiles: ``PERCENTILES`` of all voxels.
         sample: ``(N,)`` float32: values on a regular subgrid.
-        foreground: ``(N,)`` float32: values where a structure is, evenly taken; of a channel on the first one's grid.
+        foreground: ``(N,)`` float32: values where a structure is, evenly taken.
         hounsfield: the values can be Hounsfield units.
         sha256: of the voxels alone, in one order whatever the header's: equal for copies of a scan.
         notices: the reader's warnings.
@@ -100,7 +100,7 @@ class CaseFacts:
     id: str
     patient: str
     images: tuple[ImageFacts, ...] = ()
-    labels: Mapping[str, LabelFacts] = ()  # type: ignore[assignment]
+    labels: Mapping[str, LabelFacts] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
     unknown: tuple[int, ...] = ()
     lost: float = 0.0
@@ -117,7 +117,7 @@ def examine(case: Case, data_set: DataSet) -> tuple[CaseFacts, Loaded | None]:
         truths = [truth.read(volumes[0]) for truth in case.truths]
         composed = compose(case, truths, data_set.table, volumes[0].geometry)
     except MedDLError as error:
-        return CaseFacts(case.id, case.patient, labels={}, error=error), None
+        return CaseFacts(case.id, case.patient, error=error), None
     loaded = Loaded(volumes, composed.truth)
     return _facts(case, data_set, loaded, composed), loaded
 
@@ -138,7 +138,7 @@ def _facts(case: Case, data_set: DataSet, loaded: Loaded, composed: Composed) ->
         composed.lost,
         tuple(label.name for label in composed.shared),
         overlap,
-        _digest(truth.array),
+        _digest(truth.array, truth.array.dtype),
     )
 
 
@@ -146,7 +146,7 @@ def _image(volume: Volume, first: Geometry, inside: NDArray[np.bool_]) -> ImageF
     array = volume.array
     statistics = _thinned(array, STATISTICS_OF)
     same = volume.geometry.same_as(first)
-    foreground = array[inside] if same else array[:0].ravel()
+    within = inside if same else resample(inside, first, volume.geometry, "nearest").astype(np.bool_)
     return ImageFacts(
         volume.geometry,
         volume.modality,
@@ -154,32 +154,42 @@ def _image(volume: Volume, first: Geometry, inside: NDArray[np.bool_]) -> ImageF
         float(array.max()),
         tuple(float(value) for value in np.percentile(statistics, PERCENTILES)),
         _thinned(array, SAMPLES),
-        _thinned(foreground, SAMPLES),
+        _thinned(array[within], SAMPLES),
         check_hounsfield(array) is None,
-        _digest(_in_one_order(array, volume.geometry).astype(np.float32)),
+        _digest(_in_one_order(array, volume.geometry), np.float32),
         volume.notices,
         1.0 if same else common_part(first, volume.geometry),
     )
 
 
 def _labels(truth: LabelMap, drawn: set[str]) -> dict[str, LabelFacts]:
+    moments = [_moments(truth.layer(n), len(truth.labels) + 1) for n in range(truth.layers)]
     facts = {}
     for label in truth.labels:
-        mask = truth.mask(label)
-        voxels = int(np.count_nonzero(mask))
-        centroid = _centroid(mask, truth.geometry) if voxels else None
+        counts, sums = moments[label.layer]
+        voxels = int(counts[label.value])
+        centroid = None
+        if voxels:
+            r, a, s = (float(mm) for mm in truth.geometry.index_to_ras(sums[label.value] / voxels))
+            centroid = (r, a, s)
         facts[label.name] = LabelFacts(label.name in drawn, voxels, voxels * truth.geometry.voxel_volume, centroid)
     return facts
 
 
-def _centroid(mask: NDArray[np.bool_], geometry: Geometry) -> tuple[float, float, float]:
-    """Centre of mass, RAS mm, from the sums along each axis: no list of voxels is made."""
-    index = []
-    for axis in (2, 1, 0):
-        counts = mask.sum(axis=tuple(n for n in range(3) if n != axis), dtype=np.float64)
-        index.append(float(counts @ np.arange(len(counts)) / counts.sum()))
-    r, a, s = (float(mm) for mm in geometry.index_to_ras(index))
-    return r, a, s
+def _moments(layer: NDArray[Any], values: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """``(values,)`` voxels of each value, and ``(values, 3)`` sums of their i, j, k: one pass for all of them."""
+    counts, sums = np.zeros(values, np.int64), np.zeros((values, 3))
+    j, i = (index.ravel().astype(np.float64) for index in np.indices(layer.shape[1:]))
+    for k, plane in enumerate(layer):
+        flat = plane.ravel()
+        if not flat.any():
+            continue
+        of_plane = np.bincount(flat, minlength=values)
+        counts += of_plane
+        sums[:, 0] += np.bincount(flat, i, values)
+        sums[:, 1] += np.bincount(flat, j, values)
+        sums[:, 2] += of_plane * k
+    return counts, sums
 
 
 def _thinned(array: NDArray[Any], count: int) -> NDArray[np.float32]:
@@ -195,8 +205,9 @@ def _in_one_order(array: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
     return resample(array, geometry, geometry.reoriented("RAS"), "nearest")
 
 
-def _digest(array: NDArray[Any]) -> str:
+def _digest(array: NDArray[Any], dtype: DTypeLike) -> str:
+    """SHA-256 of the shape and the values in one type. Plane by plane: no copy of the whole is made."""
     digest = hashlib.sha256(str(array.shape).encode())
     for block in array:
-        digest.update(np.ascontiguousarray(block).data)
+        digest.update(np.ascontiguousarray(block, dtype=dtype).data)
     return digest.hexdigest()

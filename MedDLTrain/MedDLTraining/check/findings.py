@@ -148,7 +148,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.MIRRORED: _warning(
             "The case looks mirrored against the others: it teaches the opposite of what they teach.",
-            "Look at its picture, and compare R, A and S with another case's.",
+            "Compare R, A and S of its picture with another case's; or two of its labels have each other's name.",
             ruins=True,
         ),
         Fault.LABEL_NEVER: _ruin(
@@ -250,13 +250,15 @@ class Finding:
         fault: which.
         message: what was found, in a sentence, without anything of a patient: it may be written.
         cases: ids of the cases, or of what could not become one; empty: the whole data set.
-        shown: a sentence more that may hold file names: for the screen alone.
+        shown: the sentence for the screen, which may hold file names; ``""``: the message.
+        hint: what to do about this one, on the screen; ``""``: the fault's remedy.
     """
 
     fault: Fault
     message: str
     cases: tuple[str, ...] = ()
     shown: str = ""
+    hint: str = ""
 
     @property
     def effect(self) -> Effect:

@@ -151,8 +151,9 @@ def _findings(report: Report) -> Iterator[str]:
         if len(findings) > LISTED:
             yield f"  ... and {len(findings) - LISTED} more"
         yield f"  -> {effect.consequence}"
-        if effect.remedy != NOTHING_TO_DO:
-            yield f"  -> {effect.remedy}"
+        for remedy in dict.fromkeys(finding.hint or effect.remedy for finding in findings):
+            if remedy != NOTHING_TO_DO:
+                yield f"  -> {remedy}"
         yield ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -38,20 +40,21 @@ def find_swapped(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Find
 
 def find_mirrored(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding]:
     """Cases in which structures lie to each other as in a mirror image of the other cases."""
-    found: dict[tuple[str, int], list[str]] = {}
-    names = [label.name for label in data_set.labels]
     swapped = {case for finding in find_swapped(facts, data_set) for case in finding.cases}
-    for n, first in enumerate(names):
-        for second in names[n + 1 :]:
-            offsets = [(case.id, offset) for case in facts if (offset := _offset(case, first, second)) is not None]
-            if len(offsets) < AT_LEAST:
-                continue
-            for axis, odd in enumerate(_mirrored(np.array([offset for _, offset in offsets])).T):
-                for (case, _), yes in zip(offsets, odd, strict=True):
-                    if yes and case not in swapped:
-                        found.setdefault((case, axis), []).append(f"{first} to {second}")
-    for (case, axis), pairs in found.items():
-        yield Finding(Fault.MIRRORED, f"{_AXES[axis].capitalize()} look exchanged: {_listed(pairs)}.", (case,))
+    read = [case for case in facts if case.labels and case.id not in swapped]
+    names = [label.name for label in data_set.labels]
+    centres = np.array([[case.labels[name].centroid or (np.nan,) * 3 for name in names] for case in read], np.float64)
+    found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for first, second in itertools.combinations(range(len(names)), 2):
+        offsets = centres[:, second] - centres[:, first] if len(read) else np.empty((0, 3))
+        both = np.flatnonzero(np.isfinite(offsets[:, 0]))
+        if len(both) >= AT_LEAST:
+            for n, axis in np.argwhere(_mirrored(offsets[both])):
+                found[read[both[n]].id][f"{names[first]} to {names[second]}"].add(int(axis))
+    for case, pairs in found.items():
+        axes = ", ".join(_AXES[axis] for axis in sorted(set().union(*pairs.values())))
+        message = f"{axes.capitalize()} look exchanged, from {_listed(list(pairs))}."
+        yield Finding(Fault.MIRRORED, message, (case,))
 
 
 def _mirrored(offsets: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -4,8 +4,7 @@ from .case import Case, ImageSource, Segment, TruthSource, Unusable
 from .data_set import DataSet, Loaded, data_set_of
 from .export import export_data_set
 from .label_table import Assignment, LabelTable, propose
-from .opening import open_folder
-from .scenes import cases_of_scene
+from .opening import open_folder, open_nodes
 from .split import Split, read_splits
 from .table_file import read_table, write_table
 
@@ -20,10 +19,10 @@ __all__ = [
     "Split",
     "TruthSource",
     "Unusable",
-    "cases_of_scene",
     "data_set_of",
     "export_data_set",
     "open_folder",
+    "open_nodes",
     "propose",
     "read_splits",
     "read_table",

@@ -107,7 +107,7 @@ class Unusable:
     It is left out only if the person says so; until then it is an error of the data set.
 
     Attributes:
-        id: pseudonym, ``left_0001``.
+        id: pseudonym, ``unused_0001``.
         name: what the person calls it. Only for the screen.
         error: why.
     """

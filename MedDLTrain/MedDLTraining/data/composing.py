@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.resample import resample
+from MedDLCore.readers.label_values import values_present
+from MedDLCore.resample import reach_beyond, resample
 from MedDLCore.volume import Geometry, Label, LabelMap
 
 from .case import Case
@@ -95,12 +96,11 @@ def compose(case: Case, truths: Sequence[LabelMap], table: LabelTable, grid: Geo
         same = truth.geometry.same_as(grid, SAME_GRID_MM)
         for layer in range(truth.layers):
             stored = truth.layer(layer)
-            present = np.flatnonzero(np.bincount(stored.ravel()))
-            unknown |= set(present.tolist()) - known[n, layer] - {0}
+            unknown |= set(values_present(stored)) - known[n, layer]
             layers[n, layer] = stored if same else resample(stored, truth.geometry, grid, "nearest")
             if not same:
-                within = _within(stored, truth.geometry, grid)
-                inside, outside = inside + int(within.sum()), outside + int((~within).sum())
+                voxels, of_them_inside = _counted(stored, truth.geometry, grid)
+                inside, outside = inside + of_them_inside, outside + voxels - of_them_inside
     painted, layer_of = _painted(layers, wanted, grid, len(table.labels))
     labels = tuple(replace(label, layer=layer_of.get(label, 0)) for label in table.labels)
     shared = tuple(label for label, count in segments_of.items() if count > 1)
@@ -140,11 +140,18 @@ def _off(own: Geometry, grid: Geometry) -> str:
     return f"its corners lie up to {distance:.3g} mm from the scan's" if distance > SAME_GRID_MM else ""
 
 
-def _within(stored: NDArray[Any], own: Geometry, grid: Geometry) -> NDArray[np.bool_]:
-    """For each voxel of a segment, whether its centre lies within the grid's outer faces."""
-    index = grid.ras_to_index(own.index_to_ras(np.argwhere(stored)[:, ::-1]))
+def _counted(stored: NDArray[Any], own: Geometry, grid: Geometry) -> tuple[int, int]:
+    """Voxels of segments, and how many of them have their centre within the grid's outer faces. Plane by plane."""
+    voxels = int(np.count_nonzero(stored))
+    if (reach_beyond(grid, own) <= 0.5 + EDGE).all():
+        return voxels, voxels
     last = np.array(grid.shape[::-1]) - 1
-    return np.asarray(((index >= -0.5 - EDGE) & (index <= last + 0.5 + EDGE)).all(axis=1))
+    inside = 0
+    for k, plane in enumerate(stored):
+        j, i = np.nonzero(plane)
+        index = grid.ras_to_index(own.index_to_ras(np.stack([i, j, np.full_like(i, k)], axis=-1)))
+        inside += int(((index >= -0.5 - EDGE) & (index <= last + 0.5 + EDGE)).all(axis=1).sum())
+    return voxels, inside
 
 
 def _painted(

@@ -74,7 +74,7 @@ class DataSet:
         return Loaded(volumes, composed.truth)
 
     def without(self, names: Collection[str]) -> DataSet:
-        """The data set without the cases, and what else was found, that the person names by name or id.
+        """The data set, and its splits, without the cases and what else was found that the person names by name or id.
 
         Raises:
             MedDLError: DATA_INVALID where there is none of a name.
@@ -89,7 +89,8 @@ class DataSet:
             )
         cases = tuple(case for case in self.cases if not {case.name, case.id} & set(names))
         unusable = tuple(item for item in self.unusable if not {item.name, item.id} & set(names))
-        return replace(self, cases=cases, unusable=unusable)
+        left = {text for case in self.cases if case not in cases for text in (case.name, case.id)} | set(names)
+        return replace(self, cases=cases, unusable=unusable, splits=tuple(one.without(left) for one in self.splits))
 
     def with_table(self, table: LabelTable) -> DataSet:
         """The data set under another table of labels."""

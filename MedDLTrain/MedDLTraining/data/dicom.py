@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.dicom_files import DicomFile, open_dicom
 from MedDLCore.readers.dicom_left_out import left_out
 from MedDLCore.readers.dicom_tags import silent_pydicom
-from MedDLCore.readers.file_names import listed
+from MedDLCore.readers.file_names import listed, named_like_slices, patterns_of
+from MedDLCore.spec import Channel
 
 from .case import Case, Unusable
 from .dicom_seg import DicomSegFile, segments_of_dicom_seg
@@ -26,8 +28,17 @@ STRUCTURE_SETS = ("1.2.840.10008.5.1.4.1.1.481.3",)
 Series = list[DicomFile]
 
 
+class _Study(NamedTuple):
+    series: dict[str, Series]
+    segmentations: list[DicomFile]
+
+
 def read_dicom_cases(
-    folder: Path, files: Sequence[Path], on_progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    files: Sequence[Path],
+    others: Sequence[Path] = (),
+    channels: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Found:
     """Finds series that have a segmentation.
 
@@ -37,6 +48,9 @@ def read_dicom_cases(
     Args:
         folder: the data set's.
         files: DICOM files below it.
+        others: the other files: those that are named like slices go with them, so that the reader can doubt the series.
+        channels: modalities (``PT``) or ends of series descriptions, in order: a study with a series of each is a case.
+            Empty: each series is.
         on_progress: told how many files were looked at.
     """
     series: dict[str, Series] = defaultdict(list)
@@ -48,7 +62,7 @@ def read_dicom_cases(
             name = path.relative_to(folder).as_posix()
             try:
                 file = open_dicom(path, path.name)
-                if file.refusal is not None:
+                if file.refusal is not None and not _is_of_a_series(file):
                     raise file.refusal
                 if file.sop_class in SEGMENTATIONS:
                     segmentations.append(file)
@@ -68,11 +82,15 @@ def read_dicom_cases(
                 unusable.append(Unusable("", file.path.relative_to(folder).as_posix(), found))
             else:
                 truths[found].append(file)
-        cases = [_case(names[uid], series[uid], its) for uid, its in truths.items()]
+        if channels:
+            cases = [_study_case(one, channels, names, others) for one in _studies(series, truths)]
+        else:
+            cases = [_case(names[uid], [series[uid]], its, others) for uid, its in truths.items()]
     unusable += [case for case in cases if isinstance(case, Unusable)]
     unusable += _with_contours_only(contours, series, truths, names)
     unusable += _without_any(series, truths, contours, names)
-    return Found(tuple(case for case in cases if isinstance(case, Case)), tuple(unusable))
+    whole = tuple(case for case in cases if isinstance(case, Case))
+    return Found(whole, tuple(unusable), tuple(map(Channel, channels)) or (Channel("image"),))
 
 
 def _names(series: dict[str, Series], folder: Path) -> dict[str, str]:
@@ -105,7 +123,42 @@ def _series_of(file: DicomFile, series: dict[str, Series], names: dict[str, str]
     )
 
 
-def _case(name: str, files: Series, segmentations: list[DicomFile]) -> Case | Unusable:
+def _studies(series: dict[str, Series], truths: dict[str, list[DicomFile]]) -> Iterator[_Study]:
+    """Studies in which a series has a segmentation."""
+    studies: dict[str, _Study] = {}
+    for uid, files in series.items():
+        one = studies.setdefault(_study(files[0]), _Study({}, []))
+        one.series[uid] = files
+        one.segmentations.extend(truths.get(uid, ()))
+    return (one for one in studies.values() if one.segmentations)
+
+
+def _study_case(
+    study: _Study, channels: Sequence[str], names: dict[str, str], others: Sequence[Path]
+) -> Case | Unusable:
+    """A study as a case of several channels."""
+    first = next(uid for uid in study.series)
+    chosen = []
+    for channel in channels:
+        fitting = [uid for uid, files in study.series.items() if _is_channel(files[0], channel)]
+        if len(fitting) != 1:
+            are = ", ".join(names[uid] for uid in fitting) or "none"
+            message = f"One series of the study must be the channel {channel}; there are: {are}."
+            return Unusable("", names[first], MedDLError(Code.CHANNELS_MISMATCH, message))
+        chosen.append(study.series[fitting[0]])
+    return _case(names[first], chosen, study.segmentations, others)
+
+
+def _is_channel(file: DicomFile, channel: str) -> bool:
+    wanted = channel.casefold()
+    return file.tags.text("Modality").casefold() == wanted or file.tags.text("SeriesDescription").casefold().endswith(
+        wanted
+    )
+
+
+def _case(
+    name: str, channels: Sequence[Series], segmentations: list[DicomFile], others: Sequence[Path]
+) -> Case | Unusable:
     try:
         truths = tuple(DicomSegFile(file.path) for file in segmentations)
         segments = tuple(
@@ -113,9 +166,21 @@ def _case(name: str, files: Series, segmentations: list[DicomFile]) -> Case | Un
         )
     except MedDLError as error:
         return Unusable("", name, error)
-    tags = files[0].tags
+    tags = channels[0][0].tags
     patient = tags.text("PatientID") or tags.text("PatientName") + tags.text("PatientBirthDate")
-    return Case("", name, (VolumeFile(tuple(file.path for file in files)),), truths, segments, patient_digest(patient))
+    images = tuple(VolumeFile(_with_damaged([file.path for file in files], others)) for files in channels)
+    return Case("", name, images, truths, segments, patient_digest(patient))
+
+
+def _is_of_a_series(file: DicomFile) -> bool:
+    """A cut image goes with its series, which then is refused: it must not be a slice shorter."""
+    return bool(file.tags.text("SeriesInstanceUID")) and file.sop_class not in (*SEGMENTATIONS, *STRUCTURE_SETS)
+
+
+def _with_damaged(slices: Sequence[Path], others: Sequence[Path]) -> tuple[Path, ...]:
+    """The slices, and what lies beside them under such a name and is no DICOM file any more."""
+    folders, patterns = {path.parent for path in slices}, patterns_of(slices)
+    return (*slices, *(path for path in others if path.parent in folders and named_like_slices(path, patterns)))
 
 
 def _with_contours_only(

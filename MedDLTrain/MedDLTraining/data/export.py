@@ -16,6 +16,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.resample import resample
 from MedDLCore.writers import write_nifti, write_seg_nrrd
 from MedDLCore.writers.nifti import write_nifti_scan
+from MedDLCore.writers.statistics import spreadsheet_cell
 
 from .data_set import DataSet, Loaded
 from .nnunet import DATASET_JSON, IMAGES, LABELS
@@ -58,7 +59,7 @@ def export_data_set(
     if key_file is not None:
         stream = io.StringIO()
         csv.writer(stream, lineterminator="\n").writerows(
-            [("case", "name"), *((case.id, case.name) for case in data_set.cases)]
+            [("case", "name"), *((case.id, spreadsheet_cell(case.name)) for case in data_set.cases)]
         )
         with atomic_path(key_file) as unfinished:
             unfinished.write_text(stream.getvalue(), encoding="utf-8")

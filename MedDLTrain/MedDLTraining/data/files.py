@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers import ReadOptions, read
-from MedDLCore.readers.label_values import label_values
+from MedDLCore.readers.label_values import label_values, values_present
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd, segments_of_seg_nrrd
 from MedDLCore.volume import Concept, LabelMap, Terminology, Volume
 from MedDLCore.writers import sidecar_path
@@ -116,8 +114,7 @@ def segments_beside(path: Path) -> tuple[Segment, ...] | None:
 
 def values_in(path: Path) -> tuple[int, ...]:
     """The values of a label map that nothing names. Its voxels are read."""
-    array = LabelFile(path).read().array
-    return tuple(int(value) for value in np.flatnonzero(np.bincount(array.ravel())) if value)
+    return values_present(LabelFile(path).read().array)
 
 
 def segments_numbered(values: Iterable[int]) -> tuple[Segment, ...]:

@@ -40,7 +40,7 @@ class Found:
         return replace(
             self,
             cases=tuple(replace(case, id=f"case_{n:04d}") for n, case in enumerate(cases, start=1)),
-            unusable=tuple(replace(item, id=f"left_{n:04d}") for n, item in enumerate(unusable, start=1)),
+            unusable=tuple(replace(item, id=f"unused_{n:04d}") for n, item in enumerate(unusable, start=1)),
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.dicom import is_dicom
 
-from .case import Case
+from .case import Case, Unusable
 from .data_set import DataSet
 from .dicom import read_dicom_cases
 from .files import suffix_of
@@ -20,7 +20,7 @@ from .found import Found, patient_digest
 from .label_table import propose
 from .nnunet import DATASET_JSON, read_nnunet
 from .pairs import read_pairs
-from .scenes import OpenScene, cases_of_scene_file
+from .scenes import AnnotatedScan, OpenScene, cases_of_scene, cases_of_scene_file
 from .split import Split
 
 SCENES = (".mrb", ".mrml")
@@ -45,7 +45,8 @@ def open_folder(
 
     Args:
         path: a folder, or a scene file.
-        channels: names of the channels, as file names end in them; see ``pairs.read_pairs``.
+        channels: names of the channels: how the names of files, of nodes or of DICOM series end. Empty: one channel, or
+            those that the files number.
         patient: a regular expression whose first group finds the patient in a case's name.
         splits: from ``split.read_splits``.
         open_scene: ``MedDLScene.annotated.annotatedScansOfFile``; None: scenes cannot be read here.
@@ -57,20 +58,35 @@ def open_folder(
     """
     if not path.exists():
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {path.name}.")
-    if path.is_dir():
-        found = (
-            read_nnunet(path)
-            if (path / DATASET_JSON).is_file()
-            else _look_through(path, channels, open_scene, on_progress)
-        )
+    if not path.is_dir():
+        found = _scenes([path], path.parent, channels, open_scene)
+    elif (path / DATASET_JSON).is_file():
+        found = read_nnunet(path)
     else:
-        found = _scenes([path], path.parent, open_scene)
+        found = _look_through(path, channels, open_scene, on_progress)
     if not found.cases and not found.unusable:
         raise MedDLError(
             Code.NO_IMAGES,
             "The folder holds no scans with segmentations.",
             "It takes images and label maps, volumes with .seg.nrrd, DICOM series with SEG, or Slicer scenes.",
         )
+    return _data_set(found, splits, patient)
+
+
+def open_nodes(scans: Sequence[AnnotatedScan], channels: Sequence[str] = ()) -> DataSet:
+    """Nodes of an open scene as a data set. The scene must stay open while it is used.
+
+    Args:
+        scans: from ``MedDLScene.annotated.annotatedScans``.
+        channels: how the names of the channels' nodes end, in order; see ``scenes.cases_of_scene``.
+
+    Raises:
+        MedDLError: NO_IMAGES, CHANNELS_MISMATCH, what ``MedDLScene`` refuses.
+    """
+    return _data_set(cases_of_scene(scans, channels=channels))
+
+
+def _data_set(found: Found, splits: tuple[Split, ...] = (), patient: str = "") -> DataSet:
     found = found.with_ids()
     cases = tuple(replace(case, patient=_patient(case, patient)) for case in found.cases) if patient else found.cases
     return DataSet(
@@ -105,27 +121,47 @@ def _look_through(
     volumes = [file for file in files if suffix_of(file)]
     scenes = [file for file in files if file.suffix.lower() in SCENES]
     rest = [file for file in files if file not in set(volumes) | set(scenes) and file.is_file()]
-    dicom = [file for file in rest if is_dicom(file)]
+    dicom, parts = _dicom_among(rest, folder)
     tell = on_progress or _to_nobody
-    parts = []
-    if scenes:  # the volumes beside a scene are its own
-        volumes = [file for file in volumes if not any(file.is_relative_to(scene.parent) for scene in scenes)]
-        parts.append(_scenes(scenes, folder, open_scene))
+    if scenes:
+        loose = [scene.parent for scene in scenes if scene.suffix.lower() == ".mrml"]  # what lies beside is the scene's
+        volumes = [file for file in volumes if not any(file.is_relative_to(folder) for folder in loose)]
+        parts.append(_scenes(scenes, folder, channels, open_scene))
     if volumes:
         parts.append(read_pairs(folder, volumes, channels, partial(tell, "labels")))
     if dicom:
-        parts.append(read_dicom_cases(folder, dicom, partial(tell, "files")))
+        others = [file for file in rest if file not in set(dicom)]
+        parts.append(read_dicom_cases(folder, dicom, others, channels, partial(tell, "files")))
     return _joined(parts)
 
 
-def _scenes(paths: Sequence[Path], folder: Path, open_scene: OpenScene | None) -> Found:
+def _dicom_among(files: Sequence[Path], folder: Path) -> tuple[list[Path], list[Found]]:
+    """The DICOM files, and those that cannot be opened."""
+    told = {file: _is_dicom(file) for file in files}
+    broken = tuple(
+        Unusable("", file.relative_to(folder).as_posix(), answer)
+        for file, answer in told.items()
+        if isinstance(answer, MedDLError)
+    )
+    return [file for file, answer in told.items() if answer is True], [Found(unusable=broken)] if broken else []
+
+
+def _is_dicom(file: Path) -> bool | MedDLError:
+    try:
+        return is_dicom(file)
+    except MedDLError as error:
+        return error
+
+
+def _scenes(paths: Sequence[Path], folder: Path, channels: Sequence[str], open_scene: OpenScene | None) -> Found:
     if open_scene is None:
         raise MedDLError(
             Code.EXTRA_MISSING,
             f"{paths[0].name} is a Slicer scene, which needs Slicer's libraries.",
             "pip install 'meddl[scene]'",
         )
-    return _joined([cases_of_scene_file(path, open_scene, path.relative_to(folder).as_posix()) for path in paths])
+    named = [(path, path.relative_to(folder).as_posix()) for path in paths]
+    return _joined([cases_of_scene_file(path, open_scene, name, channels) for path, name in named])
 
 
 def _joined(parts: Sequence[Found]) -> Found:

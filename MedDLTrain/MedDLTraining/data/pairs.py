@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,11 +41,26 @@ Key = tuple[tuple[str, ...], str]
 
 @dataclass(frozen=True)
 class _File:
+    """A file.
+
+    Attributes:
+        folders: those above it whose names say more than what it is.
+        words: of its name, and what stands between them, without those that say what it is.
+    """
+
     path: Path
-    key: Key
-    name: str
+    folders: tuple[str, ...]
+    words: tuple[str, ...]
     is_label: bool
-    channel: int
+    channel: int = 0
+
+    @property
+    def key(self) -> Key:
+        return tuple(part.casefold() for part in self.folders), "_".join(self.words[::2]).casefold()
+
+    @property
+    def name(self) -> str:
+        return "/".join((*self.folders, "".join(self.words))).rstrip("/") or self.path.name
 
 
 def read_pairs(
@@ -57,8 +72,8 @@ def read_pairs(
     """Pairs the volume files of a folder.
 
     A file is a label map where its name, or a folder above it, says so (``LABEL_WORDS``), and where it is
-    ``.seg.nrrd``. What is left of the names must be the same. In a folder with one scan and one label map they belong
-    together whatever they are called. ``sub-…`` in a name is the patient (BIDS).
+    ``.seg.nrrd``. What is left of the names must be the same. Beside a folder's only scan, ``mask.nii.gz``, of which
+    nothing is left, and a ``.seg.nrrd`` of any name are its own. ``sub-…`` in a name is the patient (BIDS).
 
     Args:
         folder: the data set's.
@@ -67,11 +82,16 @@ def read_pairs(
             files that end in ``_0000``, ``_0001`` are channels, and all others are scans of one channel.
         on_progress: told how many label maps were looked through, for values that nothing names.
     """
-    sorted_out = [_sorted_out(path, folder, channels) for path in sorted(files)]
+    sorted_out = [_sorted_out(path, folder) for path in sorted(files)]
     images: dict[Key, list[_File]] = defaultdict(list)
     labels: dict[Key, list[_File]] = defaultdict(list)
     for file in sorted_out:
-        (labels if file.is_label else images)[file.key].append(file)
+        if file.is_label:
+            labels[file.key].append(file)
+    for file in sorted_out:
+        if not file.is_label:
+            scan = _with_channel(file, channels, labels)
+            images[scan.key].append(scan)
     _join_alone(images, labels)
     count = len(channels) or 1 + max((file.channel for group in images.values() for file in group), default=0)
     cases: list[Case] = []
@@ -88,22 +108,27 @@ def _channels(names: Sequence[str], count: int) -> tuple[Channel, ...]:
     return (Channel("image"),) if count == 1 else tuple(Channel(f"channel {n}") for n in range(count))
 
 
-def _sorted_out(path: Path, folder: Path, channels: Sequence[str]) -> _File:
-    """What the name says: which case, scan or label map, which channel."""
+def _sorted_out(path: Path, folder: Path) -> _File:
+    """What the name says: which case, and scan or label map."""
     parents = path.relative_to(folder).parts[:-1]
     words = re.split(r"([_\-. ]+)", stem_of(path))
     roles = {words[0].casefold(), words[-1].casefold(), *map(str.casefold, parents)}
     is_label = suffix_of(path) == SEG_NRRD or bool(LABEL_WORDS & roles)
-    own, channel = (LABEL_WORDS if is_label else IMAGE_WORDS), 0
+    own = LABEL_WORDS if is_label else IMAGE_WORDS
     while words and words[0].casefold() in own:
         words = words[2:]
     while words and words[-1].casefold() in own:
         words = words[:-2]
-    if not is_label:
-        words, channel = _without_channel(words, channels)
     kept = tuple(part for part in parents if part.casefold() not in LABEL_WORDS | IMAGE_WORDS)
-    key = tuple(part.casefold() for part in kept), "_".join(words[::2]).casefold()
-    return _File(path, key, "/".join((*kept, "".join(words))).rstrip("/"), is_label, channel)
+    return _File(path, kept, tuple(words), is_label)
+
+
+def _with_channel(file: _File, channels: Sequence[str], labels: Collection[Key]) -> _File:
+    """A scan, its name without what names the channel. A number that its label map has too is none of a channel."""
+    if file.key in labels and not channels:
+        return file
+    words, channel = _without_channel(list(file.words), channels)
+    return replace(file, words=tuple(words), channel=channel)
 
 
 def _without_channel(words: list[str], channels: Sequence[str]) -> tuple[list[str], int]:
@@ -118,19 +143,27 @@ def _without_channel(words: list[str], channels: Sequence[str]) -> tuple[list[st
     return words, -1
 
 
-def _join_alone(images: dict[Key, list[_File]], labels: dict[Key, list[_File]]) -> None:
-    """In a folder with one scan and label maps of other names, these are the scan's; several are ambiguous."""
-    folders: dict[tuple[str, ...], list[Key]] = defaultdict(list)
-    for key in images:
-        folders[key[0]].append(key)
-    for parents, keys in folders.items():
-        others = [key for key in labels if key[0] == parents and key not in images]
+def _join_alone(images: Mapping[Key, list[_File]], labels: dict[Key, list[_File]]) -> None:
+    """Gives a folder's only scan the segmentations beside it that have no name of another: several are ambiguous."""
+    folders: dict[Path, list[Key]] = defaultdict(list)
+    for key, files in images.items():
+        for parent in {file.path.parent for file in files}:
+            folders[parent].append(key)
+    for parent, keys in folders.items():
+        others = [key for key, files in labels.items() if key not in images and _goes_with_any(files, parent)]
         if len(keys) == 1 and keys[0] not in labels and others:
             labels[keys[0]] = [file for key in others for file in labels.pop(key)]
 
 
+def _goes_with_any(files: Sequence[_File], parent: Path) -> bool:
+    """Label maps in this folder that are called nothing but what they are, and segmentations of Slicer."""
+    return all(
+        file.path.parent == parent and (suffix_of(file.path) == SEG_NRRD or not any(file.words)) for file in files
+    )
+
+
 def _case(images: list[_File], labels: list[_File], count: int, folder: Path) -> Case | Unusable:
-    name = (images or labels)[0].name or (images or labels)[0].path.name
+    name = (images or labels)[0].name
     if not labels:
         return alone(_shown(images, folder), "image", "label map")
     if not images:
@@ -178,4 +211,5 @@ def _named(found: Found, on_progress: Callable[[int, int], None] | None) -> Foun
         replace(case, segments=segments.get(n, numbered)) for n, case in enumerate(found.cases) if n not in failed
     )
     broken = tuple(Unusable("", found.cases[n].name, error) for n, error in failed.items())
-    return replace(found, cases=cases, unusable=found.unusable + broken, named=not values)
+    stored = tuple(value for segment in numbered for value in segment.values)
+    return replace(found, cases=cases, unusable=found.unusable + broken, stored_values=stored, named=not values)

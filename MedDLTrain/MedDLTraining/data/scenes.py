@@ -13,9 +13,10 @@ from typing import Protocol
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.values import check_values
+from MedDLCore.spec import Channel
 from MedDLCore.volume import LabelMap, Volume
 
-from .case import Case, Unusable
+from .case import Case, Segment, Unusable
 from .files import segments_of_labels
 from .found import Found, alone
 
@@ -28,12 +29,17 @@ class AnnotatedScan(Protocol):
         """What the scan's node is called."""
         ...
 
+    @property
+    def isAnnotated(self) -> bool:  # noqa: N802 - Slicer's style, on its side
+        """Whether something was drawn on it."""
+        ...
+
     def volume(self) -> Volume:
         """The scan, in the world."""
         ...
 
-    def labelMaps(self) -> Sequence[LabelMap]:  # noqa: N802 - Slicer's style, on its side
-        """Each segmentation of the scan, on the scan's grid."""
+    def labelMaps(self) -> Sequence[LabelMap]:  # noqa: N802
+        """Each segmentation of the scan, also what of it reaches beyond the scan."""
         ...
 
 
@@ -66,50 +72,69 @@ class SceneSegmentation:
         return self.source().labelMaps()[self.number]
 
 
-def cases_of_scene(scans: Sequence[AnnotatedScan], name: str = "") -> Found:
+def cases_of_scene(scans: Sequence[AnnotatedScan], name: str = "", channels: Sequence[str] = ()) -> Found:
     """Nodes of an open scene as cases. The scene must stay open while they are used.
 
     Args:
         scans: from ``MedDLScene.annotated.annotatedScans``.
         name: of the scene, where there are several.
+        channels: how the names of the channels' nodes end, in order: the scene is one case. Empty: each scan on which
+            something was drawn is a case.
+
+    Raises:
+        MedDLError: NO_IMAGES; CHANNELS_MISMATCH; what ``MedDLScene`` refuses.
     """
-    return _cases([(scan, lambda scan=scan: scan) for scan in scans], name)  # type: ignore[misc]
+    return _cases([(scan, lambda scan=scan: scan) for scan in scans], name, channels)  # type: ignore[misc]
 
 
-def cases_of_scene_file(path: Path, open_scene: OpenScene, name: str) -> Found:
+def cases_of_scene_file(path: Path, open_scene: OpenScene, name: str, channels: Sequence[str] = ()) -> Found:
     """A scene file as cases. Each reading opens the file anew, unless ``open_scene`` keeps it.
 
     Args:
         path: ``.mrb`` or ``.mrml``.
         open_scene: ``MedDLScene.annotated.annotatedScansOfFile``.
         name: what the person calls the file.
+        channels: as for ``cases_of_scene``.
     """
     try:
-        scans = open_scene(path)
-        found = _cases([(scan, lambda n=n: open_scene(path)[n]) for n, scan in enumerate(scans)], name)  # type: ignore[misc]
+        scans = [(scan, lambda n=n: open_scene(path)[n]) for n, scan in enumerate(open_scene(path))]
+        return _cases(scans, name, channels)
     except MedDLError as error:
         return Found(unusable=(Unusable("", name, error),))
-    if found.cases or found.unusable:
-        return found
-    return Found(unusable=(Unusable("", name, MedDLError(Code.NO_IMAGES, f"{name} holds no scan.")),))
 
 
-def _cases(scans: Sequence[tuple[AnnotatedScan, Callable[[], AnnotatedScan]]], scene: str) -> Found:
-    cases: list[Case] = []
-    unusable: list[Unusable] = []
-    for scan, again in scans:
-        name = f"{scene}/{scan.name}" if scene and len(scans) > 1 else scene or scan.name
-        try:
-            label_maps = scan.labelMaps()
-        except MedDLError as error:
-            unusable.append(Unusable("", name, error))
-            continue
-        if not label_maps:
-            unusable.append(alone(name, "scan", "segmentation"))
-            continue
-        truths = tuple(SceneSegmentation(again, n) for n in range(len(label_maps)))
-        segments = tuple(
-            segment for n, label_map in enumerate(label_maps) for segment in segments_of_labels(label_map.labels, n)
-        )
-        cases.append(Case("", name, (SceneScan(again),), truths, segments))
-    return Found(tuple(cases), tuple(unusable))
+Again = Callable[[], AnnotatedScan]
+"""Gives a scan once more."""
+
+
+def _cases(scans: Sequence[tuple[AnnotatedScan, Again]], scene: str, channels: Sequence[str]) -> Found:
+    if not scans:
+        raise MedDLError(Code.NO_IMAGES, f"{scene or 'The scene'} holds no scan.")
+    kinds = tuple(map(Channel, channels)) or (Channel("image"),)
+    if not any(scan.isAnnotated for scan, _ in scans):
+        return Found(unusable=(alone(scene or scans[0][0].name, "scan", "segmentation"),), channels=kinds)
+    drawn = [(scan.name, again) for scan, again in scans if scan.isAnnotated]
+    if channels:
+        images = [_channel(scans, name) for name in channels]
+        return Found((_case(scene or drawn[0][0], images, [again for _, again in drawn]),), (), kinds)
+    several = bool(scene) and len(drawn) > 1
+    cases = [_case(f"{scene}/{name}" if several else scene or name, [again], [again]) for name, again in drawn]
+    return Found(tuple(cases), (), kinds)
+
+
+def _channel(scans: Sequence[tuple[AnnotatedScan, Again]], channel: str) -> Again:
+    fitting = [again for scan, again in scans if scan.name.casefold().endswith(channel.casefold())]
+    if len(fitting) != 1:
+        message = f"One scan of the scene must be the channel {channel}; there are {len(fitting)} whose name ends so."
+        raise MedDLError(Code.CHANNELS_MISMATCH, message)
+    return fitting[0]
+
+
+def _case(name: str, images: Sequence[Again], drawn: Sequence[Again]) -> Case:
+    truths: list[SceneSegmentation] = []
+    segments: list[Segment] = []
+    for again in drawn:
+        for n, label_map in enumerate(again().labelMaps()):
+            segments += segments_of_labels(label_map.labels, len(truths))
+            truths.append(SceneSegmentation(again, n))
+    return Case("", name, tuple(SceneScan(again) for again in images), tuple(truths), tuple(segments))

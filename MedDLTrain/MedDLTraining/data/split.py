@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,11 @@ class Split:
 
     parts: tuple[tuple[str, tuple[str, ...]], ...]
     title: str = ""
+
+    def without(self, names: Collection[str]) -> Split:
+        """The same division of fewer cases."""
+        parts = tuple((part, tuple(name for name in its if name not in names)) for part, its in self.parts)
+        return Split(parts, self.title)
 
 
 def read_splits(paths: Sequence[Path]) -> tuple[Split, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.text import one_line
+from MedDLCore.writers.statistics import spreadsheet_cell
 
 from .case import Case
 from .label_table import EVERY_CASE, Assignment, LabelTable, examples_of, kind_of, labels_of
@@ -43,7 +44,7 @@ def write_table(table: LabelTable, path: Path, each_of: Sequence[Case] = ()) -> 
         stream = io.StringIO()
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        writer.writerows({key: spreadsheet_cell(value) for key, value in asdict(row).items()} for row in rows)
         text = stream.getvalue()
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
@@ -96,18 +97,26 @@ def _rows(path: Path) -> list[Assignment]:
         rows = [{column: row[column] for column in COLUMNS} for row in found]
     except FileNotFoundError as error:
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file {path.name}.") from error
-    except (OSError, ValueError, LookupError, TypeError, csv.Error, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error, RecursionError) as error:
         raise _wrong(path, f"is not a table with the columns {', '.join(COLUMNS)}") from error
     if not all(isinstance(value, str) for row in rows for value in row.values()):
-        raise _wrong(path, "has a row with a cell that is missing")
+        raise _wrong(path, "has a cell that is no text")
     rows = [{**row, "label": one_line(row["label"], LONGEST_NAME)} for row in rows]
     return [Assignment(**row) for row in rows]
 
 
 def _csv(text: str) -> list[dict[str, str]]:
-    """Spreadsheets of some countries write semicolons."""
+    """Spreadsheets of some countries write semicolons. The apostrophe before a formula is none of the name."""
     delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return [{key: _without_apostrophe(value) for key, value in row.items()} for row in rows]
+
+
+def _without_apostrophe(cell: str | None) -> str:
+    if cell is None:
+        raise ValueError("a cell is missing")
+    bare = cell.removeprefix("'")
+    return bare if spreadsheet_cell(bare) == cell else cell
 
 
 def _wrong(path: Path, problem: str) -> MedDLError:
