@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from MedDLCore.models import ModelPackage, open_model, write_package
 from MedDLCore.models.package import open_folder
 from MedDLCore.spec import ModelSpec
 
-from .cases import Division, divide, prepare_cases
+from .cases import Division, PreparedCase, divide, prepare_cases
 from .check.facts import CaseFacts
 from .data import DataSet
 from .events import Control, OnEvent
@@ -108,6 +108,7 @@ def train(
     on_event: OnEvent | None = None,
     on_prepared: OnPrepared | None = None,
     control: Control | None = None,
+    cache: Path | None = None,
 ) -> Trained:
     """Trains one network.
 
@@ -120,6 +121,7 @@ def train(
         on_event: told of each iteration and epoch.
         on_prepared: told how many cases are prepared.
         control: to pause and stop.
+        cache: where prepared cases are kept, and stay; None: in the training's folder, until it is done.
 
     Raises:
         MedDLError: OUTPUT_EXISTS where the folder holds a training and ``resume`` is False, or another process works on
@@ -141,7 +143,9 @@ def train(
         write_plan(plan, folder / PLAN)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
         _write(_named(division), folder / SPLIT)
-        fitted = _fit(data_set, plan, division, folder, device, on_event, on_prepared, control)
+        prepared = cache or folder / CACHE
+        ready = _prepared(data_set, plan, division, prepared, on_prepared)
+        fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
         notices = division.notices + fitted.notices
         if not fitted.finished:
@@ -149,7 +153,8 @@ def train(
         spec = _finished_spec(plan, division, fitted)
         package = write_package(spec, fitted.weights, folder / MODEL)
         shutil.rmtree(folder / CHECKPOINTS)
-        shutil.rmtree(folder / CACHE)
+        if cache is None:
+            shutil.rmtree(prepared)
     return Trained(package, dict(spec.measured["validation_dice"]), notices)
 
 
@@ -171,31 +176,27 @@ def _check(data_set: DataSet, plan: Plan) -> None:
         )
 
 
+def _prepared(
+    data_set: DataSet, plan: Plan, division: Division, cache: Path, on_prepared: OnPrepared | None
+) -> dict[str, PreparedCase]:
+    cases = {case.id: case for case in (*division.training, *division.validation)}
+    ready = prepare_cases(data_set, plan.spec, cache, tuple(cases.values()), on_prepared)
+    return {case.id: case for case in ready}
+
+
 def _fit(
-    data_set: DataSet,
     plan: Plan,
     division: Division,
-    folder: Path,
+    ready: Mapping[str, PreparedCase],
+    checkpoints: Path,
     device: str,
     on_event: OnEvent | None,
-    on_prepared: OnPrepared | None,
     control: Control | None,
 ) -> Fitted:
     from .loop.fitting import fit
 
-    cases = {case.id: case for case in (*division.training, *division.validation)}
-    ready = prepare_cases(data_set, plan.spec, folder / CACHE, tuple(cases.values()), on_prepared)
-    by_id = {case.id: case for case in ready}
-    return fit(
-        plan,
-        [by_id[case.id] for case in division.training],
-        [by_id[case.id] for case in division.validation],
-        folder / CHECKPOINTS,
-        device,
-        _start_of(plan),
-        on_event,
-        control,
-    )
+    training, validation = ([ready[case.id] for case in part] for part in (division.training, division.validation))
+    return fit(plan, training, validation, checkpoints, device, _start_of(plan), on_event, control)
 
 
 def _start_of(plan: Plan) -> ModelPackage | None:

@@ -36,6 +36,15 @@ _STAGES = {
 }
 
 
+def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
+    """None: all of them."""
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter("give a number from 0, or all")
+    return int(text)
+
+
 @click.command()
 @data_options
 @click.option("--out", "-o", required=True, type=FilePath(file_okay=False), help="Folder of the training.")
@@ -53,7 +62,7 @@ _STAGES = {
     help="With --from: the part of its weights, counted from the input, that stays. 1: only a new last layer learns.",
 )
 @click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
-@click.option("--fold", type=click.IntRange(0), default=0, show_default=True, help="Which one.")
+@click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--preview", type=FilePath(dir_okay=False), help="Draw how one case is varied (.png).")
 @machine_options
@@ -69,7 +78,7 @@ def train(
     start: str | None,
     fixed: float,
     folds: int,
-    fold: int,
+    fold: int | None,
     seed: int,
     preview: Path | None,
     device: str,
@@ -79,10 +88,12 @@ def train(
     """Train a network on annotated scans.
 
     FOLDER is what meddl check takes, and is checked first: with an error in it, no training begins. The result is a
-    model: meddl segment SCAN --model OUT/model.
+    model: meddl segment SCAN --model OUT/model. With --fold all a network is trained for each fold, within the minutes
+    all together, and the model is the ensemble.
     """
     import SimpleITK as sitk
 
+    from MedDLTraining.cross_validation import cross_validate
     from MedDLTraining.plan import Budget, read_plan, write_plan
     from MedDLTraining.training import PLAN, plan_training
     from MedDLTraining.training import train as run
@@ -94,8 +105,9 @@ def train(
         data_set = request.open(teller.stage)
         chosen = choose_device(device, threads).name
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
-        if resume and (out / PLAN).is_file():
-            plan = read_plan(out / PLAN)
+        begun = out / PLAN if fold is not None else out / "fold_0" / PLAN
+        if resume and begun.is_file():
+            plan = read_plan(begun)
         else:
             facts = _checked(data_set, teller)
             if plan_file is not None:
@@ -103,10 +115,11 @@ def train(
             elif minutes is None:
                 raise click.UsageError("Give --minutes, or a plan with --plan.")
             else:
-                budget = Budget(minutes, round(memory * 1e9), chosen)
+                share = minutes / max(folds, 1) if fold is None else minutes
+                budget = Budget(share, round(memory * 1e9), chosen)
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
-                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold, seed)
+                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed)
                 teller.stage("plan", 1, 1)
         teller.plan(plan)
         if preview is not None:
@@ -116,7 +129,10 @@ def train(
             write_plan(plan, out / PLAN)
             teller.result(f"Written: {out / PLAN}", plan=str(out / PLAN))
             return int(Exit.OK)
-        trained = run(data_set, plan, out, chosen, resume, teller.event, teller.prepared)
+        if fold is None:
+            trained = cross_validate(data_set, plan, out, chosen, resume, teller.event_of_fold, teller.prepared)
+        else:
+            trained = run(data_set, plan, out, chosen, resume, teller.event, teller.prepared)
         teller.notices(trained.notices)
         if trained.package is None:
             return int(Exit.CANCELLED)
@@ -171,6 +187,7 @@ class _Teller:
         self._progress = Progress(*columns, console=self._console, transient=True, disable=silent)
         self._tasks: dict[str, TaskID] = {}
         self._told = 0.0
+        self._fold: int | None = None
 
     def __enter__(self) -> _Teller:
         self._progress.start()
@@ -218,6 +235,15 @@ class _Teller:
             self._progress.console.print(
                 f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}" + (f", Dice {dice}" if dice else "")
             )
+
+    def event_of_fold(self, fold: int, event: Step | Epoch) -> None:
+        """The same, of one of several trainings."""
+        if self._fold != fold:
+            self._fold = fold
+            self._line("fold", {"fold": fold})
+            if not self._json:
+                self._progress.console.print(f"fold {fold}")
+        self.event(event)
 
     def notices(self, notices: tuple[Notice, ...]) -> None:
         """Named warnings."""

@@ -149,20 +149,26 @@ def _fitting(plan: Plan, seen: Fingerprint, budget: Budget, inputs: int, outputs
     patches = list(_from_large_to_small(architecture_for(first_patch(seen.shape), seen.spacing)))
     usual = min(patches, key=lambda architecture: abs(math.prod(architecture.patch) - TRIED))
     speed = speed_of(_with(plan, usual, WIDTHS[2], inputs, outputs), budget.device)
+    operations_in_time = speed * MARGIN * 60 * budget.minutes / ENOUGH
+
+    def fits(candidate: Plan) -> tuple[bool, bool]:
+        memory, operations = demand(candidate)
+        return memory <= budget.memory, operations <= operations_in_time
+
     largest: Architecture | None = None
     best: Plan | None = None
     for architecture in patches:
-        largest = largest or (architecture if best else None)
-        if largest and math.prod(architecture.patch) < SMALLEST_PART * math.prod(largest.patch):
+        narrowest = _with(plan, architecture, WIDTHS[-1], inputs, outputs)
+        in_memory, in_time = fits(narrowest)
+        if not in_memory:
+            continue
+        largest = largest or architecture
+        if math.prod(architecture.patch) < SMALLEST_PART * math.prod(largest.patch):
             break
-        for width in WIDTHS:
-            candidate = _with(plan, architecture, width, inputs, outputs)
-            memory, operations = demand(candidate)
-            if memory > budget.memory:
-                continue
-            best = candidate
-            if ENOUGH * operations / speed <= MARGIN * 60 * budget.minutes:
-                return candidate
+        best = narrowest
+        if in_time:
+            wider = (_with(plan, architecture, width, inputs, outputs) for width in WIDTHS[:-1])
+            return next((candidate for candidate in wider if all(fits(candidate))), narrowest)
     if best is None:
         raise MedDLError(
             Code.NO_MEMORY,
