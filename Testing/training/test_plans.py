@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -162,3 +164,11 @@ def test_a_plan_for_more_minutes_has_more_work_and_a_plan_for_little_memory_is_r
 def test_labels_that_share_voxels_become_channels_of_their_own() -> None:
     assert fingerprint(check(data := overlapping_in_memory(2)).facts, data).overlapping
     assert tiny_plan(data, overlapping=True).spec.output.activation == "sigmoid"
+
+
+def test_planning_and_watching_a_training_need_no_torch_at_import() -> None:
+    """A window of Slicer imports these; the loop runs in a process of its own."""
+    modules = "MedDLTraining.training, MedDLTraining.cross_validation, MedDLTraining.events"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

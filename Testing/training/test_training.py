@@ -23,7 +23,7 @@ from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
 from MedDLTraining.data import open_folder
 from MedDLTraining.events import Control, Epoch, Step
-from MedDLTraining.loop.network import begin_with, hold_fixed, new_network
+from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_network
 from MedDLTraining.loop.preview import contact_sheet
 from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
@@ -240,6 +240,17 @@ def test_a_training_begins_with_another_model_and_a_new_head(model: Path, fixed:
     assert result.dice["liver"] > 0.5, "what it knew helps from the start"
 
 
+def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:
+    data_set, package = data_in_memory(), open_model(model)
+    plan = tiny_plan(data_set, start=Start(str(model), None, 1.0), seed=5)
+    assert head_of(plan) == {"decoder.seg_layers.0.weight", "decoder.seg_layers.0.bias"}
+    renamed = replace(plan, labels=tuple(replace(label, name=f"other {label.value}") for label in plan.labels))
+    for given, new in ((plan, frozenset()), (renamed, head_of(plan))):
+        network = new_network(given)
+        assert set(begin_with(network, package, given)) == new
+        assert {name for name, p in network.named_parameters() if p.requires_grad} == head_of(plan)
+
+
 def test_fixed_normalisations_stay_as_they_are(tmp_path: Path) -> None:
     data_set = data_in_memory()
     network = replace(staged_unet(4), arguments={**staged_unet(4).arguments, "norm": "batch"})
@@ -247,7 +258,7 @@ def test_fixed_normalisations_stay_as_they_are(tmp_path: Path) -> None:
     given = new_network(plan)
     package = write_package(plan.spec, given.state_dict(), tmp_path / "m")
     own = new_network(replace(plan, seed=1))
-    assert begin_with(own, package, fixed=1.0) == ()
+    assert begin_with(own, package, replace(plan, start=Start("m", None, 1.0))) == ()
     own.train()
     hold_fixed(own)
     own(torch.randn((2, 1, 16, 16, 16)))
@@ -258,7 +269,8 @@ def test_a_model_of_another_network_or_channels_or_of_another_hash_is_refused(mo
     data_set = data_in_memory()
     package = open_model(model)
     with pytest.raises(MedDLError) as refused:
-        begin_with(new_network(tiny_plan(data_set, network=staged_unet(4, width=5))), package, 0)
+        other = tiny_plan(data_set, network=staged_unet(4, width=5))
+        begin_with(new_network(other), package, other)
     assert refused.value.code is Code.MODEL_INVALID
     with pytest.raises(MedDLError) as refused:
         plan_from_model(package, replace(data_set, channels=data_set.channels * 2), Budget(1, 10**9), "m")

@@ -114,7 +114,7 @@ class _Loop:
         self._tell: OnEvent = on_event or (lambda _: None)
         network = new_network(plan)
         if start is not None and plan.start is not None:
-            begin_with(network, start, plan.start.fixed)
+            begin_with(network, start, plan)
         self._network = network.to(device)
         self._optimiser = optimiser_of(self._network, plan.optimiser)
         self._average = Average(self._network, plan.optimiser.average) if plan.optimiser.average else None

@@ -12,6 +12,7 @@ from MedDLCore.models.networks.registry import OWN_NETWORKS
 from MedDLCore.models.networks.unets import StagedUNet
 
 from ..plan import Plan
+from ..plan.head import with_channels
 
 SLOPE = 1e-2
 """Of the leaky ReLU that nnU-Net's initial weights are made for (He et al. 2015)."""
@@ -32,14 +33,16 @@ def new_network(plan: Plan) -> nn.Module:
     return network.train()
 
 
-def begin_with(network: nn.Module, package: ModelPackage, fixed: float) -> tuple[str, ...]:
-    """Gives a network the weights of a model wherever names and shapes are the same; the head stays new.
+def begin_with(network: nn.Module, package: ModelPackage, plan: Plan) -> tuple[str, ...]:
+    """Gives a network the weights of a model; its head, the layers whose size follows the labels, stays new.
+
+    A model that has the very labels of the plan, in their order, gives its head too.
 
     Args:
-        network: from ``new_network``; changed.
+        network: from ``new_network``; changed. ``plan.start.fixed`` of the weights that it is given, counted from the
+            input, will not be trained; the head always is.
         package: the model; of an ensemble, the first member.
-        fixed: the part of the weights, counted from the input, that will not be trained. Of those that were not given,
-            none is fixed.
+        plan: whose network it is.
 
     Returns:
         The names of the weights that are new.
@@ -47,19 +50,33 @@ def begin_with(network: nn.Module, package: ModelPackage, fixed: float) -> tuple
     Raises:
         MedDLError: MODEL_INVALID where less than half of the weights fit: it is another network.
     """
-    given = load_networks(package)[0].state_dict()
-    own = network.state_dict()
-    fitting = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
-    new = tuple(key for key in own if key not in fitting)
+    given, own, head = load_networks(package)[0].state_dict(), network.state_dict(), head_of(plan)
+    same_labels = [label.name for label in package.spec.labels] == [label.name for label in plan.labels]
+    fitting = {
+        key: value
+        for key, value in given.items()
+        if key in own and own[key].shape == value.shape and (same_labels or key not in head)
+    }
     if 2 * len(fitting) < len(own):
         raise MedDLError(
             Code.MODEL_INVALID, f"Only {len(fitting)} of {len(own)} weights of {package.spec.name} fit the network."
         )
     network.load_state_dict(fitting, strict=False)
-    names = [name for name, _ in network.named_parameters() if name not in new]
+    names = [name for name, _ in network.named_parameters() if name in fitting and name not in head]
+    fixed = plan.start.fixed if plan.start is not None else 0.0
     for name in names[: round(fixed * len(names))]:
         network.get_parameter(name).requires_grad_(False)
-    return new
+    return tuple(key for key in own if key not in fitting)
+
+
+def head_of(plan: Plan) -> frozenset[str]:
+    """The names of the weights whose shapes follow the number of outputs."""
+    outputs = plan.spec.output_channels
+    one, other = (
+        for_volumes(build_network(with_channels(plan.network, n), "meta"), plan.patch).state_dict()
+        for n in (outputs, outputs + 1)
+    )
+    return frozenset(key for key in one if one[key].shape != other[key].shape)
 
 
 def hold_fixed(network: nn.Module) -> None:
