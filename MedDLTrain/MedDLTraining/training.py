@@ -53,7 +53,7 @@ class Trained:
 
     Attributes:
         package: the model; None: it was stopped, and can go on.
-        dice: by label, of the best epoch, on the validation cases and the network's grid.
+        dice: of the model, by label, on all validation cases and the network's grid.
         notices: what the person should know.
     """
 
@@ -213,13 +213,12 @@ def _start_of(plan: Plan) -> ModelPackage | None:
 def _finished_spec(plan: Plan, division: Division, fitted: Fitted) -> ModelSpec:
     """The description of the model, with what was measured."""
     last = fitted.history[-1]
-    best = next(epoch for epoch in fitted.history if epoch.epoch == last.best_epoch)
     measured: dict[str, Any] = {
-        "validation_dice": {name: round(value, 4) for name, value in best.dice.items() if value == value},
+        "validation_dice": {name: round(value, 4) for name, value in fitted.dice.items() if value == value},
         "validation_cases": len(division.validation),
         "training_cases": len(division.training),
         "epochs": last.epoch,
-        "best_epoch": best.epoch,
+        "best_epoch": last.best_epoch,
         "iterations": last.epoch * plan.iterations,
     }
     names = ", ".join(label.name for label in plan.labels)

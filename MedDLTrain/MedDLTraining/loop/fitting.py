@@ -47,12 +47,14 @@ class Fitted:
 
     Attributes:
         weights: those with the best validation Dice, on the CPU, as the network's description wants them.
+        dice: of these weights, by label, on all validation cases; empty where it was stopped.
         history: every epoch.
         finished: False: it was stopped; it can go on from its checkpoint.
         notices: what the person should know.
     """
 
     weights: StateDict
+    dice: Mapping[str, float]
     history: tuple[Epoch, ...]
     finished: bool
     notices: tuple[Notice, ...] = ()
@@ -132,7 +134,8 @@ class _Loop:
             if not self._epoch(epoch):
                 finished = False
                 break
-        return Fitted(self._best.weights, tuple(self._history), finished, self._notices)
+        dice = self._dice_of_best() if finished else {}
+        return Fitted(self._best.weights, dice, tuple(self._history), finished, self._notices)
 
     def _epoch(self, epoch: int) -> bool:
         """False: it was stopped within the epoch."""
@@ -198,13 +201,22 @@ class _Loop:
     def _validate(self) -> Mapping[str, float]:
         self._network.eval()
         if self._average is None:
-            return validation_dice(self._network, self._validation, self._plan, self._device)
+            return self._dice(self._plan.validation.cases)
         own = {key: value.clone() for key, value in self._network.state_dict().items()}
         self._network.load_state_dict(self._average.state)
         try:
-            return validation_dice(self._network, self._validation, self._plan, self._device)
+            return self._dice(self._plan.validation.cases)
         finally:
             self._network.load_state_dict(own)
+
+    def _dice(self, most: int | None) -> Mapping[str, float]:
+        return validation_dice(self._network, self._validation, self._plan, self._device, most)
+
+    def _dice_of_best(self) -> Mapping[str, float]:
+        """On all validation cases. The training is over: the network keeps these weights."""
+        _bare(self._network).load_state_dict(self._best.weights)
+        self._network.eval()
+        return self._dice(None)
 
     def _weights(self) -> StateDict:
         """The weights as they would be published: without the wrapper of a network for slices."""
@@ -251,6 +263,11 @@ class _Loop:
         self._best = _Best(**state["best"])
         self._history = [Epoch(**event) for event in state["history"]]
         return notices
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """Without the wrapper of a network for slices."""
+    return network.network if isinstance(network, Slicewise) else network
 
 
 def _batches(cases: Sequence[PreparedCase], plan: Plan, epoch: int) -> Iterator[Batch]:

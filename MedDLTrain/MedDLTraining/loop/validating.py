@@ -16,7 +16,11 @@ from ..plan import Plan
 
 
 def validation_dice(
-    network: nn.Module, cases: Sequence[PreparedCase], plan: Plan, device: str = "cpu"
+    network: nn.Module,
+    cases: Sequence[PreparedCase],
+    plan: Plan,
+    device: str = "cpu",
+    most: int | None = None,
 ) -> Mapping[str, float]:
     """Mean Dice of each label over whole cases, on the network's grid.
 
@@ -24,16 +28,17 @@ def validation_dice(
 
     Args:
         network: in eval mode.
-        cases: at most ``plan.validation.cases`` of them, evenly taken.
+        cases: that were not learnt from.
         plan: patch, overlap, labels.
         device: where the network is.
+        most: of the cases, at most so many are taken, evenly; None: all.
 
     Raises:
         MedDLError: NETWORK_NONFINITE, NO_MEMORY.
     """
     scores: dict[str, list[float]] = {label.name: [] for label in plan.labels}
     spec = plan.spec
-    for case in _some(cases, plan.validation.cases):
+    for case in _some(cases, most):
         predictor = Predictor([network], spec.output_channels, device, plan.inference.mirror_axes)
         array = np.array(case.image)  # a copy: what is mapped into memory is read-only
         found = decided(predict(array, predictor, plan.inference), case.truth.shape[1:], plan.overlapping)

@@ -29,6 +29,12 @@ FEWEST_PER_EPOCH = 10
 FOR_VALIDATION = 0.1
 """The part of the time that may go into validation."""
 
+LOOKS = 10
+"""Validations that a training should have, at least."""
+
+FEWEST_WATCHED = 4
+"""Cases whose mean Dice says something."""
+
 MARGIN = 0.9
 """The part of the time that is planned with: a machine is not equally fast all the time."""
 
@@ -212,12 +218,14 @@ def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: in
         len(window_starts(max(n, p), p, plan.inference.overlap, plan.inference.windows))
         for n, p in zip(shape, plan.patch, strict=True)
     )
-    seconds = MARGIN * 60 * budget.minutes
+    whole = MARGIN * 60 * budget.minutes
+    look = windows * forward  # at one case
+    seconds = max(whole - held_out * look, 0.5 * whole)  # in the end, all held-out cases are looked at
     iterations = max(FEWEST_PER_EPOCH, min(MOST_ITERATIONS, int(seconds * (1 - FOR_VALIDATION) / step)))
     epochs = max(1, min(MOST_EPOCHS, iterations // FEWEST_PER_EPOCH))
-    looks = seconds * FOR_VALIDATION / max(windows * forward, 1e-6)  # cases that can be looked at in all
-    cases = max(1, min(held_out, int(looks // 10)))
-    every = max(1, math.ceil(epochs * cases / max(looks, 1)))
+    looks = max(1, int(seconds * FOR_VALIDATION / look))
+    cases = min(held_out, max(FEWEST_WATCHED, looks // LOOKS))
+    every = math.ceil(epochs * cases / looks)
     iterations_per_epoch = iterations // epochs
     return replace(
         plan,
