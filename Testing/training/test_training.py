@@ -18,7 +18,9 @@ from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.models import load_networks, open_model, write_package
 from MedDLCore.models.weights import read_state_dict
+from MedDLCore.preprocess import prepare
 from MedDLCore.readers import read
+from MedDLCore.spec import Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
 from MedDLTraining.data import open_folder
@@ -249,6 +251,22 @@ def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_
         network = new_network(given)
         assert set(begin_with(network, package, given)) == new
         assert {name for name, p in network.named_parameters() if p.requires_grad} == head_of(plan)
+
+
+def test_what_a_foreign_model_does_before_its_network_is_done_in_the_training_too(tmp_path: Path) -> None:
+    """As models of nnU-Net for MR are: cropped, normalised on the scan and over the body alone, then resampled."""
+    data_set = data_in_memory()
+    own = tiny_plan(data_set)
+    grid = replace(own.grid, crop="nonzero", spacing=(9.0, 6.0, 6.0), apart=1.2)
+    channels = (replace(own.channels[0], intensity=(ZScore(body=True),)),)
+    spec = replace(own.spec, grid=grid, channels=channels, steps_on_scan=1, output=Output(apart=1.2))
+    package = write_package(spec, new_network(own).state_dict(), tmp_path / "m")
+    plan = plan_from_model(package, data_set, Budget(0.02, 10**9), "m")
+    (case,) = prepare_cases(data_set, plan.spec, tmp_path / "c", data_set.cases[:1])
+    seen = prepare(data_set.load(data_set.cases[0]).volumes, spec)
+    np.testing.assert_array_equal(case.image, seen.array)
+    assert case.truth.shape[1:] == seen.array.shape[1:] and set(np.unique(case.truth)) == {0, 1, 2, 3}
+    assert plan.spec.output == spec.output
 
 
 def test_fixed_normalisations_stay_as_they_are(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def plan_from_model(
         channels=tuple(Channel(c.name, c.modality, spec.intensity_of(n)) for n, c in enumerate(spec.channels)),
         grid=spec.grid,
         statistics=spec.statistics,
+        steps_on_scan=spec.steps_on_scan,
         overlapping=overlapping,
         augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
         start=Start(str(package.folder), package.sha256, fixed),

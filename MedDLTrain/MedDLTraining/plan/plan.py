@@ -160,8 +160,8 @@ class Plan:
 
     Attributes:
         name: of the model that comes out.
-        channels, labels, grid, intensity, inference, network: as in ``ModelSpec``; ``inference.patch`` is the patch
-            that is trained on as well.
+        channels, labels, grid, intensity, statistics, steps_on_scan, inference, network: as in ``ModelSpec``;
+            ``inference.patch`` is the patch that is trained on as well.
         overlapping: labels may overlap: each has a channel of its own, with a sigmoid.
         batch: patches of one iteration.
         iterations: of one epoch.
@@ -183,6 +183,7 @@ class Plan:
     grid: Grid = GRID
     intensity: tuple[IntensityStep, ...] = ()
     statistics: Literal["scan", "grid"] = "scan"
+    steps_on_scan: int = 0
     overlapping: bool = False
     batch: int = 2
     iterations: int = 250
@@ -225,6 +226,7 @@ class Plan:
             grid=self.grid,
             intensity=self.intensity,
             statistics=self.statistics,
+            steps_on_scan=self.steps_on_scan,
             inference=self.inference,
-            output=Output("sigmoid" if self.overlapping else "softmax"),
+            output=Output("sigmoid" if self.overlapping else "softmax", apart=self.grid.apart),
         )
