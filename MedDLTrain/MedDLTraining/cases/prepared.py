@@ -103,7 +103,7 @@ def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> P
     loaded = data_set.load(case)
     seen = prepare(loaded.volumes, spec)
     truth = on_network_grid(loaded.truth, seen, spec)
-    _save(folder / f"{case.id}_image.npy", seen.array)
+    _save(folder / f"{case.id}_image.npy", np.asarray(seen.array))
     _save(folder / f"{case.id}_truth.npy", truth)
     with atomic_path(folder / f"{case.id}_places.npz") as path:
         np.savez(path, **_places(truth, len(spec.labels)))  # type: ignore[arg-type]

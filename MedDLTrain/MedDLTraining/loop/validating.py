@@ -54,7 +54,7 @@ def decided(slabs: Iterable[Slab], shape: Sequence[int], overlapping: bool) -> N
     """Logits to labels: ``(1, *shape)`` values, or ``(N, *shape)`` masks."""
     found: NDArray[np.uint8] | None = None
     for slab in slabs:
-        part = slab.logits > 0 if overlapping else slab.logits.argmax(axis=0)[None]
+        part = (slab.logits > 0 if overlapping else slab.logits.argmax(dim=0)[None]).cpu().numpy()
         if found is None:
             found = np.zeros((len(part), *shape), np.uint8)
         found[:, slab.start : slab.start + part.shape[1]] = part
