@@ -46,7 +46,8 @@ def _record_codes_of(kind: type[MedDLError] | type[Notice]) -> None:
 
     def recording(self: MedDLError | Notice, *args: object, **kwargs: object) -> None:
         construct(self, *args, **kwargs)  # type: ignore[arg-type]
-        if any(part in sys._getframe(1).f_code.co_filename for part in ("MedDLSegment", "MedDLTrain")):
+        raised_in = sys._getframe(1).f_code.co_filename
+        if any(part in raised_in for part in ("MedDLSegment", "MedDLTrain")):
             _PRODUCED.add(self.code)
 
     kind.__init__ = recording  # type: ignore[assignment, method-assign]
