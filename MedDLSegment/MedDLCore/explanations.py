@@ -215,6 +215,17 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The segmentation is a DICOM RTSTRUCT: contours, which have to be turned into voxels first.",
             "Load it in Slicer (extension SlicerRT), and save the segmentation as .seg.nrrd beside the scan.",
         ),
+        Code.PLAN_INVALID: _input(
+            "The plan of a training is malformed, or belongs to other data.",
+            "Correct the key that the message names, or let MedDL plan anew.",
+        ),
+        Code.DATA_SCARCE: _warning(
+            "There are too few cases to keep some apart from the training.",
+            "Annotate further cases: how good the model is cannot be told.",
+        ),
+        Code.CHECKPOINT_DAMAGED: _warning(
+            "A checkpoint of a training is damaged. The one before was taken.", "Check the disk if this comes again."
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",
