@@ -300,6 +300,18 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The run was cancelled. No unfinished file was left; finished ones stay.",
             "Start it again; --overwrite replaces what was finished.",
         ),
+        Code.REQUEST_INVALID: _resources(
+            "A program asked the worker, the process that runs networks, for something that it does not understand.",
+            "Report it: the program and MedDL's worker do not fit together.",
+        ),
+        Code.WORKER_LOST: _resources(
+            "The worker, the process that runs networks, did not start, or ended before its answer.",
+            "Start the run again. If it happens again, the worker's log says why.",
+        ),
+        Code.WORKER_STALLED: _resources(
+            "The worker, the process that runs networks, hung and was ended.",
+            "Start the run again; try --device cpu. A graphics card's driver may need the machine to be restarted.",
+        ),
         Code.EMPTY_RESULT: _warning(
             "The network found none of its structures.", "Look at the scan: the structures may lie outside it."
         ),

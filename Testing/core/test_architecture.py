@@ -34,6 +34,7 @@ GROUND_FLOOR = {
     "spec",
     "spec_rules",
     "stretch",
+    "system_errors",
     "taps",
     "terminology",
     "text",
@@ -41,7 +42,7 @@ GROUND_FLOOR = {
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
-JOINTS = {"admission", "clock", "field_of_view"}
+JOINTS = {"admission", "clock", "field_of_view", "progress"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
