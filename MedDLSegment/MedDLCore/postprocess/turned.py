@@ -99,7 +99,8 @@ def turned_blocks(
         while waiting and waiting[-1].stop <= start + held.shape[1]:
             yield waiting.pop().ready(held, start, network, scan, cut)
         if waiting:
-            first = min(block.start for block in waiting)
+            needed = min(block.start for block in waiting)
+            first = min(needed, start + held.shape[1])  # what is needed may be yet to come
             held, start = held[:, first - start :].clone(), first
 
 
@@ -123,7 +124,8 @@ class _Waiting(NamedTuple):
         edge = reach(network, scan)
         along = [kept_indices(indices[:, n], network.shape[n], cut[n], edge) for n in range(3)]
         at = np.stack([moved for moved, _, _ in along], axis=1)
-        first, last = np.floor(at.min(axis=0)).astype(int), np.ceil(at.max(axis=0)).astype(int) + 1
+        first = np.maximum(np.floor(at.min(axis=0)).astype(int), (start, 0, 0))  # the corners' minimum, but for rounding
+        last = np.ceil(at.max(axis=0)).astype(int) + 1
         a, b, c = (slice(x - o, y - o) for x, y, o in zip(first, last, (start, 0, 0), strict=True))
         inside = np.logical_and.reduce([within for _, _, within in along])
         return TurnedBlock(self.box, held[:, a, b, c], at - first, inside)

@@ -68,6 +68,15 @@ def test_it_is_the_argmax_of_all_classes_interpolated_everywhere(scan: Geometry,
     assert len(np.unique(found.array)) > 3
 
 
+@pytest.mark.parametrize("thickness", [1, 2, 5])
+def test_a_turned_scan_that_begins_slabs_later_is_not_shifted(thickness: int) -> None:
+    logits = smooth(8)
+    scan = Geometry.from_parts((6, 26, 30), (1.4, 0.9, 1.0), turned(20, 2), (19, 2, NETWORK.origin[2] + 11 * 1.5))
+    found = decide(in_slabs(logits, thickness), NETWORK, scan, Output(), LABELS)
+    assert np.array_equal(found.array, interpolated(logits, scan).argmax(axis=0))
+    assert len(np.unique(found.array)) > 3
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.5, 50.0])
 @pytest.mark.parametrize("scan", ["finer", "coarser", "turned by 20 degrees"])
 def test_what_is_pruned_could_not_have_won(monkeypatch: pytest.MonkeyPatch, scan: str, noise: float) -> None:
