@@ -76,14 +76,20 @@ def decide(
         moved = _onto(array, network, scan, cut) if as_labels else array
         return moved if within is None else moved * within
 
-    parts = _told(parts_of(slabs, network, scan, output, cut, alone), math.prod(grid.shape), tell)
+    voxels, each = math.prod(grid.shape), math.ceil(math.prod(grid.shape) / len(labels))
+    total = voxels + (len(labels) * each if output.activation == "sigmoid" else 0)
+
+    def cleaned(structures: int) -> None:
+        tell(voxels + structures * each, total)
+
+    parts = _told(parts_of(slabs, network, scan, output, cut, alone), total, tell)
     if output.activation == "sigmoid":
         layers = Layers(grid.shape, labels)
         for part in parts:
             for label in labels:
                 mask = decided(part, slice(label.value - 1, label.value)) > 0
                 layers.add(label.value, mask, part.place)
-        return _overlapping(layers, grid, scan, labels, steps, on_scan, tell)
+        return _overlapping(layers, grid, scan, labels, steps, on_scan, cleaned)
     used = slice(len(output.paint)) if output.activation == "regions" else slice(None)
     found = np.zeros(grid.shape, dtype=np.uint8 if max(label.value for label in labels) < 256 else np.uint16)
     values: Tensor | None = None
@@ -104,7 +110,7 @@ def _overlapping(
     labels: Sequence[Label],
     steps: CleanUp,
     on_scan: Callable[[NDArray[Any]], NDArray[Any]],
-    tell: OnProgress,
+    tell: Callable[[int], None],
 ) -> LabelMap:
     """Each structure cleaned up on its own; those that do not overlap then share a layer."""
     final = Layers(scan.shape, labels)
@@ -116,7 +122,7 @@ def _overlapping(
         if steps.grid == "scan":
             mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
         final.add(label.value, mask)
-        tell(done, len(labels))
+        tell(done)
     arrays, layer_of = final.arrays()
     placed = tuple(replace(label, layer=layer_of.get(label.value, 0)) for label in labels)
     return LabelMap(arrays[0] if len(arrays) == 1 else np.stack(arrays), scan, placed)

@@ -206,3 +206,13 @@ def test_clean_up_of_overlapping_structures_is_done_on_whole_structures() -> Non
     wanted = logits[0] > 0
     wanted[19:] = False
     assert np.array_equal(found.array == 1, wanted)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_progress_never_goes_back_and_ends_once(activation: Any) -> None:
+    told: list[float] = []
+    tell = lambda done, of: told.append(done / of)  # noqa: E731
+    decide(in_slabs(smooth(9), 3), NETWORK, FINER, Output(activation), LABELS, on_progress=tell)
+    assert told == sorted(told)
+    assert told.count(1.0) == 1
+    assert told[-1] == 1.0
