@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import Code, MedDLError, Notice
 from .preprocess import (
@@ -44,6 +44,17 @@ class Options:
     region: Region | None = None
     allow: frozenset[Code] = frozenset()
     crop_body: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What changes the result, as the manifest has it: JSON values."""
+        region = self.region
+        return {
+            "structures": list(self.structures),
+            "region": None if region is None else [*region.low, *region.high],
+            "crop_body": self.crop_body,
+            "allow": sorted(code.value for code in self.allow),
+        }
 
 
 def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:

@@ -20,23 +20,11 @@ import filelock
 import psutil
 
 from .errors import Code, MedDLError
+from .system_errors import named_errors
 
 TEMPORARY_PREFIX = ".meddl-"
 """How the names of unfinished files and folders begin. After a kill they may be deleted."""
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_UNWRITABLE = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.ENOENT,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.EIO,
-    errno.ELOOP,
-}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -168,20 +156,6 @@ def sweep(parent: Path) -> None:
         pid = rest.partition("-")[0]
         if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-@contextmanager
-def named_errors(what: str) -> Iterator[None]:
-    """Turns the system's refusals to write ``what`` into NO_SPACE and OUTPUT_UNWRITABLE; other errors pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_SPACE:
-            raise MedDLError(Code.NO_SPACE, f"The disk is full: {what} was not written.") from error
-        if error.errno in _UNWRITABLE:
-            reason = os.strerror(error.errno)
-            raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
-        raise
 
 
 def _size(count: int) -> str:

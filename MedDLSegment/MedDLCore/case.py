@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from .admission import Options, chosen_labels
 from .atomic import atomic_group, check_folder, claimed
@@ -229,19 +228,8 @@ def _write(
         seconds=result.seconds,
         notices=tuple(dict.fromkeys(notices)),
         outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if path.exists()),
-        settings=_settings(options),
+        settings=options.settings,
         backends=result.backends,
     )
     write_manifest(manifest, paths["manifest"])
     return _Written(statistics, manifest.notices)
-
-
-def _settings(options: Options) -> dict[str, Any]:
-    """What changes the result."""
-    region = options.region
-    return {
-        "structures": list(options.structures),
-        "region": None if region is None else [*region.low, *region.high],
-        "crop_body": options.crop_body,
-        "allow": sorted(code.value for code in options.allow),
-    }

@@ -215,6 +215,17 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The segmentation is a DICOM RTSTRUCT: contours, which have to be turned into voxels first.",
             "Load it in Slicer (extension SlicerRT), and save the segmentation as .seg.nrrd beside the scan.",
         ),
+        Code.PLAN_INVALID: _input(
+            "The plan of a training is malformed, or belongs to other data.",
+            "Correct the key that the message names, or let MedDL plan anew.",
+        ),
+        Code.DATA_SCARCE: _warning(
+            "There are too few cases to keep some apart from the training.",
+            "Annotate further cases: how good the model is cannot be told.",
+        ),
+        Code.CHECKPOINT_DAMAGED: _warning(
+            "A checkpoint of a training is damaged. The one before was taken.", "Check the disk if this comes again."
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",
@@ -288,6 +299,18 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             Exit.CANCELLED,
             "The run was cancelled. No unfinished file was left; finished ones stay.",
             "Start it again; --overwrite replaces what was finished.",
+        ),
+        Code.REQUEST_INVALID: _resources(
+            "A program asked the worker, the process that runs networks, for something that it does not understand.",
+            "Report it: the program and MedDL's worker do not fit together.",
+        ),
+        Code.WORKER_LOST: _resources(
+            "The worker, the process that runs networks, did not start, or ended before its answer.",
+            "Start the run again. If it happens again, the worker's log says why.",
+        ),
+        Code.WORKER_STALLED: _resources(
+            "The worker, the process that runs networks, hung and was ended.",
+            "Start the run again; try --device cpu. A graphics card's driver may need the machine to be restarted.",
         ),
         Code.EMPTY_RESULT: _warning(
             "The network found none of its structures.", "Look at the scan: the structures may lie outside it."

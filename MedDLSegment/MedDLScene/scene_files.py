@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from MedDLCore.atomic import atomic_path, named_errors
+from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.system_errors import named_errors
 from MedDLCore.volume import Source, Volume
 
 from .host import createScene

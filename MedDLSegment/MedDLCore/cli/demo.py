@@ -15,7 +15,7 @@ from ..models import open_model
 from ..pipeline import load
 from .pictures import PICTURE
 from .reporter import Reporter
-from .settings import FilePath, machine_options
+from .settings import FilePath, inference_options
 
 if TYPE_CHECKING:
     from ..inference.engine import Wanted
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     help="Folder for the results; those of an earlier demo are replaced.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, another body.")
-@machine_options
+@inference_options
 def demo(
     out: Path, seed: int, device: str, threads: int | None, backend: Wanted, full_precision: bool, as_json: bool
 ) -> None:

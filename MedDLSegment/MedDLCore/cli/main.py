@@ -28,6 +28,7 @@ COMMANDS = {
     "segment": "Segment a scan with a model.",
     "plan": "Say what a run will need: patches, memory, time.",
     "check": "Look through training data before a training: why would Dice be 0?",
+    "train": "Train a network on annotated scans.",
     "models": "The models on this machine, and those that can be had.",
     "demo": "Segment a phantom body whose truth is known.",
     "codes": "Explain the codes of warnings and refusals.",

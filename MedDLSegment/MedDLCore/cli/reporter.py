@@ -19,19 +19,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from ..errors import Code, MedDLError, Notice
+from ..progress import Whole
 
-STAGES: Mapping[str, tuple[float, str]] = {
-    "read": (0.04, "Reading the scan"),
-    "load": (0.04, "Loading the model"),
-    "prepare": (0.05, "Preparing"),
-    "network": (0.70, "Network"),
-    "finish": (0.12, "Back to the scan's grid"),
-    "write": (0.03, "Writing"),
-    "picture": (0.02, "Drawing the picture"),
+STAGES: Mapping[str, str] = {
+    "read": "Reading the scan",
+    "load": "Loading the model",
+    "prepare": "Preparing",
+    "network": "Network",
+    "finish": "Back to the scan's grid",
+    "write": "Writing",
+    "picture": "Drawing the picture",
 }
-"""Each stage's expected part of the whole, and what a person reads."""
-
-OF_A_RUN = ("prepare", "network", "finish")
+"""What a person reads of each stage."""
 
 MOST_OF_A_KIND = 3
 """Warnings of one code that a person is shown."""
@@ -58,10 +57,7 @@ class Reporter:
         )
         self._task: TaskID | None = None
         self._case = ""
-        self._weights: dict[str, float] = {}
-        self._started = time.monotonic()
-        self._fraction = 0.0
-        self._told: dict[str, float] = {}
+        self._whole = Whole()
         self._last = (0.0, -1.0)
 
     def __enter__(self) -> Reporter:
@@ -84,21 +80,16 @@ class Reporter:
     def case(self, name: str, without: tuple[str, ...] = ()) -> None:
         """Starts the progress of a case; ``without`` are stages that it does not have."""
         self._case = name
-        weights = {stage: weight for stage, (weight, _) in STAGES.items() if stage not in without}
-        self._weights = {stage: weight / sum(weights.values()) for stage, weight in weights.items()}
-        self._started, self._fraction, self._last = time.monotonic(), 0.0, (0.0, -1.0)
-        self._told = {}
+        self._whole, self._last = Whole(without), (0.0, -1.0)
         self._end_bar()
         self._task = self._progress.add_task(escape(name), total=1.0, left="")
 
     def progress(self, stage: str, done: int, of: int) -> None:
         """Tells how far a stage of the case is."""
-        self._told[stage] = min(1.0, done / max(of, 1))
-        fraction = self._fraction = max(self._fraction, self._done_before_and_in(stage))
-        elapsed = time.monotonic() - self._started
-        left = elapsed * (1 - fraction) / fraction if fraction > 0.1 and elapsed > 1 else None
+        self._whole.tell(stage, done, of)
+        fraction, left = self._whole.fraction, self._whole.seconds_left
         if self._task is not None:
-            text = STAGES[stage][1] + (f" [dim]about {duration(left)} left[/dim]" if left is not None else "")
+            text = STAGES[stage] + (f" [dim]about {duration(left)} left[/dim]" if left is not None else "")
             self._progress.update(self._task, completed=fraction, left=text)
         if self._json and (time.monotonic() - self._last[0] > 0.2 or done >= of) and fraction > self._last[1]:
             self._last = (time.monotonic(), fraction)
@@ -109,17 +100,6 @@ class Reporter:
                 fraction=round(fraction, 4),
                 seconds_left=None if left is None else round(left, 1),
             )
-
-    def _done_before_and_in(self, stage: str) -> float:
-        """The stages of a run count as far as they told, for they overlap, and several networks each go through them.
-
-        The others are over when the next one begins.
-        """
-        names = list(self._weights)
-        over = {name for name in names[: names.index(stage)] if name not in OF_A_RUN} if stage in names else set()
-        return sum(
-            weight * (1.0 if name in over else self._told.get(name, 0.0)) for name, weight in self._weights.items()
-        )
 
     def notices(self, notices: Sequence[Notice]) -> None:
         """Named warnings; a person is shown the first few of each code."""

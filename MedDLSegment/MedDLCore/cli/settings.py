@@ -101,66 +101,74 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         request = Request(inputs, model, reading, options, device, threads, backend, full_precision, as_json)
         return command(request, **own)
 
-    decorated: Callable[..., Result] = requested
-    for decorator in reversed(
-        (
-            click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=FilePath()),
-            click.option("--model", "-m", required=True, metavar="NAME_OR_PATH", help="A model's name, or its folder."),
-            click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this one. Repeatable."),
-            click.option(
-                "--roi",
-                "region",
-                callback=_region,
-                metavar="R0,R1,A0,A1,S0,S1",
-                help="Only this box: right, anterior and superior, from and to, in mm.",
-            ),
-            click.option(
-                "--crop-body",
-                is_flag=True,
-                help="Let the network see the body only, not the air around: faster, and outside nothing is found.",
-            ),
-            click.option(
-                "--series",
-                metavar="NUMBER|UID|all",
-                help="Which series of a folder that holds several: the scanner's SeriesNumber, or the number listed.",
-            ),
-            click.option("--frame", callback=_frame, metavar="NUMBER|all", help="Which volume of a 4-D file, from 0."),
-            click.option(
-                "--modality",
-                type=click.Choice(("CT", "MR", "PT"), case_sensitive=False),
-                help="What the scan is, where the file does not say.",
-            ),
-            click.option(
-                "--allow",
-                multiple=True,
-                type=click.Choice([code.value for code in OVERRIDABLE], case_sensitive=False),
-                help="Go on in spite of this refusal. Repeatable.",
-            ),
-            machine_options,
-        )
-    ):
-        decorated = decorator(decorated)
-    return decorated
+    return _with(
+        requested,
+        click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=FilePath()),
+        click.option("--model", "-m", required=True, metavar="NAME_OR_PATH", help="A model's name, or its folder."),
+        click.option("--structure", "structures", multiple=True, metavar="NAME", help="Only this one. Repeatable."),
+        click.option(
+            "--roi",
+            "region",
+            callback=_region,
+            metavar="R0,R1,A0,A1,S0,S1",
+            help="Only this box: right, anterior and superior, from and to, in mm.",
+        ),
+        click.option(
+            "--crop-body",
+            is_flag=True,
+            help="Let the network see the body only, not the air around: faster, and outside nothing is found.",
+        ),
+        click.option(
+            "--series",
+            metavar="NUMBER|UID|all",
+            help="Which series of a folder that holds several: the scanner's SeriesNumber, or the number listed.",
+        ),
+        click.option("--frame", callback=_frame, metavar="NUMBER|all", help="Which volume of a 4-D file, from 0."),
+        click.option(
+            "--modality",
+            type=click.Choice(("CT", "MR", "PT"), case_sensitive=False),
+            help="What the scan is, where the file does not say.",
+        ),
+        click.option(
+            "--allow",
+            multiple=True,
+            type=click.Choice([code.value for code in OVERRIDABLE], case_sensitive=False),
+            help="Go on in spite of this refusal. Repeatable.",
+        ),
+        inference_options,
+    )
 
 
 def machine_options(command: Callable[..., Result]) -> Callable[..., Result]:
-    """Adds what every command takes that runs a network."""
+    """Adds what every command takes that computes on this machine."""
+    return _with(
+        command,
+        click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps"),
+        click.option("--threads", type=click.IntRange(1), help="CPU threads. All cores by default."),
+        click.option("--json", "as_json", is_flag=True, help="Events for programs: one JSON object per line."),
+    )
+
+
+def inference_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """Adds what every command takes that runs a trained network."""
+    return _with(
+        command,
+        click.option(
+            "--backend",
+            type=click.Choice(("auto", "torch", "openvino")),
+            default="auto",
+            show_default=True,
+            help="What computes the network on a CPU; auto: whichever was found to be faster.",
+        ),
+        click.option("--full-precision", is_flag=True, help="No half precision on a graphics card."),
+        machine_options,
+    )
+
+
+def _with(command: Callable[..., Result], *decorators: Callable[..., Any]) -> Callable[..., Result]:
+    """Options in the order in which the help shows them."""
     decorated = command
-    for decorator in reversed(
-        (
-            click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda|cuda:1|mps"),
-            click.option("--threads", type=click.IntRange(1), help="CPU threads. All cores by default."),
-            click.option(
-                "--backend",
-                type=click.Choice(("auto", "torch", "openvino")),
-                default="auto",
-                show_default=True,
-                help="What computes the network on a CPU; auto: whichever was found to be faster.",
-            ),
-            click.option("--full-precision", is_flag=True, help="No half precision on a graphics card."),
-            click.option("--json", "as_json", is_flag=True, help="Events for programs: one JSON object per line."),
-        )
-    ):
+    for decorator in reversed(decorators):
         decorated = decorator(decorated)
     return decorated
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from ..atomic import atomic_path, named_errors
+from ..atomic import atomic_path
 from ..errors import MedDLError
 from ..plain_data import from_plain
+from ..system_errors import named_errors
 
 Choice = Literal["torch", "openvino"]
 

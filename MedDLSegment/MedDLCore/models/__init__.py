@@ -7,6 +7,7 @@ from .catalogue import Entry, catalogue, entry
 from .getting import get
 from .loading import load_networks
 from .nnunet.totalsegmentator import Installed, installed
+from .opened import folder_state
 from .opening import open_model, shipped_models
 from .package import ModelPackage, open_folder
 from .store import ModelStore, StoredModel
@@ -24,6 +25,7 @@ __all__ = [
     "catalogue",
     "entry",
     "file_set",
+    "folder_state",
     "get",
     "installed",
     "load_networks",

@@ -16,8 +16,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ..atomic import TEMPORARY_PREFIX, named_errors
+from ..atomic import TEMPORARY_PREFIX
 from ..errors import Code, MedDLError
+from ..system_errors import named_errors
 from ..text import is_harmless, shown
 
 MOST_MEMBERS = 10_000

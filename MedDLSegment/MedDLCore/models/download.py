@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from ..atomic import named_errors
 from ..errors import Code, MedDLError
+from ..system_errors import named_errors
 from .catalogue import RemoteFile
 from .connection import NETWORK_ERRORS, connect, failed, reason
 from .unfinished import NOTE

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ..atomic import named_errors
 from ..errors import Code, MedDLError
+from ..system_errors import named_errors
 from .about import write_about
 from .archive import unpack
 from .bundle import write_description

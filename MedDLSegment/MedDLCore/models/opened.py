@@ -32,7 +32,7 @@ def opened(folder: Path, notes: Path) -> ModelPackage:
     Raises:
         MedDLError: as ``open_folder``.
     """
-    note, state = notes / f"{folder.name}.json", _state(folder)
+    note, state = notes / f"{folder.name}.json", folder_state(folder)
     with suppress(MedDLError, LookupError, TypeError, ValueError, AttributeError):
         known = read_json(note)
         if known["state"] == state:
@@ -45,7 +45,7 @@ def opened(folder: Path, notes: Path) -> ModelPackage:
     return package
 
 
-def _state(folder: Path) -> str:
+def folder_state(folder: Path) -> str:
     """Changes with this MedDL, and with the name, size or time of any file."""
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(folder.rglob("*")):

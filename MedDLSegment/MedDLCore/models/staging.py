@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..atomic import named_errors, temporary_name
+from ..atomic import temporary_name
 from ..errors import Code, MedDLError
+from ..system_errors import named_errors
 
 
 @contextmanager

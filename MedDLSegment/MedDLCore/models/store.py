@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import named_errors, sweep
+from ..atomic import sweep
 from ..errors import Code, MedDLError
 from ..spec_rules import is_plain_name
+from ..system_errors import named_errors
 from ..text import shown
 from .archive import RESERVED, copy_folder, unpack
 from .cache import forget

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..atomic import named_errors
 from ..errors import Code, MedDLError
+from ..system_errors import named_errors
 
 LOCK = ".lock"
 

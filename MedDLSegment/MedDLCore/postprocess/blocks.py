@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from .planes import decide_planes
 from .rules import Rule, named
 from .taps import Taps
 
@@ -25,6 +26,9 @@ SPAN = 4
 
 AT_A_TIME = 1 << 21
 """Interpolated scores that are held at a time."""
+
+MUCH = 0.5
+"""Part of all channels in all blocks from which on it is quicker to interpolate everything, plane by plane."""
 
 BOUNDS: tuple[Literal["amin"], Literal["amax"]] = ("amin", "amax")
 
@@ -72,7 +76,7 @@ def decide_blocks(scores: Tensor, taps: Sequence[Taps], rule: Rule, values: Tens
             labels = labels.index_select(n, _to_device(axis.first, labels))
         result = named(labels, values)
     else:
-        result = _in_blocks(scores, labels, [_axis(axis, scores, n + 1) for n, axis in enumerate(taps)], rule, values)
+        result = _in_blocks(scores, labels, taps, rule, values)
     for n, axis in enumerate(taps):
         if not axis.inside.all():
             result.index_fill_(n, _to_device(np.flatnonzero(~axis.inside), result), 0)
@@ -94,7 +98,8 @@ def _axis(taps: Taps, scores: Tensor, axis: int) -> _Axis:
     return _Axis(_to_device(weights, scores), _to_device(counts > 0, scores), _to_device(places, scores))
 
 
-def _in_blocks(scores: Tensor, labels: Tensor, axes: Sequence[_Axis], rule: Rule, values: Tensor | None) -> Tensor:
+def _in_blocks(scores: Tensor, labels: Tensor, taps: Sequence[Taps], rule: Rule, values: Tensor | None) -> Tensor:
+    axes = [_axis(axis, scores, n + 1) for n, axis in enumerate(taps)]
     lowest, highest = (_pooled(labels[None], bound)[0] for bound in BOUNDS)
     result = named(lowest, values)
     for n, axis in enumerate(axes):
@@ -107,6 +112,9 @@ def _in_blocks(scores: Tensor, labels: Tensor, axes: Sequence[_Axis], rule: Rule
         greatest = _pooled(scores, "amax")[:, a, b, c]
         present = lowest[a, b, c], highest[a, b, c]
         candidates = rule.candidates(greatest, lambda: [supports(label.long()).amin(dim=1) for label in present])
+        a_plane = len(scores) * math.prod(len(axis.places) for axis in axes[1:])
+        if a_plane <= AT_A_TIME and int(candidates.sum()) > MUCH * len(scores) * int(used.sum()):
+            return named(decide_planes(scores, taps, rule, labels.dtype), values)
         decided = named(_competition(supports, candidates, rule, labels.dtype), values)
         sizes = [size for axis in axes for size in (len(axis.used), axis.voxels)]
         result.view(sizes)[a, :, b, :, c, :] = decided.view(-1, *(axis.voxels for axis in axes))

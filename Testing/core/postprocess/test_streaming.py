@@ -102,6 +102,21 @@ def test_few_classes_of_few_blocks_are_interpolated(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "regions"])
+@pytest.mark.parametrize("scan", ["finer", "coarser", "one slice", "mixed stored SLP"])
+def test_what_cannot_be_pruned_is_decided_plane_by_plane_to_the_same_result(
+    monkeypatch: pytest.MonkeyPatch, activation: Any, scan: str
+) -> None:
+    logits = smooth(5, noise=50.0)
+    output = Output(activation, paint=tuple(range(1, CLASSES)) if activation == "regions" else ())
+    planes, original = [], blocks.decide_planes
+    monkeypatch.setattr(blocks, "decide_planes", lambda *given: planes.append(given) or original(*given))
+    found = decide(in_slabs(logits), NETWORK, SCANS[scan], output, LABELS)
+    assert planes
+    monkeypatch.setattr(blocks, "MUCH", np.inf)
+    assert np.array_equal(found.array, decide(in_slabs(logits), NETWORK, SCANS[scan], output, LABELS).array)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "regions"])
 @pytest.mark.parametrize("interpolate", ["logits", "probabilities", "labels"])
 @pytest.mark.parametrize("scan", ["finer", "mixed stored SLP", "turned by 20 degrees"])
 def test_it_does_not_depend_on_the_slabs(activation: Any, interpolate: Any, scan: str) -> None:

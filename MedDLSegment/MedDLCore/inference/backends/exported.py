@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from ... import __version__
-from ...atomic import atomic_group, named_errors
+from ...atomic import atomic_group
 from ...errors import MedDLError
 from ...plain_data import from_plain
+from ...system_errors import named_errors
 from .exporting import export
 from .openvino_backend import OpenVINOBackend
 from .openvino_library import openvino, openvino_version

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from ...atomic import atomic_path, named_errors
+from ...atomic import atomic_path
 from ...errors import MedDLError
+from ...system_errors import named_errors
 from ..description import read_json
 from .file_set import FileSet
 

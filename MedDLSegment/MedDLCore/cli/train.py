@@ -1,0 +1,270 @@
+"""``meddl train``: annotated scans in, a network out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from ..errors import Code, Exit, MedDLError, Notice
+from ..spec_rules import plain_name
+from ..text import printable
+from .reporter import duration
+from .settings import FilePath, machine_options
+from .training_data import DataRequest, data_options
+
+if TYPE_CHECKING:
+    from MedDLTraining.data import DataSet
+    from MedDLTraining.events import Epoch, Step
+    from MedDLTraining.plan import Plan
+
+_STAGES = {
+    "files": "Looking through the files",
+    "labels": "Reading label maps",
+    "cases": "Checking",
+    "plan": "Planning",
+    "prepare": "Preparing cases",
+    "train": "Training",
+}
+
+
+def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
+    """None: all of them."""
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter("give a number from 0, or all")
+    return int(text)
+
+
+@click.command()
+@data_options
+@click.option("--out", "-o", required=True, type=FilePath(file_okay=False), help="Folder of the training.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="The training is planned to end in these.")
+@click.option("--memory", type=click.FloatRange(min=0, min_open=True), default=4.0, show_default=True, help="GB.")
+@click.option("--plan", "plan_file", type=FilePath(dir_okay=False), help="Follow this plan, in place of making one.")
+@click.option("--only-plan", is_flag=True, help="Write plan.json into the folder, to be read and edited; no training.")
+@click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
+@click.option("--name", help="Of the model; the folder's name by default.")
+@click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with this model's weights, on its grid.")
+@click.option(
+    "--fixed",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="With --from: the part of its weights, counted from the input, that stays. 1: only a new last layer learns.",
+)
+@click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
+@click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--preview", type=FilePath(dir_okay=False), help="Draw how one case is varied (.png).")
+@machine_options
+def train(
+    request: DataRequest,
+    out: Path,
+    minutes: float | None,
+    memory: float,
+    plan_file: Path | None,
+    only_plan: bool,
+    resume: bool,
+    name: str | None,
+    start: str | None,
+    fixed: float,
+    folds: int,
+    fold: int | None,
+    seed: int,
+    preview: Path | None,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Train a network on annotated scans.
+
+    FOLDER is what meddl check takes, and is checked first: with an error in it, no training begins. The result is a
+    model: meddl segment SCAN --model OUT/model. With --fold all a network is trained for each fold, within the minutes
+    all together, and the model is the ensemble.
+    """
+    import SimpleITK as sitk
+
+    from MedDLTraining.cross_validation import cross_validate
+    from MedDLTraining.plan import Budget, read_plan, write_plan
+    from MedDLTraining.training import PLAN, plan_training
+    from MedDLTraining.training import train as run
+
+    from ..inference import choose_device
+    from ..inference.devices import usable_cores
+
+    with _Teller(as_json) as teller:
+        data_set = request.open(teller.stage)
+        chosen = choose_device(device, threads).name
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
+        begun = out / PLAN if fold is not None else out / "fold_0" / PLAN
+        if resume and begun.is_file():
+            plan = read_plan(begun)
+        else:
+            facts = _checked(data_set, teller)
+            if plan_file is not None:
+                plan = read_plan(plan_file)
+            elif minutes is None:
+                raise click.UsageError("Give --minutes, or a plan with --plan.")
+            else:
+                share = minutes / max(folds, 1) if fold is None else minutes
+                budget = Budget(share, round(memory * 1e9), chosen)
+                model_name = plain_name(name or out.name, "model")
+                teller.stage("plan", 0, 1)
+                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed)
+                teller.stage("plan", 1, 1)
+        teller.plan(plan)
+        if preview is not None:
+            _draw(data_set, plan, preview)
+        if only_plan:
+            out.mkdir(parents=True, exist_ok=True)
+            write_plan(plan, out / PLAN)
+            teller.result(f"Written: {out / PLAN}", plan=str(out / PLAN))
+            return int(Exit.OK)
+        if fold is None:
+            trained = cross_validate(data_set, plan, out, chosen, resume, teller.event_of_fold, teller.prepared)
+        else:
+            trained = run(data_set, plan, out, chosen, resume, teller.event, teller.prepared)
+        teller.notices(trained.notices)
+        if trained.package is None:
+            return int(Exit.CANCELLED)
+        text = "\n".join(
+            [
+                "Dice on the cases that were not learnt from:",
+                *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
+                f"The model: {trained.package.folder}",
+                f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER",
+            ]
+        )
+        teller.result(text, model=str(trained.package.folder), dice=trained.dice)
+    return int(Exit.OK)
+
+
+def _checked(data_set: DataSet, teller: _Teller) -> Any:
+    """The facts of every case. With an error in the data, no training begins."""
+    from MedDLTraining import check as checking
+
+    report = checking.check(data_set, None, lambda done, of: teller.stage("cases", done, of))
+    errors = report.of(checking.Severity.ERROR)
+    if errors:
+        kinds = ", ".join(dict.fromkeys(finding.fault.value for finding in errors))
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"The check found {len(errors)} error(s) in the training data: {kinds}.",
+            "See them with meddl check FOLDER; correct them, or leave cases out with --leave-out NAME.",
+        )
+    return report.facts
+
+
+def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
+    """The contact sheet of the first case."""
+    import tempfile
+
+    from MedDLTraining.cases import prepare_cases
+    from MedDLTraining.loop.preview import contact_sheet
+
+    with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
+        (case,) = prepare_cases(data_set, plan.spec, Path(folder), data_set.cases[:1])
+        contact_sheet(case, plan, path)
+
+
+class _Teller:
+    """What a person, or a program, sees of a training."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._console = Console(stderr=True, highlight=False)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+        silent = as_json or not self._console.is_terminal
+        self._progress = Progress(*columns, console=self._console, transient=True, disable=silent)
+        self._tasks: dict[str, TaskID] = {}
+        self._told = 0.0
+        self._fold: int | None = None
+
+    def __enter__(self) -> _Teller:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._progress.stop()
+        if isinstance(error, MedDLError):
+            self._line("error", {"code": error.code.value, "message": error.message, "hint": error.hint})
+
+    def stage(self, stage: str, done: int, of: int, left: str = "") -> None:
+        """How far a stage is."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(_STAGES[stage], left="")
+        self._progress.update(self._tasks[stage], completed=done, total=of, left=left, visible=done < of)
+        if done >= of or time.monotonic() - self._told > 0.5:
+            self._told = time.monotonic()
+            self._line("progress", {"stage": stage, "done": done, "of": of})
+
+    def prepared(self, done: int, of: int) -> None:
+        """How many cases are prepared."""
+        self.stage("prepare", done, of)
+
+    def plan(self, plan: Plan) -> None:
+        """What will be done, in a few words."""
+        patch = "x".join(map(str, plan.patch))
+        mm = "x".join(f"{v:g}" for v in plan.grid.spacing or ()) or "the scan's own"
+        text = f"{plan.network.name}, patch {patch}, spacing {mm} mm, {plan.epochs} epochs of {plan.iterations}."
+        if not self._json:
+            self._progress.console.print(text)
+        self._line("plan", {"patch": list(plan.patch), "epochs": plan.epochs, "iterations": plan.iterations})
+
+    def event(self, event: Step | Epoch) -> None:
+        """An iteration, or an epoch."""
+        from MedDLTraining.events import Step
+
+        if isinstance(event, Step):
+            done = (event.epoch - 1) * event.iterations + event.iteration
+            left = "" if event.seconds_left is None else f"about {duration(event.seconds_left)} left"
+            self.stage("train", done, event.epochs * event.iterations, left)
+            return
+        self._line("epoch", _without_nan(asdict(event)))
+        if not self._json:
+            dice = "  ".join(f"{printable(label)} {value:.3f}" for label, value in event.dice.items())
+            self._progress.console.print(
+                f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}" + (f", Dice {dice}" if dice else "")
+            )
+
+    def event_of_fold(self, fold: int, event: Step | Epoch) -> None:
+        """The same, of one of several trainings."""
+        if self._fold != fold:
+            self._fold = fold
+            self._line("fold", {"fold": fold})
+            if not self._json:
+                self._progress.console.print(f"fold {fold}")
+        self.event(event)
+
+    def notices(self, notices: tuple[Notice, ...]) -> None:
+        """Named warnings."""
+        for notice in notices:
+            self._line("warning", {"code": notice.code.value, "message": notice.message})
+            if not self._json:
+                self._console.print(f"Warning {notice}", markup=False)
+
+    def result(self, text: str, **data: Any) -> None:
+        """The result."""
+        self._line("result", _without_nan(data))
+        if not self._json:
+            self._progress.stop()
+            click.echo(printable(text))
+
+    def _line(self, kind: str, data: Mapping[str, Any]) -> None:
+        if self._json:
+            click.echo(json.dumps({"event": kind, **data}))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

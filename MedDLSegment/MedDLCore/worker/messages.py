@@ -1,0 +1,140 @@
+"""The language of the worker: one JSON object per line, ASCII only, in both directions.
+
+Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
+
+    load, plan, segment   ``job``: a ``Job``
+    cancel                ``which``: the id of the request to cancel
+    status
+    shutdown              so does the end of its input
+
+Events have an ``event``; those that answer a request have its ``id``. Each request ends in one ``result`` or one
+``error``; before it come any number of others:
+
+    hello       version, meddl, pid, folder: the first line
+    ready       libraries, devices: torch is imported; requests are taken before, too
+    progress    id, stage, fraction (of the whole, 0 to 1), seconds_left (or null)
+    warning     id, code, message
+    heartbeat   id (or null), cpu_seconds, memory (bytes): every few seconds
+    result      id and what the request asked for
+    error       id, code, message, hint
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import Code, MedDLError
+from ..plain_data import from_plain
+
+VERSION = 1
+"""Of the language; raised whenever a program that speaks the old one would misunderstand."""
+
+LONGEST_LINE = 1 << 24
+"""Bytes. Voxels do not travel in lines: a longer one is a mistake."""
+
+HEARTBEAT_SECONDS = 2.0
+
+Row = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A volume in the private folder.
+
+    Attributes:
+        array: name of its ``.npy`` file: ``(K, J, I)``, or ``(C, K, J, I)``.
+        ijk_to_ras: the rows of the matrix, mm.
+        modality: DICOM's term, or None where it is not known.
+    """
+
+    array: str
+    ijk_to_ras: tuple[Row, Row, Row, Row]
+    modality: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run on what.
+
+    Attributes:
+        model: a name or a folder, see ``open_model``.
+        scans: one for each channel of the model; none to load the model only.
+        structures: names of the labels to keep; empty: all.
+        region: only this box: smallest R, A, S and largest R, A, S, mm.
+        allow: codes of refusals that the person overrides.
+        crop_body: see ``admission.Options``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: on the CPU; None: all cores.
+        backend: ``auto``, ``torch``, ``openvino``.
+        full_precision: float32 on every device.
+        models: the folder of models; None: the person's own.
+    """
+
+    model: str
+    scans: tuple[Scan, ...] = ()
+    structures: tuple[str, ...] = ()
+    region: tuple[float, float, float, float, float, float] | None = None
+    allow: tuple[str, ...] = ()
+    crop_body: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    full_precision: bool = False
+    models: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """What the worker said.
+
+    Attributes:
+        kind: ``result``, ``progress`` ...
+        id: of the request that it answers; None: of none.
+        data: the rest.
+    """
+
+    kind: str
+    id: int | None
+    data: Mapping[str, Any]
+
+    @property
+    def is_end(self) -> bool:
+        """Nothing follows for this request."""
+        return self.kind in ("result", "error") and self.id is not None
+
+    @property
+    def error(self) -> MedDLError:
+        """What an ``error`` tells."""
+        code = next((code for code in Code if code.value == self.data.get("code")), Code.WORKER_LOST)  # INTERNAL
+        return MedDLError(code, str(self.data.get("message", "")), str(self.data.get("hint", "")))
+
+
+def to_line(message: Mapping[str, Any]) -> bytes:
+    """A message as it travels."""
+    return json.dumps(message, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+
+
+def read_event(line: bytes) -> Event | None:
+    """An event of a line; None for a line that is none, which a library may have written."""
+    try:
+        data = json.loads(line)
+        kind, number = data.pop("event"), data.pop("id", None)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return Event(kind, number, data) if isinstance(kind, str) and isinstance(number, (int, type(None))) else None
+
+
+def read_job(data: Any) -> Job:
+    """The job of a request.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    try:
+        job: Job = from_plain(Job, data, "job")
+    except MedDLError as error:
+        raise MedDLError(Code.REQUEST_INVALID, error.message) from error
+    return job

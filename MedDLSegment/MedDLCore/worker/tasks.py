@@ -1,0 +1,101 @@
+"""What the worker does for a job: the pipeline, on volumes of the private folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..admission import Options
+from ..clock import OnProgress
+from ..errors import Code, MedDLError, Notice
+from ..pipeline import Model, Segmentation, plan, segment
+from ..preprocess import Region
+from ..terminology import label_notices
+from ..volume import Volume
+from ..writers import InputRecord, Manifest, segment_statistics
+from .arrays import give_label_map, take_volume
+from .messages import Job
+from .warm import Warm
+
+OnWarning = Callable[[Notice], None]
+
+
+def load_model(job: Job, warm: Warm, _: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
+    """Makes the model warm. The result: what it is, as ``meddl models info --json`` has it."""
+    tell("load", 0, 1)
+    model = warm.model(job)
+    tell("load", 1, 1)
+    for notice in model.package.notices:
+        warn(notice)
+    return {"spec": model.spec.to_json(), "sha256": model.package.sha256, "device": model.device.description}
+
+
+def plan_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
+    """Foresees memory and time. The result: the figures of ``inference.Plan``, and ``fits`` and ``remedy``."""
+    tell("load", 0, 1)
+    model = warm.model(job)
+    tell("load", 1, 1)
+    foreseen = plan(_volumes(job, folder), model, _options(job))
+    for notice in (*model.package.notices, *foreseen.notices):
+        warn(notice)
+    figures = asdict(foreseen)
+    del figures["notices"]
+    return {**figures, "fits": foreseen.fits, "remedy": foreseen.remedy}
+
+
+def segment_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
+    """Segments. The result: ``label_map`` (see ``arrays``), ``statistics`` (a row for each label), ``manifest``."""
+    tell("load", 0, 1)
+    model, volumes, options = warm.model(job), _volumes(job, folder), _options(job)
+    tell("load", 1, 1)
+    found = _segmented(volumes, model, options, warm, tell)
+    tell("write", 0, 1)
+    notices = tuple(dict.fromkeys((*model.package.notices, *found.notices, *label_notices(found.label_map))))
+    for notice in notices:
+        warn(notice)
+    manifest = Manifest(
+        inputs=tuple(InputRecord.of(volume) for volume in volumes),
+        model_name=model.spec.name,
+        model_version=model.spec.version,
+        model_sha256=model.package.sha256,
+        device=found.device,
+        seconds=found.seconds,
+        notices=notices,
+        settings=options.settings,
+        backends=found.backends,
+    )
+    result = {
+        "label_map": give_label_map(found.label_map, folder),
+        "statistics": [asdict(row) for row in segment_statistics(found.label_map, volumes[0])],
+        "manifest": manifest.to_json(),
+    }
+    tell("write", 1, 1)
+    return result
+
+
+def _segmented(
+    volumes: tuple[Volume, ...], model: Model, options: Options, warm: Warm, tell: OnProgress
+) -> Segmentation:
+    """Where the memory does not suffice, once more without the models that are only kept."""
+    try:
+        return segment(volumes, model, options, tell)
+    except MedDLError as error:
+        if error.code is not Code.NO_MEMORY or not warm.forget_others(model):
+            raise
+    return segment(volumes, model, options, tell)
+
+
+def _volumes(job: Job, folder: Path) -> tuple[Volume, ...]:
+    if not job.scans:
+        raise MedDLError(Code.REQUEST_INVALID, "job.scans: there is none.")
+    return tuple(take_volume(scan, folder) for scan in job.scans)
+
+
+def _options(job: Job) -> Options:
+    known = {code.value for code in Code}
+    if strange := sorted(set(job.allow) - known):
+        raise MedDLError(Code.REQUEST_INVALID, f"job.allow: there is no code {strange[0]!r}.")
+    region = None if job.region is None else Region(job.region[:3], job.region[3:])
+    return Options(job.structures, region, frozenset(map(Code, job.allow)), job.crop_body)

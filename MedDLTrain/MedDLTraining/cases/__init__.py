@@ -1,0 +1,7 @@
+"""Cases as the network sees them: prepared once, by what inference uses, and divided into folds."""
+
+from .division import Division, divide
+from .prepared import PreparedCase, prepare_cases
+from .truth import on_network_grid
+
+__all__ = ["Division", "PreparedCase", "divide", "on_network_grid", "prepare_cases"]

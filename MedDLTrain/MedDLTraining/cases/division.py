@@ -1,0 +1,79 @@
+"""Which cases are learnt from, and which the training is watched with."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from MedDLCore.errors import Code, MedDLError, Notice
+
+from ..data import Case, DataSet
+
+TRAINING = ("train", "training", "imagesTr")
+WATCHED = ("val", "valid", "validation", "dev")
+"""What people call the parts of a split."""
+
+
+@dataclass(frozen=True)
+class Division:
+    """Cases of one training.
+
+    Attributes:
+        training: what is learnt from.
+        validation: what the Dice is watched on; never learnt from, unless there is only one case.
+        notices: what the person should know.
+    """
+
+    training: tuple[Case, ...]
+    validation: tuple[Case, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+def divide(data_set: DataSet, folds: int, fold: int, seed: int) -> Division:
+    """Divides the cases. Cases of one patient stay together. What a split names for a test is never taken.
+
+    Args:
+        data_set: its first split, where it has one, says which cases are for training; those for validation are taken
+            where it names them and ``folds`` is 0.
+        folds: parts of equal size of the training cases; 0: as the split says, or 5 where it names none.
+        fold: which part is for validation, from 0.
+        seed: of the order.
+
+    Raises:
+        MedDLError: DATA_INVALID where there is no case for training.
+    """
+    training, watched = _split(data_set)
+    if folds == 0 and watched:
+        return Division(training, watched)
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in training:
+        groups[case.patient or case.id].append(case)
+    if not groups:
+        raise MedDLError(Code.DATA_INVALID, "There is no case to train on.", "Look at the split with meddl check.")
+    if len(groups) == 1:
+        message = "There is one patient only: the validation Dice is that of the training's own cases."
+        return Division(training, training, (Notice(Code.DATA_SCARCE, message),))
+    names = sorted(groups)
+    random.Random(seed).shuffle(names)  # noqa: S311  no secret
+    count = min(folds or 5, len(names))
+    held = set(names[fold % count :: count])
+    parts: tuple[list[Case], list[Case]] = [], []
+    for name in sorted(groups):
+        parts[name in held].extend(groups[name])
+    return Division(tuple(parts[0]), tuple(parts[1]))
+
+
+def _split(data_set: DataSet) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    if not data_set.splits:
+        return data_set.cases, ()
+    parts = {name.casefold(): names for name, names in data_set.splits[0].parts}
+    training = _of(data_set.cases, [n for name in TRAINING for n in parts.get(name.casefold(), ())])
+    watched = _of(data_set.cases, [n for name in WATCHED for n in parts.get(name, ())])
+    return training, watched
+
+
+def _of(cases: Sequence[Case], names: Sequence[str]) -> tuple[Case, ...]:
+    known = set(names)
+    return tuple(case for case in cases if case.name in known or case.id in known)

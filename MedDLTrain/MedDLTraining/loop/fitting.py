@@ -1,0 +1,312 @@
+"""The loop: epochs of iterations, each followed by a look at the validation cases and a checkpoint.
+
+Every epoch draws from random numbers of its own, made from the seed and the epoch's number. So a training that goes on
+from a checkpoint has nothing to remember of them, and comes to the weights of one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.models import ModelPackage
+from MedDLCore.models.networks.slicewise import Slicewise
+
+from ..cases import PreparedCase
+from ..events import Control, Epoch, OnEvent, Step
+from ..plan import Plan
+from ..plan.plan_file import plan_to_plain
+from .augmentation import Draws, augment
+from .checkpoint import read_checkpoint, write_checkpoint
+from .losses import loss_function
+from .network import begin_with, hold_fixed, new_network, outputs_of
+from .optimising import Average, optimiser_of, rate_at
+from .probe import precision
+from .sampling import Batch, draw_batch
+from .validating import validation_dice
+
+StateDict = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a training came to.
+
+    Attributes:
+        weights: those with the best validation Dice, on the CPU, as the network's description wants them.
+        dice: of these weights, by label, on all validation cases; empty where it was stopped.
+        history: every epoch.
+        finished: False: it was stopped; it can go on from its checkpoint.
+        notices: what the person should know.
+    """
+
+    weights: StateDict
+    dice: Mapping[str, float]
+    history: tuple[Epoch, ...]
+    finished: bool
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass
+class _Best:
+    epoch: int = 0
+    dice: float = -1.0
+    weights: StateDict = field(default_factory=dict)
+
+
+def fit(
+    plan: Plan,
+    training: Sequence[PreparedCase],
+    validation: Sequence[PreparedCase],
+    checkpoints: Path,
+    device: str = "cpu",
+    start: ModelPackage | None = None,
+    on_event: OnEvent | None = None,
+    control: Control | None = None,
+) -> Fitted:
+    """Trains, or goes on from the newest whole checkpoint.
+
+    On a CPU the same plan, cases and number of threads give the same weights, however often it was interrupted.
+
+    Args:
+        plan: everything that decides the result.
+        training: what is learnt from.
+        validation: what the Dice is watched on.
+        checkpoints: a folder of this training's own.
+        device: torch's name.
+        start: the model of ``plan.start``.
+        on_event: told of each iteration and epoch.
+        control: to pause and stop.
+
+    Raises:
+        MedDLError: PLAN_INVALID where the checkpoints are another plan's or other cases'; NETWORK_NONFINITE where the
+            loss is no number; NO_MEMORY; NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    with _deterministic():
+        return _Loop(plan, training, validation, checkpoints, device, start, on_event, control or Control()).run()
+
+
+class _Loop:
+    def __init__(
+        self,
+        plan: Plan,
+        training: Sequence[PreparedCase],
+        validation: Sequence[PreparedCase],
+        checkpoints: Path,
+        device: str,
+        start: ModelPackage | None,
+        on_event: OnEvent | None,
+        control: Control,
+    ) -> None:
+        self._plan, self._training, self._validation = plan, training, validation
+        self._checkpoints, self._device, self._control = checkpoints, device, control
+        self._tell: OnEvent = on_event or (lambda _: None)
+        network = new_network(plan)
+        if start is not None and plan.start is not None:
+            begin_with(network, start, plan)
+        self._network = network.to(device)
+        self._optimiser = optimiser_of(self._network, plan.optimiser)
+        self._average = Average(self._network, plan.optimiser.average) if plan.optimiser.average else None
+        self._loss_of = loss_function(plan.loss, plan.overlapping)
+        self._best, self._history = _Best(), []  # type: tuple[_Best, list[Epoch]]
+        self._made_of = _made_of(plan, training, validation)
+        self._notices = self._go_on()
+        self._started, self._done = time.monotonic(), 0
+
+    def run(self) -> Fitted:
+        finished = True
+        for epoch in range(len(self._history), self._plan.epochs):
+            if self._out_of_patience():
+                break
+            if not self._epoch(epoch):
+                finished = False
+                break
+        dice = self._dice_of_best() if finished else {}
+        return Fitted(self._best.weights, dice, tuple(self._history), finished, self._notices)
+
+    def _epoch(self, epoch: int) -> bool:
+        """False: it was stopped within the epoch."""
+        plan = self._plan
+        torch.manual_seed(_seed(plan.seed, epoch))  # dropout
+        self._network.train()
+        hold_fixed(self._network)
+        losses = []
+        for n, batch in enumerate(_batches(self._training, plan, epoch)):
+            if not self._control.may_go_on():
+                return False
+            iteration = epoch * plan.iterations + n
+            losses.append(self._iteration(batch, iteration))
+            self._done += 1
+            left = self._seconds_left(iteration + 1)
+            self._tell(Step(epoch + 1, plan.epochs, n + 1, plan.iterations, losses[-1], left))
+        self._close(epoch, float(np.mean(losses)))
+        return True
+
+    def _iteration(self, batch: Batch, iteration: int) -> float:
+        plan = self._plan
+        images, truth = (torch.from_numpy(array).to(self._device) for array in batch)
+        images, truth = augment(images, truth.float(), plan, Draws(_seed(plan.seed, iteration), self._device))
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate_at(plan, iteration)
+        self._optimiser.zero_grad(set_to_none=True)
+        with precision(plan, self._device):
+            outputs = outputs_of(self._network, images, plan.deep_supervision)
+        loss = self._loss_of(outputs, truth)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise MedDLError(
+                Code.NETWORK_NONFINITE,
+                f"The loss of iteration {iteration + 1} is no number.",
+                "Lower optimiser.rate in the plan, or look for odd values with meddl check.",
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        if plan.optimiser.clip is not None:
+            nn.utils.clip_grad_norm_(self._network.parameters(), plan.optimiser.clip)
+        self._optimiser.step()
+        if self._average is not None:
+            self._average.follow(self._network)
+        return value
+
+    def _close(self, epoch: int, loss: float) -> None:
+        """Validates where it is time to, and brings everything to the disk."""
+        plan, done = self._plan, epoch + 1
+        dice: Mapping[str, float] = {}
+        if done % plan.validation.every == 0 or done == plan.epochs:
+            dice = self._validate()
+            mean = _mean(dice)
+            if mean >= self._best.dice:
+                self._best = _Best(done, mean, self._weights())
+        seconds = time.monotonic() - self._started
+        rate = rate_at(plan, done * plan.iterations - 1)
+        mean_dice = _mean(dice) if dice else None
+        best = self._best
+        event = Epoch(done, plan.epochs, loss, rate, dice, mean_dice, best.epoch, best.dice, seconds)
+        self._history.append(event)
+        write_checkpoint(self._state(), self._checkpoints, done)
+        self._tell(event)
+
+    def _validate(self) -> Mapping[str, float]:
+        self._network.eval()
+        if self._average is None:
+            return self._dice(self._plan.validation.cases)
+        own = {key: value.clone() for key, value in self._network.state_dict().items()}
+        self._network.load_state_dict(self._average.state)
+        try:
+            return self._dice(self._plan.validation.cases)
+        finally:
+            self._network.load_state_dict(own)
+
+    def _dice(self, most: int | None) -> Mapping[str, float]:
+        return validation_dice(self._network, self._validation, self._plan, self._device, most)
+
+    def _dice_of_best(self) -> Mapping[str, float]:
+        """On all validation cases. The training is over: the network keeps these weights."""
+        _bare(self._network).load_state_dict(self._best.weights)
+        self._network.eval()
+        return self._dice(None)
+
+    def _weights(self) -> StateDict:
+        """The weights as they would be published: without the wrapper of a network for slices."""
+        state = self._network.state_dict() if self._average is None else self._average.state
+        prefix = "network." if isinstance(self._network, Slicewise) else ""
+        return {key.removeprefix(prefix): value.detach().cpu().clone() for key, value in state.items()}
+
+    def _out_of_patience(self) -> bool:
+        patience = self._plan.validation.patience
+        if patience is None or self._best.epoch == 0:
+            return False
+        looks = [event for event in self._history if event.dice and event.epoch > self._best.epoch]
+        return len(looks) >= patience
+
+    def _seconds_left(self, iterations: int) -> float | None:
+        elapsed = time.monotonic() - self._started
+        left = self._plan.iterations * self._plan.epochs - iterations
+        return elapsed / self._done * left if elapsed > 1 else None
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "made_of": self._made_of,
+            "network": self._network.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "average": None if self._average is None else self._average.to_save(),
+            "best": {"epoch": self._best.epoch, "dice": self._best.dice, "weights": self._best.weights},
+            "history": [asdict(event) for event in self._history],
+        }
+
+    def _go_on(self) -> tuple[Notice, ...]:
+        state, notices = read_checkpoint(self._checkpoints)
+        if state is None:
+            return notices
+        if state["made_of"] != self._made_of:
+            raise MedDLError(
+                Code.PLAN_INVALID,
+                "The training in this folder has another plan, or other cases.",
+                "Give the plan that it began with, or another folder.",
+            )
+        self._network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        if self._average is not None:
+            self._average.restore(state["average"])
+        self._best = _Best(**state["best"])
+        self._history = [Epoch(**event) for event in state["history"]]
+        return notices
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """Without the wrapper of a network for slices."""
+    return network.network if isinstance(network, Slicewise) else network
+
+
+def _batches(cases: Sequence[PreparedCase], plan: Plan, epoch: int) -> Iterator[Batch]:
+    """The epoch's batches; the next one is read while the network works."""
+
+    def draw(n: int) -> Batch:
+        return draw_batch(cases, plan, np.random.default_rng([plan.seed, epoch, n]))
+
+    with ThreadPoolExecutor(1, "batches") as reader:
+        following = reader.submit(draw, 0)
+        for n in range(plan.iterations):
+            batch = following.result()
+            if n + 1 < plan.iterations:
+                following = reader.submit(draw, n + 1)
+            yield batch
+
+
+def _seed(seed: int, n: int) -> int:
+    """A seed of its own for the nth of something, below 2**62."""
+    return int(np.random.SeedSequence([seed, n]).generate_state(1, np.uint64)[0] >> 2)
+
+
+def _made_of(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[PreparedCase]) -> str:
+    """What a checkpoint belongs to."""
+    cases = [[case.id for case in part] for part in (training, validation)]
+    return hashlib.sha256(json.dumps([plan_to_plain(plan), cases], sort_keys=True).encode()).hexdigest()
+
+
+def _mean(dice: Mapping[str, float]) -> float:
+    known = [value for value in dice.values() if not math.isnan(value)]
+    return float(np.mean(known)) if known else 0.0
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """The same numbers each time, as far as the device can; a setting of the whole process, so it is put back."""
+    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)

@@ -1,0 +1,109 @@
+"""What a training needs, before it starts: memory on paper, seconds by a few real iterations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from MedDLCore.models.networks import build_network, for_volumes
+
+from ..plan import Plan
+from .augmentation import Draws, augment
+from .losses import loss_function
+from .network import new_network, outputs_of
+from .optimising import optimiser_of
+from .sampling import source_shape
+
+WARM = 1
+TIMED = 3
+"""Iterations before the clock runs, and those of which the median is taken."""
+
+LIBRARIES = 750_000_000
+"""Bytes of torch, MONAI and their kernels at work."""
+
+
+def demand(plan: Plan) -> tuple[int, int]:
+    """Bytes at the peak of one iteration, and floating-point operations; nothing is computed.
+
+    What the backward pass needs is counted on torch's meta device, each storage once. To it come: the gradients of the
+    largest layer and what a convolution works on, the weights four times (themselves, gradients, two states of the
+    optimiser), the loss, and the batch with its surroundings.
+    """
+    network = for_volumes(build_network(plan.network, "meta"), plan.patch).train()
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage()._cdata] = tensor  # held: a freed storage gives its address to another
+        return tensor
+
+    images = torch.empty((plan.batch, len(plan.channels), *plan.patch), device="meta")
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, FlopCounterMode(display=False) as forward:
+        outputs = outputs_of(network, images, plan.deep_supervision)
+    sizes = [tensor.untyped_storage().nbytes() for tensor in kept.values()]
+    weights = sum(parameter.nbytes for parameter in network.parameters())
+    of_loss = 6 * sum(output.nbytes for output in outputs)
+    surroundings = math.prod(source_shape(plan.patch)) / math.prod(plan.patch)
+    batch = round(4 * surroundings * images.nbytes)
+    memory = LIBRARIES + sum(sizes) + 4 * max(sizes, default=0) + 4 * weights + of_loss + batch
+    return memory, 3 * int(forward.get_total_flops())  # backward: by the input, and by the weights
+
+
+def speed_of(plan: Plan, device: str) -> float:
+    """Floating-point operations per second of a training iteration of this plan."""
+    _, operations = demand(plan)
+    return operations / seconds_of(plan, device)[0]
+
+
+def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
+    """Seconds of an iteration, augmentation included, and of one window of inference: medians of a few."""
+    network = new_network(plan).to(device)
+    optimiser = optimiser_of(network, plan.optimiser)
+    loss_of = loss_function(plan.loss, plan.overlapping)
+    source = source_shape(plan.patch)
+    rng = np.random.default_rng(plan.seed)
+    images = torch.from_numpy(rng.standard_normal((plan.batch, len(plan.channels), *source), dtype=np.float32))
+    layers = len(plan.labels) if plan.overlapping else 1
+    truth = torch.zeros((plan.batch, layers, *source))
+    truth[:, :, source[0] // 2 :] = 1
+
+    def iteration() -> None:
+        varied = augment(images.to(device), truth.to(device), plan, Draws(plan.seed, device))
+        optimiser.zero_grad()
+        with precision(plan, device):
+            outputs = outputs_of(network, varied[0], plan.deep_supervision)
+        loss_of(outputs, varied[1]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    def window() -> None:
+        with torch.inference_mode():
+            network(torch.zeros((1, len(plan.channels), *plan.patch), device=device))
+
+    step = _median(iteration, device)
+    network.eval()
+    return step, _median(window, device)
+
+
+def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:
+    """bfloat16 where a graphics card computes it; it needs no scaling of the loss."""
+    if plan.mixed_precision and device.startswith("cuda") and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()
+
+
+def _median(work: Callable[[], None], device: str) -> float:
+    seconds = []
+    for _ in range(WARM + TIMED):
+        started = time.perf_counter()
+        work()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds[WARM:]))

@@ -1,0 +1,24 @@
+"""The plan of a training: everything that decides its result, as plain data that a person can read, edit and repeat.
+
+Nothing here needs torch at import. ``make_plan`` lives in ``making``; reading and writing in ``plan_file``.
+"""
+
+from .making import Budget, make_plan, plan_from_model
+from .plan import Augmentation, Effect, Loss, Optimiser, Plan, Schedule, Start, Validation
+from .plan_file import read_plan, write_plan
+
+__all__ = [
+    "Augmentation",
+    "Budget",
+    "Effect",
+    "Loss",
+    "Optimiser",
+    "Plan",
+    "Schedule",
+    "Start",
+    "Validation",
+    "make_plan",
+    "plan_from_model",
+    "read_plan",
+    "write_plan",
+]

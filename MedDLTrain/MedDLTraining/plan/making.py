@@ -1,0 +1,247 @@
+"""From the data's fingerprint and a person's budget to a plan that ends in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models import ModelPackage
+from MedDLCore.spec import Channel, Inference, Network
+
+from ..check.facts import CaseFacts
+from ..data import DataSet
+from .architecture import WIDTHS, Architecture, architecture_for, first_patch
+from .fingerprint import Fingerprint, fingerprint, flips
+from .head import with_channels
+from .plan import Augmentation, Optimiser, Plan, Schedule, Start, Validation
+
+ENOUGH = 3000
+"""Iterations below which a smaller network learns more in the same time."""
+
+MOST_ITERATIONS = 250_000
+"""nnU-Net's length of a training; more has not been seen to help."""
+
+MOST_EPOCHS = 100
+FEWEST_PER_EPOCH = 10
+
+FOR_VALIDATION = 0.1
+"""The part of the time that may go into validation."""
+
+LOOKS = 10
+"""Validations that a training should have, at least."""
+
+FEWEST_WATCHED = 4
+"""Cases whose mean Dice says something."""
+
+MARGIN = 0.9
+"""The part of the time that is planned with: a machine is not equally fast all the time."""
+
+LONG = 20_000
+"""From so many iterations on, SGD with momentum ends at a better place than Adam (nnU-Net's setting)."""
+
+TRIED = 40**3
+"""Voxels of the patch on which the machine's speed is measured: neither so small that overheads count, nor slow."""
+
+SMALLEST_PART = 0.3
+"""Of the largest patch that fits: what a smaller one saves, it loses in what the network sees around a voxel."""
+
+SHORT = Optimiser("adamw", 5e-3, weight_decay=1e-2)
+"""For fewer. On 400 iterations it comes as far as with a rate of 1e-3 on 730 (hippocampus, held-out cases)."""
+
+DEEP = 3
+"""Resolutions below the full one that learn as well."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a person gives.
+
+    Attributes:
+        minutes: of wall time, for one training.
+        memory: bytes, at the peak, on the device.
+        device: torch's name.
+    """
+
+    minutes: float
+    memory: int
+    device: str = "cpu"
+
+
+def make_plan(
+    facts: Sequence[CaseFacts],
+    data_set: DataSet,
+    budget: Budget,
+    name: str,
+    held_out: int = 1,
+) -> Plan:
+    """Plans a training that ends within the budget. A few iterations are run, to time them.
+
+    Args:
+        facts: of the cases that are learnt from.
+        data_set: their labels and channels.
+        budget: time and memory.
+        name: of the model.
+        held_out: cases for validation.
+
+    Raises:
+        MedDLError: DATA_INVALID; NO_MEMORY where the smallest patch does not fit.
+    """
+    seen = fingerprint(facts, data_set)
+    inputs = len(seen.channels)
+    outputs = len(data_set.labels) + (not seen.overlapping)
+    plan = Plan(
+        name=name,
+        labels=tuple(replace(label, layer=0) for label in data_set.labels),
+        network=Network("StagedUNet"),
+        inference=Inference(patch=seen.shape, padding_value=seen.padding),
+        channels=seen.channels,
+        grid=seen.grid,
+        overlapping=seen.overlapping,
+        augmentation=Augmentation(flips=seen.flips),
+    )
+    fitting = _fitting(plan, seen, budget, inputs, outputs)
+    return within_budget(fitting, seen.shape, budget, held_out)
+
+
+def plan_from_model(
+    package: ModelPackage, data_set: DataSet, budget: Budget, name: str, fixed: float = 0.0, held_out: int = 1
+) -> Plan:
+    """A plan that begins with another model's weights: on its grid, with its preprocessing and its network.
+
+    Args:
+        package: the model; of an ensemble, the first member.
+        data_set: the labels to learn.
+        budget: time and memory.
+        name: of the model that comes out.
+        fixed: as in ``Start``.
+        held_out: cases for validation.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH where the data have other channels; MODEL_INVALID for a model without a patch, in
+            parts, or with code of its own.
+    """
+    spec = package.spec
+    if package.parts or package.previous or package.trusted or spec.inference.patch is None or spec.foreground:
+        raise MedDLError(
+            Code.MODEL_INVALID,
+            f"A training cannot begin with {spec.name}: it is not one network that works patch by patch.",
+            "Take one of its parts, or another model.",
+        )
+    if len(spec.channels) != len(data_set.channels):
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
+        )
+    overlapping = not data_set.exclusive
+    outputs = len(data_set.labels) + (not overlapping)
+    plan = Plan(
+        name=name,
+        labels=tuple(replace(label, layer=0) for label in data_set.labels),
+        network=with_channels(spec.network, outputs),
+        inference=replace(spec.inference, mirror_axes=()),
+        channels=tuple(Channel(c.name, c.modality, spec.intensity_of(n)) for n, c in enumerate(spec.channels)),
+        grid=spec.grid,
+        statistics=spec.statistics,
+        steps_on_scan=spec.steps_on_scan,
+        overlapping=overlapping,
+        augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
+        start=Start(str(package.folder), package.sha256, fixed),
+    )
+    return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def _fitting(plan: Plan, seen: Fingerprint, budget: Budget, inputs: int, outputs: int) -> Plan:
+    """The widest network with the largest patch that fits the memory and gives enough iterations in the time."""
+    from ..loop.probe import demand, speed_of
+
+    patches = list(_from_large_to_small(architecture_for(first_patch(seen.shape), seen.spacing)))
+    usual = min(patches, key=lambda architecture: abs(math.prod(architecture.patch) - TRIED))
+    speed = speed_of(_with(plan, usual, WIDTHS[2], inputs, outputs), budget.device)
+    operations_in_time = speed * MARGIN * 60 * budget.minutes / ENOUGH
+
+    def fits(candidate: Plan) -> tuple[bool, bool]:
+        memory, operations = demand(candidate)
+        return memory <= budget.memory, operations <= operations_in_time
+
+    largest: Architecture | None = None
+    best: Plan | None = None
+    for architecture in patches:
+        narrowest = _with(plan, architecture, WIDTHS[-1], inputs, outputs)
+        in_memory, in_time = fits(narrowest)
+        if not in_memory:
+            continue
+        largest = largest or architecture
+        if math.prod(architecture.patch) < SMALLEST_PART * math.prod(largest.patch):
+            break
+        best = narrowest
+        if in_time:
+            wider = (_with(plan, architecture, width, inputs, outputs) for width in WIDTHS[:-1])
+            return next((candidate for candidate in wider if all(fits(candidate))), narrowest)
+    if best is None:
+        raise MedDLError(
+            Code.NO_MEMORY,
+            f"{budget.memory / 1e9:.1f} GB do not hold a training on the smallest patch.",
+            "Give more with --memory.",
+        )
+    return best
+
+
+def _from_large_to_small(first: Architecture) -> Iterator[Architecture]:
+    architecture: Architecture | None = first
+    while architecture is not None:
+        yield architecture
+        architecture = architecture.smaller
+
+
+def _with(plan: Plan, architecture: Architecture, width: int, inputs: int, outputs: int) -> Plan:
+    return replace(
+        plan,
+        network=architecture.network(width, inputs, outputs),
+        inference=replace(plan.inference, patch=architecture.patch),
+        deep_supervision=min(DEEP, max(0, len(architecture.strides) - 2)),
+    )
+
+
+def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: int) -> Plan:
+    """The plan with as many iterations as the time allows, by timing a few of them.
+
+    Args:
+        plan: with its network, patch and batch.
+        shape: voxels of a usual case on the network's grid.
+        budget: time and memory.
+        held_out: cases for validation.
+    """
+    from MedDLCore.inference import window_starts
+
+    from ..loop.probe import seconds_of
+
+    step, forward = seconds_of(plan, budget.device)
+    windows = math.prod(
+        len(window_starts(max(n, p), p, plan.inference.overlap, plan.inference.windows))
+        for n, p in zip(shape, plan.patch, strict=True)
+    )
+    whole = MARGIN * 60 * budget.minutes
+    look = windows * forward  # at one case
+    seconds = max(whole - held_out * look, 0.5 * whole)  # in the end, all held-out cases are looked at
+    iterations = max(FEWEST_PER_EPOCH, min(MOST_ITERATIONS, int(seconds * (1 - FOR_VALIDATION) / step)))
+    epochs = max(1, min(MOST_EPOCHS, iterations // FEWEST_PER_EPOCH))
+    looks = max(1, int(seconds * FOR_VALIDATION / look))
+    cases = min(held_out, max(FEWEST_WATCHED, looks // LOOKS))
+    every = math.ceil(epochs * cases / looks)
+    iterations_per_epoch = iterations // epochs
+    return replace(
+        plan,
+        iterations=iterations_per_epoch,
+        epochs=epochs,
+        optimiser=Optimiser() if iterations >= LONG else SHORT,
+        schedule=Schedule() if iterations >= LONG else Schedule("cosine", warm_up=0.05),
+        validation=Validation(min(every, epochs), None if cases >= held_out else cases),
+        notes={
+            "planned_minutes": budget.minutes,
+            "device": budget.device,
+            "seconds_per_iteration": round(step, 4),
+            "seconds_per_window": round(forward, 4),
+        },
+    )

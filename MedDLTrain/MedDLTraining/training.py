@@ -1,0 +1,252 @@
+"""A training from a data set to a model that MedDLSegment runs. Read this first; ``loop.fitting`` is its heart.
+
+    check -> plan -> prepare (as inference does) -> fit -> package
+
+A training has a folder of its own::
+
+    plan.json     everything that decides the result; edit a copy and train again
+    split.json    which cases were learnt from, by their pseudonyms
+    history.json  loss, Dice and learning rate of every epoch
+    model/        the result: meddl segment SCAN --model DIR/model
+    cache/, checkpoints/   private, while it is under way
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from MedDLCore.atomic import atomic_path, check_folder, claimed
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.models import ModelPackage, open_model, write_package
+from MedDLCore.models.package import open_folder
+from MedDLCore.spec import ModelSpec
+
+from .cases import Division, PreparedCase, divide, prepare_cases
+from .check.facts import CaseFacts
+from .data import DataSet
+from .events import Control, OnEvent
+from .plan import Budget, Plan, make_plan, plan_from_model, write_plan
+
+if TYPE_CHECKING:
+    from .loop.fitting import Fitted
+
+PLAN, SPLIT, HISTORY, MODEL, CACHE, CHECKPOINTS = (
+    "plan.json",
+    "split.json",
+    "history.json",
+    "model",
+    "cache",
+    "checkpoints",
+)
+
+OnPrepared = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        package: the model; None: it was stopped, and can go on.
+        dice: of the model, by label, on all validation cases and the network's grid.
+        notices: what the person should know.
+    """
+
+    package: ModelPackage | None
+    dice: dict[str, float]
+    notices: tuple[Notice, ...] = ()
+
+
+def plan_training(
+    facts: Sequence[CaseFacts],
+    data_set: DataSet,
+    budget: Budget,
+    name: str,
+    start: str | None = None,
+    fixed: float = 0.0,
+    folds: int = 5,
+    fold: int = 0,
+    seed: int = 0,
+) -> Plan:
+    """Plans a training on what the check has measured.
+
+    Args:
+        facts: of every case of the data set.
+        data_set: what is learnt from.
+        budget: time and memory.
+        name: of the model.
+        start: a model to begin with.
+        fixed: as in ``plan.Start``.
+        folds: as in ``Plan``.
+        fold: as in ``Plan``.
+        seed: as in ``Plan``.
+
+    Raises:
+        MedDLError: see ``make_plan`` and ``plan_from_model``.
+    """
+    division = divide(data_set, folds, fold, seed)
+    held_out = len(division.validation)
+    if start is not None:
+        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out)
+    else:
+        learnt = {case.id for case in division.training}
+        plan = make_plan([case for case in facts if case.id in learnt], data_set, budget, name, held_out)
+    return replace(plan, folds=folds, fold=fold, seed=seed)
+
+
+def train(
+    data_set: DataSet,
+    plan: Plan,
+    folder: Path,
+    device: str = "cpu",
+    resume: bool = False,
+    on_event: OnEvent | None = None,
+    on_prepared: OnPrepared | None = None,
+    control: Control | None = None,
+    cache: Path | None = None,
+) -> Trained:
+    """Trains one network.
+
+    Args:
+        data_set: labels as in the plan.
+        plan: from ``plan_training`` or a file.
+        folder: of the training, made if it is not there.
+        device: torch's name.
+        resume: go on with the training that is in the folder.
+        on_event: told of each iteration and epoch.
+        on_prepared: told how many cases are prepared.
+        control: to pause and stop.
+        cache: where prepared cases are kept, and stay; None: in the training's folder, until it is done.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS where the folder holds a training and ``resume`` is False, or another process works on
+            it; PLAN_INVALID where plan and data do not go together; DATA_INVALID for a data set in which something
+            cannot be used; see ``prepare_cases`` and ``loop.fitting.fit``.
+    """
+    _check(data_set, plan)
+    check_folder(folder)
+    with claimed(folder, "training"):
+        if not resume and (folder / PLAN).exists():
+            raise MedDLError(
+                Code.OUTPUT_EXISTS,
+                "There is a training in this folder already.",
+                "Go on with it with --resume, or choose another folder.",
+            )
+        if (folder / MODEL).is_dir():
+            package = open_folder(folder / MODEL)
+            return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
+        write_plan(plan, folder / PLAN)
+        division = divide(data_set, plan.folds, plan.fold, plan.seed)
+        _write(_named(division), folder / SPLIT)
+        prepared = cache or folder / CACHE
+        ready = _prepared(data_set, plan, division, prepared, on_prepared)
+        fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, on_event, control)
+        _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
+        notices = division.notices + fitted.notices
+        if not fitted.finished:
+            return Trained(None, {}, notices)
+        spec = _finished_spec(plan, division, fitted)
+        package = write_package(spec, fitted.weights, folder / MODEL)
+        shutil.rmtree(folder / CHECKPOINTS)
+        if cache is None:
+            shutil.rmtree(prepared)
+    return Trained(package, dict(spec.measured["validation_dice"]), notices)
+
+
+def _check(data_set: DataSet, plan: Plan) -> None:
+    if data_set.unusable:
+        first = data_set.unusable[0]
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"{len(data_set.unusable)} of what was found cannot be used, the first because: {first.error.message}",
+            "See: meddl check FOLDER. What is to be left out, name with --leave-out.",
+        )
+    names, wanted = ([label.name for label in labels] for labels in (data_set.labels, plan.labels))
+    if names != wanted or len(data_set.channels) != len(plan.channels):
+        raise MedDLError(
+            Code.PLAN_INVALID,
+            f"The plan is for {', '.join(wanted)} ({len(plan.channels)} channels); the data have {', '.join(names)} "
+            f"({len(data_set.channels)} channels).",
+            "Plan anew, or give the table of labels that the plan was made with.",
+        )
+
+
+def _prepared(
+    data_set: DataSet, plan: Plan, division: Division, cache: Path, on_prepared: OnPrepared | None
+) -> dict[str, PreparedCase]:
+    cases = {case.id: case for case in (*division.training, *division.validation)}
+    ready = prepare_cases(data_set, plan.spec, cache, tuple(cases.values()), on_prepared)
+    return {case.id: case for case in ready}
+
+
+def _fit(
+    plan: Plan,
+    division: Division,
+    ready: Mapping[str, PreparedCase],
+    checkpoints: Path,
+    device: str,
+    on_event: OnEvent | None,
+    control: Control | None,
+) -> Fitted:
+    from .loop.fitting import fit
+
+    training, validation = ([ready[case.id] for case in part] for part in (division.training, division.validation))
+    return fit(plan, training, validation, checkpoints, device, _start_of(plan), on_event, control)
+
+
+def _start_of(plan: Plan) -> ModelPackage | None:
+    if plan.start is None:
+        return None
+    package = open_model(plan.start.model)
+    if plan.start.sha256 not in (None, package.sha256):
+        raise MedDLError(
+            Code.PLAN_INVALID, f"The model {package.spec.name} is not the one that the plan was made with."
+        )
+    return package
+
+
+def _finished_spec(plan: Plan, division: Division, fitted: Fitted) -> ModelSpec:
+    """The description of the model, with what was measured."""
+    last = fitted.history[-1]
+    measured: dict[str, Any] = {
+        "validation_dice": {name: round(value, 4) for name, value in fitted.dice.items() if value == value},
+        "validation_cases": len(division.validation),
+        "training_cases": len(division.training),
+        "epochs": last.epoch,
+        "best_epoch": last.best_epoch,
+        "iterations": last.epoch * plan.iterations,
+    }
+    names = ", ".join(label.name for label in plan.labels)
+    return replace(
+        plan.spec,
+        title=plan.name,
+        version="1.0.0",
+        description=f"Finds {names}. Trained with MedDL on {len(division.training)} annotated scans.",
+        measured=measured,
+    )
+
+
+def _named(division: Division) -> dict[str, list[str]]:
+    return {
+        "training": [case.id for case in division.training],
+        "validation": [case.id for case in division.validation],
+    }
+
+
+def _write(content: Any, path: Path) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(_without_nan(content), indent=1) + "\n", encoding="utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value

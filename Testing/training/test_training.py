@@ -1,0 +1,323 @@
+"""A training from a folder of scans to a model that segments, on the command line and with another model's weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fixtures.data_sets import clean_set, drawn, name_of, shifted, write_case
+from fixtures.trainings import STILL, data_in_memory, staged_unet, tiny_plan
+from MedDLCore.cli.main import run
+from MedDLCore.errors import Code, Exit, MedDLError
+from MedDLCore.models import load_networks, open_model, write_package
+from MedDLCore.models.weights import read_state_dict
+from MedDLCore.preprocess import prepare
+from MedDLCore.readers import read
+from MedDLCore.spec import Output, ZScore
+from MedDLCore.volume import Geometry
+from MedDLTraining.cases import prepare_cases
+from MedDLTraining.data import open_folder
+from MedDLTraining.events import Control, Epoch, Step
+from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_network
+from MedDLTraining.loop.preview import contact_sheet
+from MedDLTraining.loop.validating import validation_dice
+from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
+from MedDLTraining.training import train
+
+QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
+
+
+def learning(data_set: Any, **changes: Any) -> Plan:
+    """Enough to be clearly better than chance."""
+    return tiny_plan(data_set, **{"iterations": 75, "epochs": 2, "optimiser": QUICK, "augmentation": STILL, **changes})
+
+
+def meddl(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clean_set(tmp_path_factory.mktemp("set") / "d", 5)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that finds liver and kidneys, trained for seconds."""
+    torch.set_num_threads(1)
+    data_set = data_in_memory()
+    out = tmp_path_factory.mktemp("trained")
+    package = train(data_set, learning(data_set), out).package
+    assert package is not None
+    return package.folder
+
+
+def test_what_was_trained_on_a_folder_segments_a_scan_that_it_never_saw(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    plan = learning(open_folder(folder), name="organs", iterations=100)
+    write_plan(plan, tmp_path / "plan.json")
+    assert meddl("train", folder, "--out", out, "--plan", tmp_path / "plan.json", "--threads", 1) == Exit.OK
+    assert f"meddl segment SCAN --model {out / 'model'}" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["history.json", "model", "plan.json", "split.json"]
+    assert read_plan(out / "plan.json") == plan
+
+    unseen = drawn(77)
+    for part in ("imagesTr", "labelsTr"):
+        (tmp_path / part).mkdir()
+    write_case(tmp_path, 77, unseen)
+    scan = tmp_path / "imagesTr" / f"{name_of(77)}_0000.nii.gz"
+    command = ("segment", scan, "--model", out / "model", "--out", tmp_path / "s", "--format", "nifti", "--no-picture")
+    assert meddl(*command) == Exit.OK
+    (result,) = (tmp_path / "s").glob("*.nii.gz")
+    (found,) = read(result)
+    labels = found.array
+    for value in (1, 2, 3):
+        mask, truth = labels == value, unseen.labels == value
+        assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.4  # of chance: below 0.01
+
+    history = json.loads((out / "history.json").read_text())
+    assert [epoch["epoch"] for epoch in history] == [1, 2]
+    split = json.loads((out / "split.json").read_text())
+    assert len(split["training"]) + len(split["validation"]) == 5
+    for path in out.rglob("*"):
+        assert path.is_dir() or name_of(0).encode() not in path.read_bytes()
+
+
+def test_the_validation_dice_is_what_the_published_model_reaches(model: Path, tmp_path: Path) -> None:
+    data_set = data_in_memory()
+    plan = read_plan(model.parent / "plan.json")
+    held = json.loads((model.parent / "split.json").read_text())["validation"]
+    chosen = [case for case in data_set.cases if case.id in held]
+    cases = prepare_cases(data_set, plan.spec, tmp_path / "c", chosen)
+    package = open_model(model)
+    dice = validation_dice(load_networks(package)[0], cases, plan)
+    assert package.spec.measured["validation_dice"] == pytest.approx(dict(dice), abs=1e-4)
+    assert dice["liver"] > 0.5
+
+
+def test_a_plan_is_made_within_minutes_and_written_to_be_edited(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("train", folder, "--out", tmp_path / "run", "--minutes", 0.02, "--only-plan", "--seed", 3)
+    assert meddl(*command, "--preview", tmp_path / "p.png", "--threads", 1, "--json") == Exit.OK
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {event["event"] for event in events} == {"progress", "plan", "result"}
+    plan = read_plan(tmp_path / "run" / "plan.json")
+    assert plan.name == "run" and plan.seed == 3 and plan.grid.spacing == (5, 5, 5)
+    assert [label.name for label in plan.labels] == ["liver", "left kidney", "right kidney"]
+    assert Image.open(tmp_path / "p.png").size == (960, 640)
+
+
+def test_with_an_error_in_the_data_no_training_begins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, case = clean_set(tmp_path / "d", 4), drawn(2)
+    case.label_geometry = shifted(case.geometry, 9, 0, 0)
+    write_case(folder, 2, case)
+    assert meddl("train", folder, "--out", tmp_path / "run", "--minutes", 1) == Exit.INPUT
+    assert "GEOMETRY_MISMATCH" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:
+    assert meddl("train", folder, "--out", tmp_path / "run") == Exit.USAGE
+
+
+def test_a_folder_with_a_training_is_not_used_again_but_gone_on_with(tmp_path: Path) -> None:
+    data_set, control = data_in_memory(), Control()
+
+    def stop(event: Step | Epoch) -> None:
+        if isinstance(event, Epoch):
+            control.stop()
+
+    plan = tiny_plan(data_set)
+    stopped = train(data_set, plan, tmp_path / "run", on_event=stop, control=control)
+    assert stopped.package is None and (tmp_path / "run" / "checkpoints").is_dir()
+    with pytest.raises(MedDLError) as refused:
+        train(data_set, plan, tmp_path / "run")
+    assert refused.value.code is Code.OUTPUT_EXISTS
+    done = train(data_set, plan, tmp_path / "run", resume=True)
+    assert done.package is not None and not (tmp_path / "run" / "cache").exists()
+    again = train(data_set, plan, tmp_path / "run", resume=True)
+    assert again.package is not None and again.package.sha256 == done.package.sha256
+    whole = train(data_set, plan, tmp_path / "whole")
+    assert whole.package is not None and whole.package.spec.weights == done.package.spec.weights
+
+
+def test_all_folds_together_are_an_ensemble_that_segments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = clean_set(tmp_path / "d", 4), tmp_path / "run"
+    write_plan(tiny_plan(open_folder(folder), iterations=2, epochs=2), tmp_path / "plan.json")
+    command = ("train", folder, "--out", out, "--plan", tmp_path / "plan.json", "--fold", "all", "--json")
+    assert meddl(*command) == Exit.OK
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["fold"] for event in events if event["event"] == "fold"] == [0, 1]
+    assert sorted(path.name for path in out.iterdir()) == ["fold_0", "fold_1", "model"]
+    held = [set(json.loads((out / f"fold_{n}" / "split.json").read_text())["validation"]) for n in (0, 1)]
+    assert not held[0] & held[1] and len(held[0] | held[1]) == 4
+    package = open_model(out / "model")
+    assert len(load_networks(package)) == 2 and package.spec.measured["validation_cases"] == 4
+    scan = folder / "imagesTr" / f"{name_of(1)}_0000.nii.gz"
+    assert meddl("segment", scan, "--model", out / "model", "--out", tmp_path / "s", "--no-picture") == Exit.OK
+    assert meddl(*command) == Exit.OUTPUT
+    assert meddl(*command, "--resume") == Exit.OK
+    assert meddl(*command[:-2], "some") == Exit.USAGE
+
+
+def test_a_plan_for_other_labels_or_with_something_unusable_is_refused(tmp_path: Path) -> None:
+    data_set = data_in_memory()
+    plan = tiny_plan(data_set)
+    other = replace(plan, labels=tuple(replace(label, name=label.name + "s") for label in plan.labels))
+    with pytest.raises(MedDLError) as refused:
+        train(data_set, other, tmp_path / "run")
+    assert refused.value.code is Code.PLAN_INVALID
+    folder = clean_set(tmp_path / "d", 4)
+    (folder / "labelsTr" / f"{name_of(1)}.nii.gz").unlink()
+    with pytest.raises(MedDLError) as refused:
+        train(open_folder(folder), plan, tmp_path / "run")
+    assert refused.value.code is Code.DATA_INVALID
+
+
+def test_a_contact_sheet_begins_with_the_case_itself_and_shows_its_labels(tmp_path: Path) -> None:
+    data_set = data_in_memory(1)
+    plan = tiny_plan(data_set, augmentation=STILL)
+    (case,) = prepare_cases(data_set, plan.spec, tmp_path / "c")
+    contact_sheet(case, plan, tmp_path / "still.png")
+    sheet = np.asarray(Image.open(tmp_path / "still.png"))
+    first = sheet[:160, :160]
+    assert all(np.array_equal(first, sheet[y : y + 160, x : x + 160]) for x in (160, 800) for y in (0, 480))
+    assert np.ptp(first, axis=-1).max() > 40  # tinted
+    contact_sheet(case, tiny_plan(data_set), tmp_path / "varied.png")
+    varied = np.asarray(Image.open(tmp_path / "varied.png"))
+    assert np.array_equal(varied[:160, :160], first) and not np.array_equal(varied, sheet)
+
+
+def kidneys_merged() -> Any:
+    """The same scans with other labels: liver and kidneys."""
+    data_set = data_in_memory()
+    table = data_set.table
+    rows = tuple(replace(row, label="kidneys" if "kidney" in row.label else row.label) for row in table.rows)
+    labels = (table.labels[0], replace(table.labels[1], name="kidneys"))
+    return data_set.with_table(replace(table, rows=rows, labels=labels))
+
+
+@pytest.mark.parametrize("fixed", [0.0, 0.5, 1.0], ids=["in whole", "in part", "as fixed features"])
+def test_a_training_begins_with_another_model_and_a_new_head(model: Path, fixed: float, tmp_path: Path) -> None:
+    data_set = kidneys_merged()
+    budget = Budget(0.05, 10**9)
+    plan = plan_from_model(open_model(model), data_set, budget, "merged", fixed)
+    assert plan.network.arguments["outputs"] == 3 and plan.start is not None and plan.start.fixed == fixed
+    assert plan.grid == open_model(model).spec.grid
+    plan = replace(
+        plan,
+        iterations=25,
+        epochs=2,
+        optimiser=Optimiser("adamw", 5e-2 if fixed else 1e-2),
+        augmentation=STILL,
+        folds=2,
+    )
+    result = train(data_set, plan, tmp_path / "run")
+    assert result.package is not None
+    before, after = (
+        read_state_dict(folder / "models" / "model.safetensors") for folder in (model, result.package.folder)
+    )
+    common = [key for key in before if before[key].shape == after[key].shape]
+    kept = [key for key in common if torch.equal(before[key], after[key])]
+    assert len(common) >= len(before) - 4
+    if fixed == 0:
+        assert len(kept) < 0.2 * len(common)
+    else:
+        assert len(kept) >= fixed * len(common) - 1
+    assert result.dice["liver"] > 0.5, "what it knew helps from the start"
+
+
+def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:
+    data_set, package = data_in_memory(), open_model(model)
+    plan = tiny_plan(data_set, start=Start(str(model), None, 1.0), seed=5)
+    assert head_of(plan) == {"decoder.seg_layers.0.weight", "decoder.seg_layers.0.bias"}
+    renamed = replace(plan, labels=tuple(replace(label, name=f"other {label.value}") for label in plan.labels))
+    for given, new in ((plan, frozenset()), (renamed, head_of(plan))):
+        network = new_network(given)
+        assert set(begin_with(network, package, given)) == new
+        assert {name for name, p in network.named_parameters() if p.requires_grad} == head_of(plan)
+
+
+def test_what_a_foreign_model_does_before_its_network_is_done_in_the_training_too(tmp_path: Path) -> None:
+    """As models of nnU-Net for MR are: cropped, normalised on the scan and over the body alone, then resampled."""
+    data_set = data_in_memory()
+    own = tiny_plan(data_set)
+    grid = replace(own.grid, crop="nonzero", spacing=(9.0, 6.0, 6.0), apart=1.2)
+    channels = (replace(own.channels[0], intensity=(ZScore(body=True),)),)
+    spec = replace(own.spec, grid=grid, channels=channels, steps_on_scan=1, output=Output(apart=1.2))
+    package = write_package(spec, new_network(own).state_dict(), tmp_path / "m")
+    plan = plan_from_model(package, data_set, Budget(0.02, 10**9), "m")
+    (case,) = prepare_cases(data_set, plan.spec, tmp_path / "c", data_set.cases[:1])
+    seen = prepare(data_set.load(data_set.cases[0]).volumes, spec)
+    np.testing.assert_array_equal(case.image, seen.array)
+    assert case.truth.shape[1:] == seen.array.shape[1:] and set(np.unique(case.truth)) == {0, 1, 2, 3}
+    assert plan.spec.output == spec.output
+
+
+def test_fixed_normalisations_stay_as_they_are(tmp_path: Path) -> None:
+    data_set = data_in_memory()
+    network = replace(staged_unet(4), arguments={**staged_unet(4).arguments, "norm": "batch"})
+    plan = tiny_plan(data_set, network=network)
+    given = new_network(plan)
+    package = write_package(plan.spec, given.state_dict(), tmp_path / "m")
+    own = new_network(replace(plan, seed=1))
+    assert begin_with(own, package, replace(plan, start=Start("m", None, 1.0))) == ()
+    own.train()
+    hold_fixed(own)
+    own(torch.randn((2, 1, 16, 16, 16)))
+    assert all(torch.equal(value, given.state_dict()[key]) for key, value in own.state_dict().items())
+
+
+def test_a_model_of_another_network_or_channels_or_of_another_hash_is_refused(model: Path, tmp_path: Path) -> None:
+    data_set = data_in_memory()
+    package = open_model(model)
+    with pytest.raises(MedDLError) as refused:
+        other = tiny_plan(data_set, network=staged_unet(4, width=5))
+        begin_with(new_network(other), package, other)
+    assert refused.value.code is Code.MODEL_INVALID
+    with pytest.raises(MedDLError) as refused:
+        plan_from_model(package, replace(data_set, channels=data_set.channels * 2), Budget(1, 10**9), "m")
+    assert refused.value.code is Code.CHANNELS_MISMATCH
+    changed = tiny_plan(data_set, start=Start(str(model), "0" * 64))
+    with pytest.raises(MedDLError) as refused:
+        train(data_set, changed, tmp_path / "run")
+    assert refused.value.code is Code.PLAN_INVALID
+    whole = write_package(
+        replace(package.spec, inference=replace(package.spec.inference, patch=None)),
+        read_state_dict(model / "models" / "model.safetensors"),
+        tmp_path / "m",
+    )
+    with pytest.raises(MedDLError) as refused:
+        plan_from_model(whole, data_set, Budget(1, 10**9), "m")
+    assert refused.value.code is Code.MODEL_INVALID
+
+
+def test_a_scan_on_an_oblique_grid_is_learnt_from_where_it_lies(tmp_path: Path) -> None:
+    """Training and inference share one preparation: a turned scan of a known body is found where it was drawn."""
+    from fixtures.data_sets import InMemory, case_in_memory
+
+    case = drawn(3, 6.0)
+    turn = np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]])
+    geometry = Geometry(case.geometry.shape, turn @ case.geometry.ijk_to_ras)
+    case.geometry = case.label_geometry = geometry
+    data_set = data_in_memory(1)
+    turned = case_in_memory(3, case, "CT")
+    assert isinstance(turned.images[0], InMemory)
+    (prepared,) = prepare_cases(replace(data_set, cases=(turned,)), tiny_plan(data_set).spec, tmp_path / "c")
+    hu = prepared.image[0] * 60 + 60
+    assert [round(float(np.median(hu[prepared.truth[0] == v])), -1) for v in (1, 2, 3)] == [100, 140, 180]
