@@ -5,6 +5,7 @@ What comes is used and let go: no array of classes x volume exists, on either gr
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..out_of_memory import ON_HOST, is_out_of_memory
+from ..out_of_memory import on_device
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
 from .layers import Layers
 from .nearest import nearest
 from .parts import Part, parts_of
-from .rules import Rule, rule_of
+from .rules import rule_of
 from .sweep import FinishedSlab
 from .taps import Cut, reach
 
@@ -70,7 +71,8 @@ def decide(
     rule = rule_of(output)
 
     def decided(part: Part, channels: slice, values: Tensor | None = None) -> NDArray[Any]:
-        return _decided(part, rule, channels, values, on_step_down)
+        work = functools.partial(part.decide, rule, values=values)
+        return on_device(work, [part.scores[channels]], "to decide the labels", on_step_down)
 
     def on_scan(array: NDArray[Any]) -> NDArray[Any]:
         moved = _onto(array, network, scan, cut) if as_labels else array
@@ -82,7 +84,7 @@ def decide(
     def cleaned(structures: int) -> None:
         tell(voxels + structures * each, total)
 
-    parts = _told(parts_of(slabs, network, scan, output, cut, alone), total, tell)
+    parts = _told(parts_of(slabs, network, scan, output, cut, alone, on_step_down), total, tell)
     if output.activation == "sigmoid":
         layers = Layers(grid.shape, labels)
         for part in parts:
@@ -126,25 +128,6 @@ def _overlapping(
     arrays, layer_of = final.arrays()
     placed = tuple(replace(label, layer=layer_of.get(label.value, 0)) for label in labels)
     return LabelMap(arrays[0] if len(arrays) == 1 else np.stack(arrays), scan, placed)
-
-
-def _decided(
-    part: Part, rule: Rule, channels: slice, values: Tensor | None, on_step_down: Callable[[str], None] | None
-) -> NDArray[Any]:
-    device = part.scores.device
-    try:
-        return part.decide(rule, part.scores[channels], values)
-    except NotImplementedError:  # of an operation that MPS lacks
-        if device.type != "mps":
-            raise
-        problem = "lacks an operation"
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or device.type in ON_HOST:
-            raise
-        problem = "had no memory"
-    if on_step_down is not None:  # outside the handler: its traceback would keep the tensors alive
-        on_step_down(f"{device} {problem} to decide the labels; it went on in the machine's memory.")
-    return part.decide(rule, part.scores[channels].cpu(), values)
 
 
 def _values(output: Output, labels: Sequence[Label], channels: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import tracemalloc
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from fixtures.balls import turned
 from fixtures.slabs import in_slabs
+from MedDLCore import out_of_memory
 from MedDLCore.inference import Slab
 from MedDLCore.postprocess import blocks, decide
 from MedDLCore.postprocess.layers import Layers
@@ -175,8 +175,7 @@ def test_a_device_without_memory_for_the_labels_steps_down(monkeypatch: pytest.M
     with pytest.raises(torch.OutOfMemoryError):
         decide(in_slabs(logits), NETWORK, FINER, Output(), LABELS)
     failures = iter([True])
-    module = importlib.import_module("MedDLCore.postprocess.decide")  # the package has a function of this name
-    monkeypatch.setattr(module, "ON_HOST", frozenset())
+    monkeypatch.setattr(out_of_memory, "ON_HOST", frozenset())
     found = decide(in_slabs(logits), NETWORK, FINER, Output(), LABELS, on_step_down=said.append)
     assert np.array_equal(found.array, wanted)
     assert len(said) == 1 and "no memory" in said[0]
