@@ -29,12 +29,8 @@ class Clock:
         """Times a stage, without the time that ``time_of`` gives to another."""
         started, others = time.monotonic(), sum(self.seconds.values())
         self.progress(name)(0, 1)
-        try:
+        with memory_for(name):
             yield
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {name!r}.") from error
         within = sum(self.seconds.values()) - others
         self._add(name, time.monotonic() - started - within)
 
@@ -44,7 +40,8 @@ class Clock:
         while True:
             started = time.monotonic()
             try:
-                item = next(iterator)
+                with memory_for(name):
+                    item = next(iterator)
             except StopIteration:
                 return
             finally:
@@ -62,6 +59,21 @@ class Clock:
 
     def _add(self, name: str, seconds: float) -> None:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
+
+
+@contextmanager
+def memory_for(stage: str) -> Iterator[None]:
+    """Running out of memory within becomes an answer.
+
+    Raises:
+        MedDLError: NO_MEMORY.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MedDLError(Code.NO_MEMORY, f"The machine's memory ran out in the stage {stage!r}.") from error
 
 
 def share(on_progress: OnProgress | None, n: int, of: int) -> OnProgress | None:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Result = TypeVar("Result")
 
 ON_HOST = frozenset({"cpu"})
 """Kinds of devices whose memory is the machine's own: nothing to step down to."""
@@ -27,6 +34,38 @@ def is_out_of_memory(error: BaseException) -> bool:
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+
+
+def on_device(
+    work: Callable[..., Result], tensors: Sequence[Tensor], what: str, tell: Callable[[str], None] | None = None
+) -> Result:
+    """Does something with tensors where they are, or with copies in the machine's memory.
+
+    The latter where they are not all on one device, and where their device has no memory left for it, or (MPS) lacks
+    an operation.
+
+    Args:
+        work: takes the tensors and does not change them.
+        tensors: one or more.
+        what: is done, for a message: "to decide the labels".
+        tell: told what happened where the device did not do.
+    """
+    device = tensors[0].device
+    if all(tensor.device == device for tensor in tensors):
+        try:
+            return work(*tensors)
+        except NotImplementedError:  # of an operation that MPS lacks
+            if device.type != "mps":
+                raise
+            problem = "lacks an operation"
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or device.type in ON_HOST:
+                raise
+            problem = "had no memory"
+        if tell is not None:  # outside the handlers: their tracebacks would keep tensors alive
+            tell(f"{device} {problem} {what}; it went on in the machine's memory.")
+        release(str(device))
+    return work(*(tensor.cpu() for tensor in tensors))
 
 
 def release(device: str) -> None:

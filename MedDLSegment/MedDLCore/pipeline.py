@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .admission import Options, admit, check_memory, chosen_labels
-from .clock import Clock, OnProgress, share
+from .clock import Clock, OnProgress, memory_for, share
 from .errors import Code, MedDLError, Notice
-from .field_of_view import body_cut
+from .field_of_view import FieldOfView, field_of_view
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .out_of_memory import is_out_of_memory, release
 from .postprocess import decide, deciding_memory, merge, merging_memory, only
@@ -28,8 +28,6 @@ from .preprocess import (
     Prepared,
     inner,
     inside,
-    laid_over,
-    network_grid,
     on_first_grid,
     part_within,
     prepare,
@@ -73,6 +71,10 @@ class Model:
     def spec(self) -> ModelSpec:
         """The model as plain data."""
         return self.package.spec
+
+
+_Seen = MutableMapping[Model, FieldOfView]
+"""What the networks of a run see, so far as it is known: each field of view is found once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,42 +147,58 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
         MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``. MODEL_TRUSTED
             for a model that runs its own code.
     """
-    from .inference import together
-
     if model.package.trusted:
         raise MedDLError(
             Code.MODEL_TRUSTED,
             f"What a run of {model.spec.name} needs, only its own code knows.",
             "Run it with meddl segment; it ends with a message where the memory does not suffice.",
         )
-    notices = admit(volumes, model.spec, options)
-    plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
-    foreseen = together(plans)
+    return _foreseen(volumes, model, options, timed, {})
+
+
+def _foreseen(volumes: Sequence[Volume], model: Model, options: Options, timed: bool, seen: _Seen) -> Plan:
+    """See ``plan``. What it finds out of the networks' fields of view is kept in ``seen``."""
+    from .inference import together
+
+    with memory_for("plan"):
+        notices = admit(volumes, model.spec, options)
+        foreseen = together(
+            [_plan(volumes, *one, timed, seen) for one in _one_after_the_other(volumes, model, options)]
+        )
     merging = merging_memory(volumes[0].geometry, model.spec) if model.parts else 0
     return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
 
 
-def _one_after_the_other(model: Model) -> Iterator[Model]:
-    """The models of one network, or one ensemble, that a run consists of."""
+def _one_after_the_other(volumes: Sequence[Volume], model: Model, options: Options) -> Iterator[tuple[Model, Options]]:
+    """The models of one network, or one ensemble, that a run consists of, each with what it is run with."""
     if model.parts:
         for part in model.parts:
-            yield from _one_after_the_other(part)
+            yield from _one_after_the_other(volumes, part, replace(options, structures=()))
     else:
         if model.previous is not None:
-            yield from _one_after_the_other(model.previous)
-        yield model
+            yield from _one_after_the_other(volumes, model.previous, _for_previous(volumes, model, options))
+        yield model, options
 
 
-def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool) -> Plan:
+def _for_previous(volumes: Sequence[Volume], model: Model, options: Options) -> Options:
+    """What the model before this one is run with: it finds all that this one is to see."""
+    return replace(options, structures=(), region=seen_for(options.region, volumes[0], model.spec))
+
+
+def _field_of_view(volumes: Sequence[Volume], model: Model, options: Options, seen: _Seen) -> FieldOfView:
+    """What a model sees; found once in a run."""
+    if model not in seen:
+        seen[model] = field_of_view(volumes, model.spec, options.region, options.crop_body)
+    return seen[model]
+
+
+def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool, seen: _Seen) -> Plan:
     from .inference import free_memory, make_plan
 
     spec = model.spec
-    region = seen_for(options.region, volumes[0], spec)
-    cut = body_cut(volumes, spec, region, options.crop_body)
-    laid = laid_over(volumes, spec, region)
-    grid = network_grid(laid, spec.grid)
-    scan = volumes[0].geometry
-    decided = laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
+    field = _field_of_view(volumes, model, options, seen)
+    grid, cut, scan = field.grid, field.cut, volumes[0].geometry
+    decided = field.laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
     kept = _structures_of(spec, options)
     deciding = deciding_memory(grid, decided, spec, kept)
     placed = math.prod(decided.shape) + math.prod(scan.shape) if decided.shape != scan.shape else 0
@@ -190,7 +208,7 @@ def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool
         model.device,
         free_memory(),
         [part.stop - part.start for part in inner(cut, grid.shape)],
-        preparing_memory(volumes, spec, region, cut),
+        preparing_memory(volumes, spec, field.region, cut),
         deciding.result,
         deciding.piece,
         deciding.cleaning + placed,
@@ -224,6 +242,13 @@ def segment(
     Raises:
         MedDLError: a refusal before the network runs (see ``admit``), NO_MEMORY, NETWORK_NONFINITE.
     """
+    return _segment(volumes, model, options, on_progress, {})
+
+
+def _segment(
+    volumes: Sequence[Volume], model: Model, options: Options, on_progress: OnProgress | None, seen: _Seen
+) -> Segmentation:
+    """See ``segment``; ``seen``: what is known of the fields of view of this run's networks."""
     from .inference import Predictor, predict
 
     spec = model.spec
@@ -232,24 +257,23 @@ def segment(
     labels = chosen_labels(spec, options.structures)
     if model.package.trusted:
         return _by_its_own_code(volumes, model, options, clock)
-    foreseen = plan(volumes, model, options, timed=False)
+    foreseen = _foreseen(volumes, model, options, False, seen)
     notices = foreseen.notices + check_memory(foreseen, options)
     if model.parts:
-        return _in_parts(volumes, model, options, on_progress, notices, foreseen)
+        return _in_parts(volumes, model, options, on_progress, notices, foreseen, seen)
 
-    region = seen_for(options.region, volumes[0], spec)
+    field = _field_of_view(volumes, model, options, seen)
     previous: LabelMap | None = None
     backends: set[str] = set()
     if model.previous is not None:
         told = share(on_progress, 0, 2)
-        earlier = segment(volumes, model.previous, replace(options, structures=(), region=region), told)
+        earlier = _segment(volumes, model.previous, _for_previous(volumes, model, options), told, seen)
         clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
         backends |= set(earlier.backends)
         notices += _without_empty(earlier.notices)
     with clock.stage("prepare"):
-        cut = body_cut(volumes, spec, region, options.crop_body)
-        on = functools.partial(prepare, volumes, spec, region, previous, cut=cut)
+        on = functools.partial(prepare, volumes, spec, field.region, previous, cut=field.cut)
         prepared, stepped_down = _on_device(on, model.device.name)
         clock.progress("prepare")(1, 1)
     with clock.stage("network"):
@@ -304,6 +328,7 @@ def _in_parts(
     on_progress: OnProgress | None,
     notices: tuple[Notice, ...],
     foreseen: Plan,
+    seen: _Seen,
 ) -> Segmentation:
     """Runs the parts of a model and lays their results over each other.
 
@@ -319,13 +344,15 @@ def _in_parts(
     backends: set[str] = set()
     for n, part in enumerate(parts):
         told = share(on_progress, n, len(parts))
-        found = segment(volumes, part, replace(options, structures=()), told)
-        label_map = merge(label_map, found.label_map, spec.labels)
+        found = _segment(volumes, part, replace(options, structures=()), told, seen)
+        with memory_for("finish"):
+            label_map = merge(label_map, found.label_map, spec.labels)
         notices += _without_empty(found.notices)
         backends |= set(found.backends)
         seconds = {stage: round(seconds.get(stage, 0.0) + spent, 3) for stage, spent in found.seconds.items()}
     assert label_map is not None  # noqa: S101  one part holds the chosen structure
-    label_map = only(label_map, labels)
+    with memory_for("finish"):
+        label_map = only(label_map, labels)
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     told_of = tuple(dict.fromkeys((*notices, *empty)))
     return Segmentation(label_map, told_of, seconds, found.device, tuple(sorted(backends)), foreseen)

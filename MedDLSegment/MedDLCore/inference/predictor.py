@@ -162,6 +162,15 @@ class Predictor:
         return features, self._by_head
 
     def _by_head(self, features: Tensor) -> Tensor:
+        try:
+            return self._headed(features)
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or self.device == "cpu":
+                raise
+        self._step_down_to_cpu(OUT_OF_MEMORY)  # outside the handler: its traceback would keep the tensors
+        return self._headed(features)
+
+    def _headed(self, features: Tensor) -> Tensor:
         head = self._engines[0].network.head
         assert isinstance(head, nn.Module)  # noqa: S101
         with torch.inference_mode():
@@ -173,7 +182,9 @@ class Predictor:
     def _with_less(self, patches: Tensor, on_pass: Callable[[], None] | None, problem: str) -> Tensor:
         release(self.device)
         if len(patches) > 1 and problem == OUT_OF_MEMORY:
-            self._notice(f"{self.device} ran out of memory; patches went through the network one by one or in pairs.")
+            self.stepped_down(
+                f"{self.device} ran out of memory; patches went through the network one by one or in pairs."
+            )
             halves = torch.tensor_split(patches, 2)
             return self._joined([self(half, on_pass) for half in halves])
         if self.device == "cpu":
@@ -210,7 +221,13 @@ class Predictor:
                 for axes in self._flips:
                     logits = self._checked(engine(patches.flip(axes) if axes else patches), patches)
                     logits = logits.flip(axes) if axes else logits
-                    total = logits if total is None else total + logits
+                    if self.passes == 1:
+                        total = logits
+                    elif total is None:
+                        total = logits.clone()  # what a network returns may be its input
+                    else:
+                        total += logits
+                    del logits  # before the next pass
                     for notice in engine.notices:
                         self._add(notice)
                     if on_pass is not None:
@@ -219,7 +236,7 @@ class Predictor:
                     engine.release()
             assert total is not None  # noqa: S101  there is at least one network and one flip
             if self.passes > 1:
-                total = total / self.passes
+                total /= self.passes
             is_finite = bool(torch.isfinite(total.sum())) or bool(torch.isfinite(total).all())
         return total if is_finite else None
 
@@ -238,7 +255,7 @@ class Predictor:
         return logits.float()
 
     def _step_down_to_cpu(self, problem: str) -> None:
-        self._notice(f"{self.device} {problem}; the network went on on the CPU.")
+        self.stepped_down(f"{self.device} {problem}; the network went on on the CPU.")
         lost, self.device = self.device, "cpu"
         self._move("cpu")
         release(lost)
@@ -247,7 +264,8 @@ class Predictor:
         for engine in self._engines:
             engine.to(device)
 
-    def _notice(self, message: str) -> None:
+    def stepped_down(self, message: str) -> None:
+        """Notes what happened; the same once."""
         self._add(Notice(Code.STEPPED_DOWN, message))
 
     def _add(self, notice: Notice) -> None:

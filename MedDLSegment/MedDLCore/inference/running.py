@@ -57,10 +57,10 @@ def running_memory(
     per_voxel = forward.outputs * BYTES
     if inference.patch is None:
         logits = math.prod(padded) * per_voxel
-        # The mean over passes: the sum beside a pass; at its end the sum, the pass turned back, and the mean.
-        passing = forward.memory if passes == 1 else max(forward.memory + logits, 4 * logits)
+        # The mean over passes: the sum beside a pass; at its end the sum, the pass, and the pass turned back.
+        passing = forward.memory if passes == 1 else max(forward.memory + logits, 3 * logits)
         return Running(passing - logits, logits, copied, shared=math.prod(padded) * channels * BYTES)
     patches = batch * math.prod(inference.patch) * per_voxel
     window = (inference.patch[0] + 1) * padded[1] * padded[2] * (per_voxel + BYTES)
-    passing = forward.memory if passes == 1 else max(forward.memory + patches, 4 * patches)
+    passing = forward.memory if passes == 1 else max(forward.memory + patches, 3 * patches)
     return Running(max(passing, patches), window, copied)

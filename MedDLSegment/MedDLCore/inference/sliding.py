@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import Code, Notice
-from ..out_of_memory import ON_HOST, is_out_of_memory, release
+from ..out_of_memory import ON_HOST, on_device
 from ..spec import Inference
 from .predictor import Predictor
 from .windows import gaussian, nnunet_gaussian, smallest_weight_of_monai, window_starts
@@ -75,7 +74,7 @@ def predict(
     shape = array.shape[1:]
     whole = padded_shape(shape, inference)
     before = [(w - n) // 2 for w, n in zip(whole, shape, strict=True)]
-    padded = _padded(array, before, whole, inference)
+    padded = _padded(array, before, whole, inference, predictor.stepped_down)
     slabs = (
         _whole(padded, predictor, on_progress)
         if inference.patch is None
@@ -94,17 +93,22 @@ def predict(
 
 
 def _padded(
-    array: NDArray[np.float32] | Tensor, before: Sequence[int], whole: Sequence[int], inference: Inference
+    array: NDArray[np.float32] | Tensor,
+    before: Sequence[int],
+    whole: Sequence[int],
+    inference: Inference,
+    tell: Callable[[str], None],
 ) -> Tensor:
-    """On the array's device."""
+    """On the array's device, or in the machine's memory."""
     widths = [(b, w - n - b) for b, w, n in zip(before, whole, array.shape[1:], strict=True)]
     if isinstance(array, Tensor) and array.device.type not in ON_HOST:
         if not np.any(widths):
             return array
         if inference.padding == "constant":
             ends = [width for low_high in reversed(widths) for width in low_high]
-            return nn.functional.pad(array, ends, value=inference.padding_value)
-        return _padded(array.cpu(), before, whole, inference).to(array.device)
+            pad = functools.partial(nn.functional.pad, pad=ends, value=inference.padding_value)
+            return on_device(pad, [array], "to pad the scan", tell)
+        return _padded(array.cpu(), before, whole, inference, tell)
     values = np.ascontiguousarray(array)
     if np.any(widths):
         every = [(0, 0), *widths]
@@ -156,14 +160,17 @@ def _sliding(
     for start, following in itertools.zip_longest(depth, depth[1:]):
         for n in range(0, len(places), inference.batch):
             group = places[n : n + inference.batch]
-            patches = torch.stack(
-                [padded[:, start : start + patch[0], y : y + patch[1], x : x + patch[2]] for y, x in group]
-            )
+            views = [padded[:, start : start + patch[0], y : y + patch[1], x : x + patch[2]] for y, x in group]
+            patches = on_device(_stacked, views, "for patches of the scan", predictor.stepped_down)
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
         predictor.release()  # for what becomes of the slab
         yield window.finished(start, final)
         window.advance(final)
+
+
+def _stacked(*views: Tensor) -> Tensor:
+    return torch.stack(views)
 
 
 def _weights(patch: Sequence[int], inference: Inference) -> NDArray[np.float32]:
@@ -179,45 +186,39 @@ class _Window:
 
     def __init__(self, patch: Sequence[int], plane: Sequence[int], weights: Tensor, predictor: Predictor) -> None:
         self._patch, self._plane, self._weights, self._predictor = patch, plane, weights, predictor
-        self._sum: Tensor | None = None
-        self._weight = torch.zeros(patch[0], *plane)
+        self._sum = self._weight = torch.empty(0)
 
     def add(self, logits: Tensor, places: Sequence[tuple[Any, ...]]) -> None:
         """Adds ``(B, outputs, d0, d1, d2)`` logits at their places ``(axis 1, axis 2)``, without copies of them."""
-        if self._sum is None:
-            self._sum = self._zeros(logits)
-            self._weight, self._weights = (each.to(self._sum.device) for each in (self._weight, self._weights))
+        if not len(self._sum):
+            work, tell = functools.partial(self._begin, len(logits[0])), self._predictor.stepped_down
+            on_device(work, [logits], "for the sum of the predictions", tell)
+        if logits.device != self._sum.device:  # one of the two has left the device, which had no memory
+            logits = logits.cpu()
+            self._sum, self._weight, self._weights = (each.cpu() for each in (self._sum, self._weight, self._weights))
         _, d1, d2 = self._patch
         for patch, (y, x) in zip(logits, places, strict=True):
             there = self._sum[:, 1:, y : y + d1, x : x + d2]
-            there.addcmul_(patch.to(self._sum.device), self._weights)
+            there.addcmul_(patch, self._weights)
             self._weight[:, y : y + d1, x : x + d2] += self._weights
 
     def finished(self, start: int, count: int) -> Slab:
         """The mean of the first ``count`` slices, of which the first is number ``start``."""
-        assert self._sum is not None  # noqa: S101  something was added
         self._sum[:, 1 : count + 1] /= self._weight[:count]
         before = min(start, 1)
         return Slab(start - before, self._sum[:, 1 - before : count + 1])
 
     def advance(self, count: int) -> None:
         """Lets go of ``count`` slices, all but the last of them."""
-        assert self._sum is not None  # noqa: S101
         _shift(self._sum, count, axis=1)
         _shift(self._weight, count, axis=0)
 
-    def _zeros(self, like: Tensor) -> Tensor:
-        """Room for the sum: on the device of the logits, or in the machine's memory where it has none."""
-        shape = (like.shape[1], self._patch[0] + 1, *self._plane)
-        try:
-            return torch.zeros(shape, device=like.device)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or like.device.type in ON_HOST:
-                raise
-        message = f"{like.device} had no memory for the sum of the predictions; it went on in the machine's memory."
-        self._predictor.notices.append(Notice(Code.STEPPED_DOWN, message))
-        release(str(like.device))
-        return torch.zeros(shape)
+    def _begin(self, outputs: int, like: Tensor) -> None:
+        """Makes room for the sum, where the logits are."""
+        room = torch.zeros(outputs, self._patch[0] + 1, *self._plane, device=like.device)
+        self._weight = torch.zeros(self._patch[0], *self._plane, device=like.device)
+        self._weights = self._weights.to(like.device)
+        self._sum = room
 
 
 def _shift(tensor: Tensor, count: int, axis: int) -> None:

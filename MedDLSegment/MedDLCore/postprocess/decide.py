@@ -5,6 +5,7 @@ What comes is used and let go: no array of classes x volume exists, on either gr
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..out_of_memory import ON_HOST, is_out_of_memory
+from ..out_of_memory import on_device
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import clean_mask, clean_up
 from .layers import Layers
 from .nearest import nearest
 from .parts import Part, parts_of
-from .rules import Rule, rule_of
+from .rules import rule_of
 from .sweep import FinishedSlab
 from .taps import Cut, reach
 
@@ -70,20 +71,27 @@ def decide(
     rule = rule_of(output)
 
     def decided(part: Part, channels: slice, values: Tensor | None = None) -> NDArray[Any]:
-        return _decided(part, rule, channels, values, on_step_down)
+        work = functools.partial(part.decide, rule, values=values)
+        return on_device(work, [part.scores[channels]], "to decide the labels", on_step_down)
 
     def on_scan(array: NDArray[Any]) -> NDArray[Any]:
         moved = _onto(array, network, scan, cut) if as_labels else array
         return moved if within is None else moved * within
 
-    parts = _told(parts_of(slabs, network, scan, output, cut, alone), math.prod(grid.shape), tell)
+    voxels, each = math.prod(grid.shape), math.ceil(math.prod(grid.shape) / len(labels))
+    total = voxels + (len(labels) * each if output.activation == "sigmoid" else 0)
+
+    def cleaned(structures: int) -> None:
+        tell(voxels + structures * each, total)
+
+    parts = _told(parts_of(slabs, network, scan, output, cut, alone, on_step_down), total, tell)
     if output.activation == "sigmoid":
         layers = Layers(grid.shape, labels)
         for part in parts:
             for label in labels:
                 mask = decided(part, slice(label.value - 1, label.value)) > 0
                 layers.add(label.value, mask, part.place)
-        return _overlapping(layers, grid, scan, labels, steps, on_scan, tell)
+        return _overlapping(layers, grid, scan, labels, steps, on_scan, cleaned)
     used = slice(len(output.paint)) if output.activation == "regions" else slice(None)
     found = np.zeros(grid.shape, dtype=np.uint8 if max(label.value for label in labels) < 256 else np.uint16)
     values: Tensor | None = None
@@ -104,7 +112,7 @@ def _overlapping(
     labels: Sequence[Label],
     steps: CleanUp,
     on_scan: Callable[[NDArray[Any]], NDArray[Any]],
-    tell: OnProgress,
+    tell: Callable[[int], None],
 ) -> LabelMap:
     """Each structure cleaned up on its own; those that do not overlap then share a layer."""
     final = Layers(scan.shape, labels)
@@ -116,29 +124,10 @@ def _overlapping(
         if steps.grid == "scan":
             mask = clean_mask(mask, label.value, steps, scan.voxel_volume)
         final.add(label.value, mask)
-        tell(done, len(labels))
+        tell(done)
     arrays, layer_of = final.arrays()
     placed = tuple(replace(label, layer=layer_of.get(label.value, 0)) for label in labels)
     return LabelMap(arrays[0] if len(arrays) == 1 else np.stack(arrays), scan, placed)
-
-
-def _decided(
-    part: Part, rule: Rule, channels: slice, values: Tensor | None, on_step_down: Callable[[str], None] | None
-) -> NDArray[Any]:
-    device = part.scores.device
-    try:
-        return part.decide(rule, part.scores[channels], values)
-    except NotImplementedError:  # of an operation that MPS lacks
-        if device.type != "mps":
-            raise
-        problem = "lacks an operation"
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or device.type in ON_HOST:
-            raise
-        problem = "had no memory"
-    if on_step_down is not None:  # outside the handler: its traceback would keep the tensors alive
-        on_step_down(f"{device} {problem} to decide the labels; it went on in the machine's memory.")
-    return part.decide(rule, part.scores[channels].cpu(), values)
 
 
 def _values(output: Output, labels: Sequence[Label], channels: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
@@ -83,7 +83,13 @@ class Slices:
 
 
 def parts_of(
-    slabs: Iterable[FinishedSlab], network: Geometry, scan: Geometry, output: Output, cut: Cut, alone: int | None
+    slabs: Iterable[FinishedSlab],
+    network: Geometry,
+    scan: Geometry,
+    output: Output,
+    cut: Cut,
+    alone: int | None,
+    on_step_down: Callable[[str], None] | None,
 ) -> Iterator[Part]:
     """Gives every part of the result once. Arguments as for ``decide``.
 
@@ -96,8 +102,8 @@ def parts_of(
     activation = functools.partial(activated, output=output)
     way = way_back(network, scan, cut, alone)
     if way is None:
-        yield from turned_blocks(slabs, network, scan, cut, activation)
+        yield from turned_blocks(slabs, network, scan, cut, activation, on_step_down)
     else:
         size = network.shape[0] - sum(cut[0])
-        for piece in sweep(slabs, way.taps[0], size, cut, activation):
+        for piece in sweep(slabs, way.taps[0], size, cut, activation, on_step_down):
             yield Slices(piece, way)

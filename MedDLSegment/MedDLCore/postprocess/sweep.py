@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from ..out_of_memory import on_device
 from .taps import Cut, Taps
 
 if TYPE_CHECKING:
@@ -57,7 +58,14 @@ def slices(slabs: Iterable[FinishedSlab]) -> Iterator[tuple[int, Tensor]]:
         known = stop
 
 
-def sweep(slabs: Iterable[FinishedSlab], taps: Taps, size: int, cut: Cut, activation: Activation) -> Iterator[Piece]:
+def sweep(
+    slabs: Iterable[FinishedSlab],
+    taps: Taps,
+    size: int,
+    cut: Cut,
+    activation: Activation,
+    on_step_down: Callable[[str], None] | None = None,
+) -> Iterator[Piece]:
     """Gives the pieces in order, each as early as its slices are there.
 
     Args:
@@ -66,6 +74,7 @@ def sweep(slabs: Iterable[FinishedSlab], taps: Taps, size: int, cut: Cut, activa
         size: slices of the scores.
         cut: of the network's grid.
         activation: what is interpolated.
+        on_step_down: as for ``decide``.
     """
     low, high = (int(n > 0) for n in cut[0])
     done = 0
@@ -76,21 +85,33 @@ def sweep(slabs: Iterable[FinishedSlab], taps: Taps, size: int, cut: Cut, activa
             start = int(taps.first[done])
             stop = min(ready, max(done + 1, int(np.searchsorted(taps.second, start + SLICES))))
             end = int(taps.second[stop - 1]) + 1
-            scores = with_zeros(slab, start - low, end - low, cut, activation)
+            scores = with_zeros(slab, start - low, end - low, cut, activation, on_step_down)
             yield Piece(scores, taps.part(done, stop, origin=start), done, stop)
             done = stop
 
 
-def with_zeros(slab: FinishedSlab, start: int, stop: int, cut: Cut, activation: Activation) -> Tensor:
+def with_zeros(
+    slab: FinishedSlab,
+    start: int,
+    stop: int,
+    cut: Cut,
+    activation: Activation,
+    on_step_down: Callable[[str], None] | None = None,
+) -> Tensor:
     """Slices ``start`` to ``stop`` of the scores, with a voxel of zeros at each side of the plane that is cut.
 
     ``start`` may be -1, and ``stop`` one too large: zeros.
     """
     before, after = max(0, -start), max(0, stop - slab.start - slab.logits.shape[1])
-    scores = activation(slab.logits[:, start + before - slab.start : stop - after - slab.start])
+    logits = slab.logits[:, start + before - slab.start : stop - after - slab.start]
     widths = [before, after, *(int(n > 0) for ends in cut[1:] for n in ends)]
-    if not any(widths):
-        return scores
-    import torch
 
-    return torch.nn.functional.pad(scores, [*widths[4:], *widths[2:4], *widths[:2]])
+    def work(logits: Tensor) -> Tensor:
+        scores = activation(logits)
+        if not any(widths):
+            return scores
+        import torch
+
+        return torch.nn.functional.pad(scores, [*widths[4:], *widths[2:4], *widths[:2]])
+
+    return on_device(work, [logits], "for what is interpolated", on_step_down)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..out_of_memory import on_device
 from ..volume import Geometry
 from .rules import Rule, named
 from .sweep import Activation, FinishedSlab, with_zeros
@@ -73,7 +74,12 @@ class TurnedBlock:
 
 
 def turned_blocks(
-    slabs: Iterable[FinishedSlab], network: Geometry, scan: Geometry, cut: Cut, activation: Activation
+    slabs: Iterable[FinishedSlab],
+    network: Geometry,
+    scan: Geometry,
+    cut: Cut,
+    activation: Activation,
+    on_step_down: Callable[[str], None] | None = None,
 ) -> Iterator[TurnedBlock]:
     """Gives the blocks of the result, each as early as its slices are there.
 
@@ -83,7 +89,10 @@ def turned_blocks(
         scan: the wanted grid.
         cut: of the network's grid: there the scores are 0.
         activation: what is interpolated.
+        on_step_down: as for ``decide``.
     """
+    import torch
+
     size = network.shape[0] - sum(cut[0])
     waiting = sorted(
         (_Waiting.of(box, network, scan, cut) for box in _boxes(scan.shape)), key=lambda block: -block.stop
@@ -93,14 +102,16 @@ def turned_blocks(
     for slab in slabs:
         stop = slab.start + slab.logits.shape[1]
         zeros = int(known == 0 and cut[0][0] > 0), int(stop == size and cut[0][1] > 0)
-        new = with_zeros(slab, known - zeros[0], stop + zeros[1], cut, activation)
-        held = new if held is None else _joined(held, new)
+        new = with_zeros(slab, known - zeros[0], stop + zeros[1], cut, activation, on_step_down)
+        held = new if held is None else on_device(_joined, [held, new], "for what is interpolated", on_step_down)
         known = stop
         while waiting and waiting[-1].stop <= start + held.shape[1]:
             yield waiting.pop().ready(held, start, network, scan, cut)
         if waiting:
-            first = min(block.start for block in waiting)
-            held, start = held[:, first - start :].clone(), first
+            needed = min(block.start for block in waiting)
+            first = min(needed, start + held.shape[1])  # what is needed may be yet to come
+            held = on_device(torch.clone, [held[:, first - start :]], "for what is interpolated", on_step_down)
+            start = first
 
 
 class _Waiting(NamedTuple):
@@ -123,7 +134,9 @@ class _Waiting(NamedTuple):
         edge = reach(network, scan)
         along = [kept_indices(indices[:, n], network.shape[n], cut[n], edge) for n in range(3)]
         at = np.stack([moved for moved, _, _ in along], axis=1)
-        first, last = np.floor(at.min(axis=0)).astype(int), np.ceil(at.max(axis=0)).astype(int) + 1
+        at[:, 0] = np.maximum(at[:, 0], start)  # no voxel lies before the corners, but for rounding
+        first = np.floor(at.min(axis=0)).astype(int)
+        last = np.ceil(at.max(axis=0)).astype(int) + 1
         a, b, c = (slice(x - o, y - o) for x, y, o in zip(first, last, (start, 0, 0), strict=True))
         inside = np.logical_and.reduce([within for _, _, within in along])
         return TurnedBlock(self.box, held[:, a, b, c], at - first, inside)

@@ -51,7 +51,7 @@ class Sample(ABC):
 
     @abstractmethod
     def moments(self, nonzero: bool = False) -> tuple[float, float]:
-        """Mean and standard deviation of the population; ``nonzero``: of the values that are not 0."""
+        """Mean and standard deviation of the population, 0 of none; ``nonzero``: of the values that are not 0."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -167,6 +167,8 @@ class _Gone(Sample):
 
     def moments(self, nonzero: bool = False) -> tuple[float, float]:
         """In float64. Values are divided by the largest on the way, so that no square overflows."""
+        if len(self) == 0:
+            return 0.0, 0.0
         low, high = self.range()
         largest = max(abs(low), abs(high)) or 1.0
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fixtures.slabs import joined
+from MedDLCore import out_of_memory
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference import Predictor, predict, sliding
 from MedDLCore.inference.devices import choose_device
@@ -83,7 +84,7 @@ def test_a_sum_that_does_not_fit_the_device_moves_to_the_machines_memory(
         return original(*arguments, **named)
 
     monkeypatch.setattr(sliding.torch, "zeros", fails_once)
-    monkeypatch.setattr(sliding, "ON_HOST", frozenset())
+    monkeypatch.setattr(out_of_memory, "ON_HOST", frozenset())
     predictor = Predictor([network], 2)
     assert np.abs(result(array, predictor) - expected).max() < 1e-6
     assert [notice.code for notice in predictor.notices] == [Code.STEPPED_DOWN]

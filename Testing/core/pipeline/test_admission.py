@@ -293,10 +293,11 @@ def test_a_sum_that_does_not_fit_the_machine_is_an_answer_and_not_a_crash(
     def full(*_: object) -> None:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(sliding._Window, "_zeros", full)
+    monkeypatch.setattr(sliding._Window, "_begin", full)
     with pytest.raises(MedDLError) as refusal:
         segment([scan], model(threshold_network(THRESHOLD)))
     assert refusal.value.code is Code.NO_MEMORY
+    assert "'network'" in refusal.value.message
 
 
 def test_a_plan_on_a_full_device_gives_no_time_and_no_crash(scan: Volume) -> None:

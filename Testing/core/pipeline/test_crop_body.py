@@ -15,10 +15,10 @@ from fixtures.balls import THRESHOLD, ball, ball_mask
 from fixtures.models import BALL, model, spec, threshold_network, threshold_package
 from MedDLCore.admission import Options
 from MedDLCore.cli.main import run
-from MedDLCore.errors import Code, Exit
+from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.metrics import dice
 from MedDLCore.pipeline import plan, segment
-from MedDLCore.preprocess import Region
+from MedDLCore.preprocess import Region, patient
 from MedDLCore.spec import Grid, Inference, Output, ZScore
 from MedDLCore.volume import Geometry, Volume
 
@@ -96,6 +96,56 @@ def test_a_cascade_and_its_parts_see_the_body_only() -> None:
     whole, cropped = segment([scan], both), segment([scan], both, CROPPED)
     assert plan([scan], both, CROPPED, timed=False).patches < plan([scan], both, timed=False).patches / 4
     assert np.array_equal(whole.label_map.array, cropped.label_map.array)
+
+
+def test_the_patient_is_looked_for_once_for_each_network_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[Volume] = []
+    original = patient.patient_corners
+
+    def counting(volume: Volume, is_ct: bool) -> Any:
+        searched.append(volume)
+        return original(volume, is_ct)
+
+    monkeypatch.setattr(patient, "patient_corners", counting)
+    scan = ball(SCAN, CENTRE, RADIUS)
+    first = model(threshold_network(THRESHOLD))
+    segment([scan], first, CROPPED)
+    assert len(searched) == 1
+    grid = Grid(None, spacing=(1.5, 1.5, 1.5), rule="extent")
+    second = model(threshold_network(THRESHOLD, channels=2), spec(grid=grid, previous=(1,)))
+    segment([scan], replace(second, previous=first), CROPPED)
+    assert len(searched) == 3
+    searched.clear()
+    segment([scan], first)
+    assert not searched
+
+
+def test_the_plan_of_a_cascade_counts_what_its_first_model_sees_around_a_region() -> None:
+    scan = ball(SCAN, CENTRE, RADIUS)
+    first = model(threshold_network(THRESHOLD), spec(inference=Inference(patch=(8, 8, 8))))
+    grid = Grid(None, spacing=(1.5, 1.5, 1.5), rule="extent")
+    second = model(threshold_network(THRESHOLD, channels=2), spec(grid=grid, previous=(1,)))
+    options = Options(region=Region((20, -25, 15), (30, -15, 20)))
+    told: dict[int, int] = {}
+    both = replace(second, previous=first)
+
+    def tell(stage: str, done: int, of: int) -> None:
+        if stage == "network" and of > 2:
+            told[of] = of // 2
+
+    segment([scan], both, options, tell)
+    assert plan([scan], both, options, timed=False).patches == sum(told.values())
+
+
+def test_memory_that_runs_out_while_the_patient_is_looked_for_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(patient, "_parts", full)
+    for run_it in (plan, segment):
+        with pytest.raises(MedDLError) as refusal:
+            run_it([ball(SCAN, CENTRE, RADIUS)], model(threshold_network(THRESHOLD)), CROPPED)
+        assert refusal.value.code is Code.NO_MEMORY
 
 
 def test_a_model_that_cannot_be_given_a_part_says_so() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import tracemalloc
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from fixtures.balls import turned
 from fixtures.slabs import in_slabs
+from MedDLCore import out_of_memory
 from MedDLCore.inference import Slab
 from MedDLCore.postprocess import blocks, decide
 from MedDLCore.postprocess.layers import Layers
@@ -63,6 +63,15 @@ SCANS = {
 @pytest.mark.parametrize("scan", SCANS.values(), ids=SCANS)
 def test_it_is_the_argmax_of_all_classes_interpolated_everywhere(scan: Geometry, thickness: int) -> None:
     logits = smooth(1)
+    found = decide(in_slabs(logits, thickness), NETWORK, scan, Output(), LABELS)
+    assert np.array_equal(found.array, interpolated(logits, scan).argmax(axis=0))
+    assert len(np.unique(found.array)) > 3
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 5])
+def test_a_turned_scan_that_begins_slabs_later_is_not_shifted(thickness: int) -> None:
+    logits = smooth(8)
+    scan = Geometry.from_parts((6, 26, 30), (1.4, 0.9, 1.0), turned(20, 2), (19, 2, NETWORK.origin[2] + 11 * 1.5))
     found = decide(in_slabs(logits, thickness), NETWORK, scan, Output(), LABELS)
     assert np.array_equal(found.array, interpolated(logits, scan).argmax(axis=0))
     assert len(np.unique(found.array)) > 3
@@ -166,8 +175,7 @@ def test_a_device_without_memory_for_the_labels_steps_down(monkeypatch: pytest.M
     with pytest.raises(torch.OutOfMemoryError):
         decide(in_slabs(logits), NETWORK, FINER, Output(), LABELS)
     failures = iter([True])
-    module = importlib.import_module("MedDLCore.postprocess.decide")  # the package has a function of this name
-    monkeypatch.setattr(module, "ON_HOST", frozenset())
+    monkeypatch.setattr(out_of_memory, "ON_HOST", frozenset())
     found = decide(in_slabs(logits), NETWORK, FINER, Output(), LABELS, on_step_down=said.append)
     assert np.array_equal(found.array, wanted)
     assert len(said) == 1 and "no memory" in said[0]
@@ -212,3 +220,13 @@ def test_clean_up_of_overlapping_structures_is_done_on_whole_structures() -> Non
     wanted = logits[0] > 0
     wanted[19:] = False
     assert np.array_equal(found.array == 1, wanted)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_progress_never_goes_back_and_ends_once(activation: Any) -> None:
+    told: list[float] = []
+    tell = lambda done, of: told.append(done / of)  # noqa: E731
+    decide(in_slabs(smooth(9), 3), NETWORK, FINER, Output(activation), LABELS, on_progress=tell)
+    assert told == sorted(told)
+    assert told.count(1.0) == 1
+    assert told[-1] == 1.0

@@ -102,3 +102,10 @@ def test_the_image_is_left_alone_and_never_copied_whole(dtype: str) -> None:
         tracemalloc.stop()
     assert np.array_equal(array, kept)
     assert peak < array.nbytes
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, np.float64])
+def test_of_no_voxels_mean_and_deviation_are_0(dtype: type) -> None:
+    """The body of a scan that is 0 everywhere."""
+    nothing = np.zeros((2, 3, 4), np.bool_)
+    assert Sample.of(np.zeros((2, 3, 4), dtype), nothing).moments() == (0, 0)
