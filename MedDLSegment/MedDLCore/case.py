@@ -243,5 +243,6 @@ def _settings(options: Options) -> dict[str, Any]:
         "structures": list(options.structures),
         "region": None if region is None else [*region.low, *region.high],
         "crop_body": options.crop_body,
+        "points": [list(point) for point in options.points],
         "allow": sorted(code.value for code in options.allow),
     }

@@ -23,9 +23,10 @@ from .errors import Code, MedDLError, Notice
 from .field_of_view import body_cut
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .out_of_memory import is_out_of_memory, release
-from .postprocess import decide, deciding_memory, merge, merging_memory, only
+from .postprocess import decide, deciding_memory, join, merge, merging_memory, only
 from .preprocess import (
     Prepared,
+    cut_around,
     inner,
     inside,
     laid_over,
@@ -154,9 +155,13 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
             "Run it with meddl segment; it ends with a message where the memory does not suffice.",
         )
     notices = admit(volumes, model.spec, options)
-    plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
+    if options.points:
+        boxes = (cut_around(volumes, model.spec, point) for point in dict.fromkeys(options.points))
+        plans = [plan(box, model, replace(options, points=()), timed) for box in boxes]
+    else:
+        plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
     foreseen = together(plans)
-    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts else 0
+    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts or options.points else 0
     return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
 
 
@@ -234,6 +239,8 @@ def segment(
         return _by_its_own_code(volumes, model, options, clock, admit(volumes, spec, options))
     foreseen = plan(volumes, model, options, timed=False)
     notices = foreseen.notices + check_memory(foreseen, options)
+    if options.points:
+        return _around_points(volumes, model, options, on_progress, notices, foreseen)
     if model.parts:
         return _in_parts(volumes, model, options, on_progress, notices, foreseen)
 
@@ -329,6 +336,34 @@ def _in_parts(
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     told_of = tuple(dict.fromkeys((*notices, *empty)))
     return Segmentation(label_map, told_of, seconds, found.device, tuple(sorted(backends)), foreseen)
+
+
+def _around_points(
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    notices: tuple[Notice, ...],
+    foreseen: Plan,
+) -> Segmentation:
+    """Segments a box around each point as if it was the whole scan, and lays the results onto the scan's grid."""
+    spec, overlapping = model.spec, model.spec.output.activation == "sigmoid"
+    # Exclusive structures compete where boxes meet, so that the result does not depend on what was asked for.
+    alone = replace(options, points=(), structures=options.structures if overlapping else ())
+    points = tuple(dict.fromkeys(options.points))
+    boxes = [cut_around(volumes, spec, point) for point in points]
+    found = [segment(box, model, alone, share(on_progress, n, len(boxes))) for n, box in enumerate(boxes)]
+    label_map, of_boxes = join([one.label_map for one in found], points, volumes[0].geometry, overlapping)
+    told_of = (notice for one in found for notice in _without_empty(one.notices))
+    stages = dict.fromkeys(stage for one in found for stage in one.seconds)
+    return Segmentation(
+        only(label_map, chosen_labels(spec, options.structures)),
+        tuple(dict.fromkeys((*notices, *told_of, *of_boxes))),
+        {stage: round(sum(one.seconds.get(stage, 0.0) for one in found), 3) for stage in stages},
+        found[-1].device,
+        tuple(sorted({backend for one in found for backend in one.backends})),
+        foreseen,
+    )
 
 
 def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
