@@ -23,7 +23,7 @@ from .errors import Code, MedDLError, Notice
 from .field_of_view import body_cut
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .out_of_memory import is_out_of_memory, release
-from .postprocess import decide, deciding_memory, join, merge, merging_memory, only
+from .postprocess import decide, deciding_memory, join, joining_memory, merge, merging_memory, only
 from .preprocess import (
     Prepared,
     cut_around,
@@ -155,14 +155,16 @@ def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), 
             "Run it with meddl segment; it ends with a message where the memory does not suffice.",
         )
     notices = admit(volumes, model.spec, options)
+    scan, spec = volumes[0].geometry, model.spec
     if options.points:
-        boxes = (cut_around(volumes, model.spec, point) for point in dict.fromkeys(options.points))
+        boxes = (cut_around(volumes, spec, point) for point in dict.fromkeys(options.points))
         plans = [plan(box, model, replace(options, points=()), timed) for box in boxes]
+        joining = joining_memory(scan, spec, _structures_of(spec, options))
     else:
         plans = [_plan(volumes, one, options, timed) for one in _one_after_the_other(model)]
+        joining = merging_memory(scan, spec) if model.parts else 0
     foreseen = together(plans)
-    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts or options.points else 0
-    return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
+    return replace(foreseen, memory=foreseen.memory + joining, notices=notices)
 
 
 def _one_after_the_other(model: Model) -> Iterator[Model]:
@@ -347,23 +349,17 @@ def _around_points(
     foreseen: Plan,
 ) -> Segmentation:
     """Segments a box around each point as if it was the whole scan, and lays the results onto the scan's grid."""
-    spec, overlapping = model.spec, model.spec.output.activation == "sigmoid"
-    # Exclusive structures compete where boxes meet, so that the result does not depend on what was asked for.
+    spec, scan = model.spec, volumes[0].geometry
+    labels, overlapping = chosen_labels(spec, options.structures), spec.output.activation == "sigmoid"
+    # Exclusive structures compete where boxes meet, whatever was asked for.
     alone = replace(options, points=(), structures=options.structures if overlapping else ())
-    points = tuple(dict.fromkeys(options.points))
-    boxes = [cut_around(volumes, spec, point) for point in points]
-    found = [segment(box, model, alone, share(on_progress, n, len(boxes))) for n, box in enumerate(boxes)]
-    label_map, of_boxes = join([one.label_map for one in found], points, volumes[0].geometry, overlapping)
-    told_of = (notice for one in found for notice in _without_empty(one.notices))
-    stages = dict.fromkeys(stage for one in found for stage in one.seconds)
-    return Segmentation(
-        only(label_map, chosen_labels(spec, options.structures)),
-        tuple(dict.fromkeys((*notices, *told_of, *of_boxes))),
-        {stage: round(sum(one.seconds.get(stage, 0.0) for one in found), 3) for stage in stages},
-        found[-1].device,
-        tuple(sorted({backend for one in found for backend in one.backends})),
-        foreseen,
-    )
+    boxes = {point: cut_around(volumes, spec, point) for point in options.points}
+    found = [segment(box, model, alone, share(on_progress, n, len(boxes))) for n, box in enumerate(boxes.values())]
+    label_map, cut = join([one.label_map for one in found], tuple(boxes), scan, labels, overlapping)
+    notices += tuple(notice for one in found for notice in _without_empty(one.notices)) + cut
+    seconds = {stage: round(sum(one.seconds[stage] for one in found), 3) for stage in found[0].seconds}
+    backends = tuple(sorted({backend for one in found for backend in one.backends}))
+    return Segmentation(label_map, tuple(dict.fromkeys(notices)), seconds, found[-1].device, backends, foreseen)
 
 
 def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:

@@ -20,6 +20,7 @@ from ..errors import Code, Notice
 from ..spec import FloatTriple
 from ..volume import Geometry, Label, LabelMap
 from .clean_up import components
+from .decide import only
 from .layers import Layers
 
 Part = tuple[slice, slice, slice]
@@ -29,6 +30,7 @@ def join(
     found: Sequence[LabelMap],
     points: Sequence[FloatTriple],
     scan: Geometry,
+    labels: Sequence[Label],
     overlapping: bool,
 ) -> tuple[LabelMap, tuple[Notice, ...]]:
     """Lays the results of boxes onto the scan's grid. Outside the boxes everything is background.
@@ -40,17 +42,17 @@ def join(
         found: of each box, on its part of the scan's grid.
         points: the middle of each box, RAS mm.
         scan: the scan's grid.
+        labels: structures to keep, and to warn of; exclusive ones compete with all that the boxes have.
         overlapping: structures may overlap; else they are exclusive, in one layer.
     """
-    labels: Sequence[Label] = found[0].labels
     places = [_place(box.geometry, scan) for box in found]
     nearest = [_nearest(n, places, points, scan) for n in range(len(found))]
     own = [_own(box, near) for box, near in zip(found, nearest, strict=True)]
     notices: list[Notice] = []
     for n, (box, point) in enumerate(zip(own, points, strict=True)):
-        if not found[n].array.any():
+        if not only(found[n], labels).array.any():
             notices.append(Notice(Code.EMPTY_RESULT, f"None of the structures was found around {point}."))
-        if cut := _cut(box, n, places, scan):
+        if cut := _cut(only(box, labels), n, places, scan):
             message = f"{', '.join(cut)}, found around {point}, may be cut off at the border of the box."
             notices.append(Notice(Code.GRID_CUTS, message))
     if overlapping:
@@ -66,7 +68,7 @@ def join(
         np.copyto(array[place], box.array, where=box.array > 0)
     for box, place, near in zip(own, places, nearest, strict=True):  # again: the nearest has the last word
         np.copyto(array[place], box.array, where=(box.array > 0) & near)
-    return LabelMap(array, scan, tuple(replace(label, layer=0) for label in labels)), tuple(notices)
+    return only(LabelMap(array, scan, found[0].labels), labels), tuple(notices)
 
 
 def _place(box: Geometry, scan: Geometry) -> Part:

@@ -40,7 +40,7 @@ def is_crop(scan: Geometry, spec: ModelSpec) -> bool:
 def extent_of(scan: Geometry, grid: Grid) -> NDArray[np.float64]:
     """``(3,)`` mm: how long a scan is along the network's axes 0, 1, 2."""
     axes = crop_axes(scan, grid)
-    extent: NDArray[np.float64] = axes.shape * axes.spacing[::-1]
+    extent: NDArray[np.float64] = np.array(axes.shape) * axes.spacing[::-1]
     return extent
 
 
