@@ -13,10 +13,10 @@ What is learnt from and selected with is all of ``train.txt``; ``test.txt`` is o
 
 ``versus``: MedDL and nnU-Net learn from the same four folds of ``train.txt`` and select with the fifth by their own
 rules: nnU-Net keeps its last weights, MedDL those with the best Dice. Each is planned to end within the same CPU time,
-on one thread: the iterations are timed by the same clock and the same number of them, for all seeds once, and nine
-tenths of the budget are planned with. Of nnU-Net only the numbers of epochs and iterations change, so that its learning
-rate falls to the end. Augmentation and looks at held-out cases count; preparing the scans and planning are reported
-apart. Each predicts with its own predictor and defaults; one scorer reads the files of both.
+on one thread: of a few iterations, timed by the same clock for all seeds once, the quickest counts, and nine tenths of
+the budget are planned with. Of nnU-Net only the numbers of epochs and iterations change, so that its learning rate
+falls to the end. Augmentation and looks at held-out cases count; preparing the scans and planning are reported apart.
+Each predicts with its own predictor and defaults; one scorer reads the files of both.
 
 Intervals are 95 % of a bootstrap over cases and seeds; differences are paired. Figures are CPU-seconds of the process
 and its children: wall time lies on a machine that others use too.

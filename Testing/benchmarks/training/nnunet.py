@@ -18,7 +18,7 @@ from MedDLCore.atomic import atomic_path
 from .cases import DATA_SET
 from .jobs import Job
 from .ledger import Ledger
-from .pace import Pace, looked_at, seconds_each
+from .pace import Pace, planned_with, seconds_each
 from .place import Place
 from .shortened import ShortenedTrainer
 
@@ -114,7 +114,7 @@ def _planned(job: Job, place: Place, raw: Path) -> dict[str, Any]:
         with _nnunet(place, raw, job):
             trainer = ShortenedTrainer.of(job, _plans(place), _description(place))
             pace = seconds_each(trainer.one_iteration, trainer.one_look)
-        schedule = schedule_within(looked_at(job.minutes), pace)
+        schedule = schedule_within(planned_with(job.minutes), pace)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"pace": asdict(pace), "schedule": asdict(schedule)}, indent=1), encoding="utf-8")
     plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
 from unittest import mock
 
 from MedDLTraining.loop import probe
 from MedDLTraining.plan.making import MARGIN
 
 from .ledger import cpu_seconds
+
+WARM, TIMED = 1, 5
+"""Calls before the clock runs, and those that are timed."""
 
 
 @dataclass(frozen=True)
@@ -28,27 +29,28 @@ class Pace:
     look: float
 
 
-def looked_at(minutes: float) -> float:
+def planned_with(minutes: float) -> float:
     """Seconds of a budget that is planned with: the part that MedDL leaves free, for every engine."""
     return 60 * minutes * MARGIN
 
 
 def seconds_each(iteration: Callable[[], object], look: Callable[[], object]) -> Pace:
-    """Runs a few of each, as many as MedDL's own planner does, and takes the medians."""
-    return Pace(_median(iteration), _median(look))
+    """Runs a few of each."""
+    return Pace(least(iteration), least(look))
+
+
+def least(work: Callable[[], object], device: str = "cpu") -> float:
+    """CPU-seconds of the quickest of a few: whatever else a machine does can only slow it, CPU time too."""
+    taken = []
+    for _ in range(WARM + TIMED):
+        begun = cpu_seconds()
+        work()
+        taken.append(cpu_seconds() - begun)
+    return min(taken[WARM:])
 
 
 @contextmanager
 def counting_cpu_seconds() -> Iterator[None]:
-    """MedDL's planner with a clock that does not count what other processes of the machine do."""
-    with mock.patch.object(probe, "time", SimpleNamespace(perf_counter=cpu_seconds)):
+    """MedDL's planner with this clock; its own is that on the wall."""
+    with mock.patch.object(probe, "_median", least):
         yield
-
-
-def _median(work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(probe.WARM + probe.TIMED):
-        begun = cpu_seconds()
-        work()
-        taken.append(cpu_seconds() - begun)
-    return statistics.median(taken[probe.WARM :])
