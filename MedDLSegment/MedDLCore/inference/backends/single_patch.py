@@ -39,5 +39,5 @@ def _is_slow(image: Tensor, weight: Tensor, *settings: object) -> bool:
         and isinstance(settings[2], tuple)
         and image.is_contiguous()
         and weight.is_contiguous()
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     )
