@@ -164,8 +164,11 @@ def test_files_of_another_program_are_judged_by_the_names_of_their_values(
     assert (right["missed"], right["scores"]["hd95"]["cases"], right["calibration_error"]) == (1, 1, None)
     assert "missed altogether in 1 case" in (tmp_path / "out" / "report.html").read_text()
     nibabel.save(nibabel.load(found / f"{name_of(0)}_0000_other.nii.gz"), found / f"{name_of(0)}_second.nii.gz")
-    assert evaluate(*command, "--overwrite") == Exit.INPUT
-    assert "PAIR_AMBIGUOUS" in capsys.readouterr().err
+    assert evaluate(*command) == Exit.SOME_FAILED
+    said = capsys.readouterr().err
+    assert f"{name_of(0)} ({id_of(0)})" in said and "PAIR_AMBIGUOUS" in said
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or b"patient_" not in path.read_bytes()
 
 
 def test_what_meddl_segment_writes_can_be_judged(folder: Path, model: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from html import escape
 from .structures import PALETTE, Color
 
 WIDTH, HEIGHT = 460, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2")
 LINE_HEIGHT = 17
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MedDLCore.atomic import atomic_path
+from MedDLCore.errors import EXPLANATIONS
 
 from .charts import Line, chart
 from .intervals import FEW, LEVEL, Interval
@@ -71,7 +72,8 @@ def _facts(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.judged is not None:
         yield f'<p class="small">Model SHA-256 <code>{escape(evaluation.judged["sha256"])}</code></p>'
     warnings = [str(notice) for notice in evaluation.notices]
-    warnings += [f"{case} failed: {error.code.value}: {error.message}" for case, error in evaluation.failed.items()]
+    for case, error in evaluation.failed.items():  # its own message may hold the name of a file
+        warnings.append(f"{case} was not judged. {error.code.value}: {EXPLANATIONS[error.code].meaning}")
     if evaluation.is_of_few:
         warnings.append(f"Fewer than {FEW} cases: the intervals are rough, and in truth rather wider.")
     yield "".join(f'<p class="warning">{escape(text)}</p>' for text in warnings)

@@ -7,9 +7,10 @@ main{max-width:1000px;margin:auto;padding:12px}
 h1{font-size:1.5em}h2{font-size:1.2em;margin-top:1.8em}h3{font-size:1em;margin:1.2em 0 .4em}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.86em;font-variant-numeric:tabular-nums}
-th,td{border-bottom:1px solid var(--line);padding:.25em .6em;text-align:right;vertical-align:top;overflow-wrap:anywhere}
+th,td{border-bottom:1px solid var(--line);padding:.25em .6em;text-align:right;vertical-align:top}
+th{overflow-wrap:break-word}
 td{white-space:nowrap}
-th:first-child{text-align:left;min-width:6em}
+th:first-child{text-align:left;min-width:6em;max-width:14em}
 thead th{font-weight:600;min-width:4.2em}
 tbody th{font-weight:400}
 small,.small{font-size:.85em;color:var(--dim)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,23 +142,26 @@ class FilePredictions:
     uncalibrated = "files hold labels, not probabilities"
 
     def __init__(self, folder: Path, cases: Sequence[Case]) -> None:
-        """Finds the file of each case, and what their structures are called.
+        """Finds the file of each case, and what its structures are called.
 
         Raises:
-            MedDLError: FILE_NOT_FOUND; NO_IMAGES where no case has a file; DATA_INVALID for values without names.
+            MedDLError: FILE_NOT_FOUND; NO_IMAGES where no case has a file; where none of them can be read, why the
+                first cannot: DATA_INVALID for values without names, PAIR_AMBIGUOUS.
         """
         if not folder.is_dir():
             raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {folder.name}.")
         files = [path for path in sorted(folder.rglob("*")) if suffix_of(path)]
         described = segments_described(folder)
-        found = {case.id: _file_of(case, files, folder) for case in cases}
-        if not any(found.values()):
-            raise MedDLError(
+        found = {case.id: _found(case, files, folder, described) for case in cases}
+        self._cases = {key: its for key, its in found.items() if isinstance(its, Case)}
+        self._failed = {key: its for key, its in found.items() if isinstance(its, MedDLError)}
+        if not self._cases:
+            nothing = MedDLError(
                 Code.NO_IMAGES,
                 "The folder of predictions has no file that is called as one of the cases.",
                 "Names of cases are those that meddl check shows.",
             )
-        self._cases = {key: _as_case(key, path, described) for key, path in found.items() if path is not None}
+            raise next(iter(self._failed.values()), nothing)
         self._table = propose(self._cases.values())
 
     @property
@@ -179,6 +183,8 @@ class FilePredictions:
         on_progress: OnProgress | None = None,
     ) -> Prediction:
         """Reads the file. See ``Predictions``; PAIR_MISSING where there is none."""
+        if case.id in self._failed:
+            raise self._failed[case.id]
         found = self._cases.get(case.id)
         if found is None:
             raise MedDLError(Code.PAIR_MISSING, "The case has no prediction.", "Make it, or leave the case out.")
@@ -190,6 +196,17 @@ class FilePredictions:
         return Prediction(composed.truth)
 
 
+def _found(
+    case: Case, files: Sequence[Path], folder: Path, described: tuple[Segment, ...] | None
+) -> Case | MedDLError | None:
+    """A case's prediction; why there is none that can be read; None where there is none."""
+    try:
+        path = _file_of(case, files, folder)
+        return None if path is None else _as_case(case.id, path, described)
+    except MedDLError as error:
+        return error
+
+
 def _file_of(case: Case, files: Sequence[Path], folder: Path) -> Path | None:
     """The file that is called as the case; else the one whose name goes on after it.
 
@@ -199,7 +216,7 @@ def _file_of(case: Case, files: Sequence[Path], folder: Path) -> Path | None:
     last = case.name.rsplit("/", 1)[-1]
     stems = [(path, path.relative_to(folder).with_name(stem_of(path)).as_posix()) for path in files]
     exact = [path for path, stem in stems if stem == case.name] or [path for path in files if stem_of(path) == last]
-    longer = [path for path in files if stem_of(path).startswith(last) and not stem_of(path)[len(last)].isalnum()]
+    longer = [path for path in files if re.match(re.escape(last) + r"[\W_]", stem_of(path))]
     choice = exact or longer
     if len(choice) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in choice)
