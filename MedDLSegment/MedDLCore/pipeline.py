@@ -256,11 +256,16 @@ def segment(
     Raises:
         MedDLError: a refusal before the network runs (see ``admit``), NO_MEMORY, NETWORK_NONFINITE.
     """
-    return _segment(volumes, model, options, on_progress, {})
+    return _segment(volumes, model, options, on_progress, {}, on_slab)
 
 
 def _segment(
-    volumes: Sequence[Volume], model: Model, options: Options, on_progress: OnProgress | None, seen: _Seen
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    seen: _Seen,
+    on_slab: OnSlab | None = None,
 ) -> Segmentation:
     """See ``segment``; ``seen``: what is known of the fields of view of this run's networks."""
     from .inference import Predictor, predict
