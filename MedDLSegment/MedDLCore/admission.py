@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 from .errors import Code, MedDLError, Notice
 from .preprocess import (
     Region,
+    check_inside,
     check_meets,
     cut_off,
+    is_crop,
     laid_over,
     network_grid,
     seen_for,
     split_channels,
     why_not_cropped,
 )
-from .spec import ModelSpec
-from .volume import Label, Volume
+from .spec import FloatTriple, ModelSpec
+from .volume import Geometry, Label, Volume
 
 if TYPE_CHECKING:
     from .inference import Plan
@@ -38,12 +40,15 @@ class Options:
         allow: refusals that the person overrides, for this run.
         crop_body: the network need not see the air around the patient, where it would cost patches; there everything
             is background. The patches lie elsewhere, which changes the result a little.
+        points: RAS mm; for a model that was trained on crops: a box around each is segmented on its own, and nothing
+            outside the boxes. See ``postprocess.boxes`` for boxes that meet.
     """
 
     structures: tuple[str, ...] = ()
     region: Region | None = None
     allow: frozenset[Code] = frozenset()
     crop_body: bool = False
+    points: tuple[FloatTriple, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -53,6 +58,7 @@ class Options:
             "structures": list(self.structures),
             "region": None if region is None else [*region.low, *region.high],
             "crop_body": self.crop_body,
+            "points": [list(point) for point in self.points],
             "allow": sorted(code.value for code in self.allow),
         }
 
@@ -64,9 +70,11 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
         The readers' warnings and those of this model for this scan.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, WRONG_MODALITY, TOO_THIN, REGION_OUTSIDE, LABEL_UNKNOWN.
+        MedDLError: CHANNELS_MISMATCH, CHANNELS_APART, WRONG_MODALITY, TOO_THIN, REGION_OUTSIDE, LABEL_UNKNOWN,
+            POINTS_MISMATCH.
     """
     chosen_labels(spec, options.structures)
+    _check_points(volumes[0].geometry, spec, options)
     notices = [notice for volume in volumes for notice in volume.notices]
     for channel, volume in zip(spec.channels, split_channels(volumes, spec), strict=True):
         wanted = channel.modality
@@ -78,7 +86,8 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             )
             from .readers.values import check_hounsfield  # here: a process that is given volumes needs no readers
 
-            if wanted == "CT" and (dubious := check_hounsfield(volume.array)) is not None:
+            judged = wanted == "CT" and not is_crop(volumes[0].geometry, spec)  # by its air
+            if judged and (dubious := check_hounsfield(volume.array)) is not None:
                 notices.append(dubious)
         elif volume.modality != wanted:
             message = f"The model {spec.name} is for {wanted}; the volume for {channel.name!r} is {volume.modality}."
@@ -94,14 +103,48 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
         notices.append(Notice(Code.TOO_THIN, message))
     if options.region is not None:
         check_meets(volumes[0].geometry, options.region)
-    seen = laid_over(volumes, spec, seen_for(options.region, volumes[0], spec))
-    if spec.grid.shape is not None and (cut := cut_off(seen, network_grid(seen, spec.grid))):
-        sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
-        message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
-        notices.append(Notice(Code.GRID_CUTS, message))
+    if not options.points:
+        notices += _cut_by_grid(volumes, spec, options.region)
     if options.crop_body and (why := why_not_cropped(spec)) is not None:
         notices.append(Notice(Code.NOT_CROPPED, f"The model {spec.name} {why}."))
     return tuple(dict.fromkeys(notices))
+
+
+def _cut_by_grid(volumes: Sequence[Volume], spec: ModelSpec, region: Region | None) -> tuple[Notice, ...]:
+    seen = laid_over(volumes, spec, seen_for(region, volumes[0], spec))
+    if spec.grid.shape is not None and (cut := cut_off(seen, network_grid(seen, spec.grid))):
+        sides = " and ".join(f"{mm:.3g} mm at the {side} side" for side, mm in cut.items())
+        message = f"The model {spec.name} sees only the middle of the scan: {sides} are cut off and stay background."
+        return (Notice(Code.GRID_CUTS, message),)
+    return ()
+
+
+def _check_points(scan: Geometry, spec: ModelSpec, options: Options) -> None:
+    """Refuses points for a model of whole scans, and a scan without points for a model of crops.
+
+    Raises:
+        MedDLError: POINTS_MISMATCH, REGION_OUTSIDE.
+    """
+    if options.points and spec.crops is None:
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            f"The model {spec.name} was trained on whole scans; it does not look around points.",
+            "Leave the points (--at) away. A part of a scan is chosen with --roi.",
+        )
+    if options.points and options.region is not None:
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            "Points and a region of interest were both given.",
+            "Leave one away: each point has its own box, and nothing outside is labelled.",
+        )
+    if spec.crops is not None and not options.points and not is_crop(scan, spec):
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            f"The model {spec.name} was trained on crops of about {spec.crops}; the scan is larger.",
+            "Name the middle of what is to be found with --at R,A,S, in mm as Slicer shows it; several, if there are.",
+        )
+    for point in options.points:
+        check_inside(scan, point)
 
 
 def chosen_labels(spec: ModelSpec, structures: Sequence[str]) -> tuple[Label, ...]:

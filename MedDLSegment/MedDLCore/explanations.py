@@ -160,12 +160,19 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The volume lies under a transform that cannot be applied or inverted.", "Harden or remove the transform."
         ),
         Code.REGION_OUTSIDE: _input(
-            "The region of interest does not meet the scan.",
-            "Give the region in mm, in the scan's R, A, S coordinates.",
+            "The region of interest does not meet the scan, or a point does not lie in it.",
+            "Give the region, or the point, in mm, in the scan's R, A, S coordinates.",
+        ),
+        Code.POINTS_MISMATCH: _input(
+            "The model was trained on crops, so that it looks around points, and none was given; or it was trained on "
+            "whole scans, and points were given.",
+            "With a model of crops, name the middle of what is to be found with --at R,A,S; leave it away with others.",
         ),
         Code.GRID_CUTS: _warning(
-            "The model works on a grid of fixed size around the scan's centre, and the scan reaches beyond it.",
-            "Nothing, if what you look for lies well inside. Else crop the scan around it, or use another model.",
+            "The model sees a part of the scan, a grid of fixed size around its centre or a box around a point, and "
+            "something reaches beyond it.",
+            "Nothing, if what you look for lies well inside. Else crop the scan around it, name another point, or use "
+            "another model.",
         ),
         Code.NOT_CROPPED: _warning(
             "The scan was to be cropped to the body, and the model does not allow that: the network sees all of it.",

@@ -23,9 +23,10 @@ from .errors import Code, MedDLError, Notice
 from .field_of_view import FieldOfView, field_of_view
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .out_of_memory import is_out_of_memory, release
-from .postprocess import decide, deciding_memory, merge, merging_memory, only
+from .postprocess import decide, deciding_memory, join, joining_memory, merge, merging_memory, only
 from .preprocess import (
     Prepared,
+    cut_around,
     inner,
     inside,
     on_first_grid,
@@ -160,13 +161,18 @@ def _foreseen(volumes: Sequence[Volume], model: Model, options: Options, timed: 
     """See ``plan``. What it finds out of the networks' fields of view is kept in ``seen``."""
     from .inference import together
 
+    scan, spec = volumes[0].geometry, model.spec
     with memory_for("plan"):
-        notices = admit(volumes, model.spec, options)
-        foreseen = together(
-            [_plan(volumes, *one, timed, seen) for one in _one_after_the_other(volumes, model, options)]
-        )
-    merging = merging_memory(volumes[0].geometry, model.spec) if model.parts else 0
-    return replace(foreseen, memory=foreseen.memory + merging, notices=notices)
+        notices = admit(volumes, spec, options)
+        if options.points:
+            boxes = (cut_around(volumes, spec, point) for point in dict.fromkeys(options.points))
+            plans = [_foreseen(box, model, replace(options, points=()), timed, {}) for box in boxes]
+            joining = joining_memory(scan, spec, _structures_of(spec, options))
+        else:
+            plans = [_plan(volumes, *one, timed, seen) for one in _one_after_the_other(volumes, model, options)]
+            joining = merging_memory(scan, spec) if model.parts else 0
+        foreseen = together(plans)
+    return replace(foreseen, memory=foreseen.memory + joining, notices=notices)
 
 
 def _one_after_the_other(volumes: Sequence[Volume], model: Model, options: Options) -> Iterator[tuple[Model, Options]]:
@@ -259,6 +265,8 @@ def _segment(
         return _by_its_own_code(volumes, model, options, clock)
     foreseen = _foreseen(volumes, model, options, False, seen)
     notices = foreseen.notices + check_memory(foreseen, options)
+    if options.points:
+        return _around_points(volumes, model, options, on_progress, notices, foreseen)
     if model.parts:
         return _in_parts(volumes, model, options, on_progress, notices, foreseen, seen)
 
@@ -356,6 +364,28 @@ def _in_parts(
     empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
     told_of = tuple(dict.fromkeys((*notices, *empty)))
     return Segmentation(label_map, told_of, seconds, found.device, tuple(sorted(backends)), foreseen)
+
+
+def _around_points(
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    notices: tuple[Notice, ...],
+    foreseen: Plan,
+) -> Segmentation:
+    """Segments a box around each point as if it was the whole scan, and lays the results onto the scan's grid."""
+    spec, scan = model.spec, volumes[0].geometry
+    labels, overlapping = chosen_labels(spec, options.structures), spec.output.activation == "sigmoid"
+    # Exclusive structures compete where boxes meet, whatever was asked for.
+    alone = replace(options, points=(), structures=options.structures if overlapping else ())
+    boxes = {point: cut_around(volumes, spec, point) for point in options.points}
+    found = [segment(box, model, alone, share(on_progress, n, len(boxes))) for n, box in enumerate(boxes.values())]
+    label_map, cut = join([one.label_map for one in found], tuple(boxes), scan, labels, overlapping)
+    notices += tuple(notice for one in found for notice in _without_empty(one.notices)) + cut
+    seconds = {stage: round(sum(one.seconds[stage] for one in found), 3) for stage in found[0].seconds}
+    backends = tuple(sorted({backend for one in found for backend in one.backends}))
+    return Segmentation(label_map, tuple(dict.fromkeys(notices)), seconds, found[-1].device, backends, foreseen)
 
 
 def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:

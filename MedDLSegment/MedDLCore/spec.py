@@ -248,6 +248,23 @@ class CleanUp:
 
 
 @dataclass(frozen=True)
+class Crops:
+    """What a model was trained on where that is no whole scans: boxes around what it finds.
+
+    Attributes:
+        extent: mm along network axes 0, 1, 2: the median of the crops.
+        largest: the largest along each axis.
+    """
+
+    extent: FloatTriple
+    largest: FloatTriple
+
+    def __str__(self) -> str:
+        """The extent, for people."""
+        return " x ".join(f"{mm:g}" for mm in self.extent) + " mm"
+
+
+@dataclass(frozen=True)
 class Network:
     """A network by its name in ``models/networks.py`` and the arguments of its constructor."""
 
@@ -284,6 +301,8 @@ class ModelSpec:
             outside, after those of the scan (nnU-Net's cascade).
         foreground: the part of the grid that the network sees; None: all of it.
         minimum_shape: fewest voxels the input must have along K, J, I.
+        crops: what it was trained on; it then works on a scan of that size, or near a point that a person names. None:
+            whole scans.
         measured: figures from the model's author, free form (e.g. ``{"seconds": 40, "memory_bytes": 3e9}``).
     """
 
@@ -308,6 +327,7 @@ class ModelSpec:
     previous: tuple[int, ...] = ()
     foreground: Foreground | None = None
     minimum_shape: Triple = (1, 1, 1)
+    crops: Crops | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -48,6 +48,9 @@ SMALLEST_SPACING_MM, LARGEST_SPACING_MM = 1e-3, 1e3
 LARGEST_RATIO = 1e6
 """Of the largest to the smallest spacing."""
 
+SMALLEST_CROP_MM, LARGEST_CROP_MM = 1e-2, 1e4
+"""Extent of a crop along an axis."""
+
 SMALLEST_SIGMA, LARGEST_SIGMA = 0.01, 10.0
 """Of a patch. Outside, the Gaussian is one voxel, or no weighting at all."""
 
@@ -109,6 +112,7 @@ def check_spec(spec: ModelSpec) -> None:
     _validate_ranges(spec)
     _validate_steps(spec)
     _validate_grid(spec)
+    _validate_crops(spec)
     _validate_output(spec)
 
 
@@ -231,6 +235,17 @@ def _validate_grid(spec: ModelSpec) -> None:
         raise _invalid("model.previous", "names each label once, and belongs to the rule 'extent'")
     if any(not 0 < value < 65536 for value in spec.previous) or len(spec.previous) > MOST_PREVIOUS:
         raise _invalid("model.previous", f"holds at most {MOST_PREVIOUS} values from 1 to 65535")
+
+
+def _validate_crops(spec: ModelSpec) -> None:
+    if spec.crops is None:
+        return
+    pairs = list(zip(spec.crops.extent, spec.crops.largest, strict=True))
+    if not all(SMALLEST_CROP_MM <= extent <= largest <= LARGEST_CROP_MM for extent, largest in pairs):
+        bounds = f"between {SMALLEST_CROP_MM:g} and {LARGEST_CROP_MM:g} mm"
+        raise _invalid("model.crops", f"must lie {bounds}, and the median is at most the largest")
+    if spec.previous:
+        raise _invalid("model.crops", "does not go with labels of an earlier model, which sees the whole scan")
 
 
 def _validate_output(spec: ModelSpec) -> None:

@@ -30,7 +30,7 @@ from .cases import Division, PreparedCase, divide, prepare_cases
 from .check.facts import CaseFacts
 from .data import DataSet
 from .events import Control, OnEvent
-from .plan import Budget, Plan, make_plan, plan_from_model, write_plan
+from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, write_plan
 
 if TYPE_CHECKING:
     from .loop.fitting import Fitted
@@ -72,6 +72,7 @@ def plan_training(
     folds: int = 5,
     fold: int = 0,
     seed: int = 0,
+    crops: bool | None = None,
 ) -> Plan:
     """Plans a training on what the check has measured.
 
@@ -85,18 +86,20 @@ def plan_training(
         folds: as in ``Plan``.
         fold: as in ``Plan``.
         seed: as in ``Plan``.
+        crops: whether the scans are crops around what is to be found; None: see ``crops_of``.
 
     Raises:
         MedDLError: see ``make_plan`` and ``plan_from_model``.
     """
     division = divide(data_set, folds, fold, seed)
     held_out = len(division.validation)
+    learnt = {case.id for case in division.training}
+    learnt_from = [case for case in facts if case.id in learnt]
     if start is not None:
         plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out)
     else:
-        learnt = {case.id for case in division.training}
-        plan = make_plan([case for case in facts if case.id in learnt], data_set, budget, name, held_out)
-    return replace(plan, folds=folds, fold=fold, seed=seed)
+        plan = make_plan(learnt_from, data_set, budget, name, held_out)
+    return replace(plan, folds=folds, fold=fold, seed=seed, crops=crops_of(learnt_from, plan.grid, crops))
 
 
 def train(

@@ -28,6 +28,7 @@ GROUND_FLOOR = {
     "out_of_memory",
     "explanations",
     "geometry",
+    "kept_memory",
     "meta",
     "plain_data",
     "resample",

@@ -86,6 +86,7 @@ def info(name: str, as_json: bool) -> None:
     spacing = "the scan's" if spec.grid.spacing is None else " x ".join(f"{mm:g}" for mm in spec.grid.spacing) + " mm"
     patch = "the whole scan at once" if spec.inference.patch is None else "x".join(map(str, spec.inference.patch))
     lines += [] if spec.network.name == OWN_CODE else [f"spacing:    {spacing}", f"patch:      {patch}"]
+    lines += [] if spec.crops is None else [f"crops:      {spec.crops}; in a larger scan, name points with --at R,A,S"]
     lines += [f"network:    {spec.network.name}"]
     lines += [f"structures: {', '.join(label.name for label in spec.labels)}"]
     lines += [f"measured:   {key}: {value}" for key, value in spec.measured.items()]

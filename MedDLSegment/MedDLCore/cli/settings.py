@@ -15,6 +15,8 @@ from ..admission import Options
 from ..errors import Code
 from ..preprocess import Region
 from ..readers import ReadOptions
+from ..readers.markups import SUFFIXES, read_points
+from ..spec import FloatTriple
 
 if TYPE_CHECKING:
     from ..inference.engine import Wanted
@@ -83,6 +85,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         model: str,
         structures: tuple[str, ...],
         region: Region | None,
+        points: tuple[FloatTriple, ...],
         crop_body: bool,
         series: str | None,
         frame: int | str | None,
@@ -97,7 +100,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
     ) -> Result:
         codes = frozenset(Code(code) for code in allow)
         reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)  # type: ignore[arg-type]
-        options = Options(structures=structures, region=region, allow=codes, crop_body=crop_body)
+        options = Options(structures=structures, region=region, allow=codes, crop_body=crop_body, points=points)
         request = Request(inputs, model, reading, options, device, threads, backend, full_precision, as_json)
         return command(request, **own)
 
@@ -112,6 +115,14 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
             callback=_region,
             metavar="R0,R1,A0,A1,S0,S1",
             help="Only this box: right, anterior and superior, from and to, in mm.",
+        ),
+        click.option(
+            "--at",
+            "points",
+            multiple=True,
+            callback=_points,
+            metavar="R,A,S|FILE",
+            help="For a model of crops: look around this point, in mm, or those of a Slicer markups file. Repeatable.",
         ),
         click.option(
             "--crop-body",
@@ -185,6 +196,27 @@ def _region(_: click.Context, __: click.Parameter, text: str | None) -> Region |
     if r0 == r1 or a0 == a1 or s0 == s1:
         raise click.BadParameter("the box is empty: two numbers of one axis are equal")
     return Region((min(r0, r1), min(a0, a1), min(s0, s1)), (max(r0, r1), max(a0, a1), max(s0, s1)))
+
+
+def _points(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[FloatTriple, ...]:
+    return tuple(point for text in texts for point in _points_of(text))
+
+
+def _points_of(text: str) -> tuple[FloatTriple, ...]:
+    """A point, or those of a file.
+
+    Raises:
+        MedDLError: see ``read_points``.
+    """
+    if text.lower().endswith(SUFFIXES):
+        return read_points(Path(text))
+    try:
+        r, a, s = (float(number) for number in text.split(","))
+    except ValueError:
+        raise click.BadParameter("give three numbers in mm, R,A,S, or a file of points (.mrk.json, .fcsv)") from None
+    if not all(map(math.isfinite, (r, a, s))):
+        raise click.BadParameter("every number must be finite")
+    return ((r, a, s),)
 
 
 def _frame(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:

@@ -63,6 +63,12 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
 )
 @click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
 @click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
+@click.option(
+    "--crops/--whole-scans",
+    "crops",
+    default=None,
+    help="What FOLDER holds: crops around what is to be found, or whole scans. By their size, if not said.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--preview", type=FilePath(dir_okay=False), help="Draw how one case is varied (.png).")
 @machine_options
@@ -79,6 +85,7 @@ def train(
     fixed: float,
     folds: int,
     fold: int | None,
+    crops: bool | None,
     seed: int,
     preview: Path | None,
     device: str,
@@ -119,7 +126,7 @@ def train(
                 budget = Budget(share, round(memory * 1e9), chosen)
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
-                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed)
+                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed, crops)
                 teller.stage("plan", 1, 1)
         teller.plan(plan)
         if preview is not None:
@@ -136,12 +143,13 @@ def train(
         teller.notices(trained.notices)
         if trained.package is None:
             return int(Exit.CANCELLED)
+        at = "" if plan.crops is None else " --at R,A,S"
         text = "\n".join(
             [
                 "Dice on the cases that were not learnt from:",
                 *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
                 f"The model: {trained.package.folder}",
-                f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER",
+                f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER{at}",
             ]
         )
         teller.result(text, model=str(trained.package.folder), dice=trained.dice)
@@ -216,9 +224,15 @@ class _Teller:
         patch = "x".join(map(str, plan.patch))
         mm = "x".join(f"{v:g}" for v in plan.grid.spacing or ()) or "the scan's own"
         text = f"{plan.network.name}, patch {patch}, spacing {mm} mm, {plan.epochs} epochs of {plan.iterations}."
+        crops = None if plan.crops is None else list(plan.crops.extent)
+        if crops is not None:
+            text += f"\nThe scans are crops of about {plan.crops}: in larger ones the model will need --at."
         if not self._json:
             self._progress.console.print(text)
-        self._line("plan", {"patch": list(plan.patch), "epochs": plan.epochs, "iterations": plan.iterations})
+        self._line(
+            "plan",
+            {"patch": list(plan.patch), "epochs": plan.epochs, "iterations": plan.iterations, "crops": crops},
+        )
 
     def event(self, event: Step | Epoch) -> None:
         """An iteration, or an epoch."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from torch import nn
 
 from ..errors import EXPLANATIONS, Code, MedDLError, Notice
+from ..kept_memory import LARGEST, is_possible, keeping_memory
 from ..spec import ModelSpec
 from .devices import Device
 from .headless import headed
@@ -21,6 +23,10 @@ from .windows import window_starts
 LIBRARIES = 80_000_000
 """Bytes that torch, SimpleITK and this package take when they first run: code, kernels made to measure, threads."""
 
+
+IN_PIECES, MOST_IN_PIECES = 0.25, 2 * LARGEST
+"""Part of the memory of a pass over a patch, and bytes at the most, that it takes more because what is kept is broken
+into pieces (see ``kept_memory``; measured between 0 and 0.6)."""
 
 SLACK = 1.1
 """Over the bytes of the arrays: an allocator keeps gaps between those of a few megabytes."""
@@ -128,6 +134,8 @@ def make_plan(
         size = "x".join(map(str, patch))
         reason = str(error).partition("\n")[0]
         raise MedDLError(Code.MODEL_INVALID, f"The network cannot take a patch of {size} voxels: {reason}.") from error
+    if on_cpu and inference.patch is not None and is_possible():
+        forward = forward._replace(memory=forward.memory + round(min(IN_PIECES * forward.memory, MOST_IN_PIECES)))
     running = running_memory(forward, network_shape, shape, channels, passes, batch, inference)
     smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
     weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
@@ -139,7 +147,8 @@ def make_plan(
     operations = forward.operations / batch
     seconds = None if measured is None else measured * math.prod(patch)
     if seconds is None and timed and forward.outputs:
-        seconds = seconds_per_pass(networks[0], channels, patch, operations, device)
+        with keeping_memory() if on_cpu else nullcontext():  # as in a run
+            seconds = seconds_per_pass(networks[0], channels, patch, operations, device)
     return Plan(
         network_shape=shape,
         patches=patches,

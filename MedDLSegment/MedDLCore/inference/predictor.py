@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import Code, MedDLError, Notice
+from ..kept_memory import keeping_memory
 from ..out_of_memory import is_out_of_memory, release
 from .engine import Engine
 from .headless import headed
@@ -25,7 +26,8 @@ class Predictor:
     CPU for the rest of the run, and so does what MPS cannot compute. The result is the same, and ``notices`` says what
     happened. Other errors propagate.
 
-    A context manager: on leaving, what was measured is remembered, and memory that was kept is given back.
+    A context manager: within it, what a layer frees is kept for the next one; on leaving, it is given back, and what
+    was measured is remembered.
 
     Attributes:
         device: where the networks are now.
@@ -53,6 +55,7 @@ class Predictor:
         self.notices: list[Notice] = []
         self._engines = [each if isinstance(each, Engine) else Engine(each) for each in networks]
         self._outputs = outputs
+        self._kept = ExitStack()
         self._flips = [
             [axis + 2 for axis in axes]
             for n in range(len(mirror_axes) + 1)
@@ -68,11 +71,14 @@ class Predictor:
             self._step_down_to_cpu(OUT_OF_MEMORY)
 
     def __enter__(self) -> Predictor:
+        if self.device == "cpu":
+            self._kept.enter_context(keeping_memory())
         return self
 
     def __exit__(self, *_: object) -> None:
         for engine in self._engines:
             engine.end()
+        self._kept.close()
 
     def release(self) -> None:
         """Gives back the memory that is kept from one call to the next."""

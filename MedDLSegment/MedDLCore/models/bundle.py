@@ -137,6 +137,7 @@ def _card(spec: ModelSpec) -> str:
     facts = [
         ("Inputs", inputs),
         ("Structures", ", ".join(label.name for label in spec.labels)),
+        ("Trained on", "" if spec.crops is None else f"crops of about {spec.crops}; a larger scan needs points"),
         ("Network", spec.network.name),
         ("Licence", spec.licence),
         ("Citation", spec.citation),

@@ -82,7 +82,7 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled
 
 
-def _components(mask: NDArray[np.bool_]) -> NDArray[Any]:
+def components(mask: NDArray[np.bool_]) -> NDArray[Any]:
     """Connected components (26 neighbours) numbered from 1, the largest first."""
     import SimpleITK as sitk
 
@@ -93,11 +93,11 @@ def _components(mask: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    largest: NDArray[np.bool_] = _components(mask) == 1
+    largest: NDArray[np.bool_] = components(mask) == 1
     return largest
 
 
 def _without_specks(mask: NDArray[np.bool_], voxels: float) -> NDArray[np.bool_]:
-    components = _components(mask)
-    kept: NDArray[np.bool_] = (np.bincount(components.ravel()) >= voxels)[components] & mask
+    parts = components(mask)
+    kept: NDArray[np.bool_] = (np.bincount(parts.ravel()) >= voxels)[parts] & mask
     return kept

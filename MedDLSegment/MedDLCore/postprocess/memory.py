@@ -70,6 +70,21 @@ def merging_memory(scan: Geometry, spec: ModelSpec) -> int:
     return 3 * (1 if len(spec.labels) < 256 else 2) * math.prod(scan.shape)
 
 
+def joining_memory(scan: Geometry, spec: ModelSpec, kept: int) -> int:
+    """Bytes that ``join`` holds on the scan's grid: its result, and once more of it at the end.
+
+    Overlapping structures count as if each took a layer of its own.
+
+    Args:
+        scan: the scan's grid.
+        spec: the model.
+        kept: how many structures the result has.
+    """
+    label = 1 if max(one.value for one in spec.labels) < 256 else 2
+    layers = kept if spec.output.activation == "sigmoid" else 1
+    return 2 * layers * label * math.prod(scan.shape)
+
+
 def _of_piece(network: Geometry, scan: Geometry, spec: ModelSpec) -> int:
     """A few slices: as probabilities, their labels, the bounds of their blocks, and the voxels made from them."""
     channels, slices = spec.output_channels, min(SLICES + 1, network.shape[0])

@@ -1,5 +1,6 @@
 """From scans to what the network sees: grid (orientation, spacing, shape), then intensity. Training uses the same."""
 
+from .around import check_inside, cut_around, extent_of, is_crop
 from .foreground import NOTHING_CUT, Cut, inner
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
@@ -15,13 +16,17 @@ __all__ = [
     "Prepared",
     "Region",
     "apply_intensity",
+    "check_inside",
     "check_meets",
     "cropped",
+    "cut_around",
     "cut_off",
     "cut_out",
+    "extent_of",
     "fit_intensity",
     "inner",
     "inside",
+    "is_crop",
     "laid_over",
     "network_grid",
     "on_first_grid",

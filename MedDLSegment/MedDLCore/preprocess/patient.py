@@ -110,6 +110,8 @@ def why_not_cropped(spec: ModelSpec) -> str | None:
     """Why a scan is never cropped to the patient for a model; None where it may be."""
     if spec.inference.patch is None:
         return "takes the whole scan at once"
+    if spec.crops is not None:
+        return "sees a box around a point, or a scan of that size"
     if spec.grid.shape is not None:
         return "works on a grid of fixed size"
     if spec.foreground is not None:

@@ -54,7 +54,7 @@ def check_meets(scan: Geometry, region: Region) -> None:
     Raises:
         MedDLError: REGION_OUTSIDE.
     """
-    lowest, highest = _bounds(scan)
+    lowest, highest = bounds(scan)
     first, last = _indices(scan, region)
     if (region.low > highest).any() or (region.high < lowest).any() or (first >= last).any():
         raise MedDLError(
@@ -82,10 +82,14 @@ def inside(geometry: Geometry, region: Region) -> NDArray[np.bool_]:
 
 
 def _cut_out(volume: Volume, region: Region) -> Volume:
+    return cut_box(volume, *_indices(volume.geometry, region))
+
+
+def cut_box(volume: Volume, start: NDArray[np.int64], stop: NDArray[np.int64]) -> Volume:
+    """The voxels from ``start`` to before ``stop`` (K, J, I), as far as there are any; at least one. A view."""
     geometry = volume.geometry
-    first, last = _indices(geometry, region)
-    first = np.minimum(first, np.array(geometry.shape) - 1)
-    last = np.maximum(last, first + 1)
+    first = [min(max(n, 0), size - 1) for n, size in zip(start.tolist(), geometry.shape, strict=True)]
+    last = [max(min(n, size), low + 1) for n, size, low in zip(stop.tolist(), geometry.shape, first, strict=True)]
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     return replace(
         volume,
@@ -95,7 +99,7 @@ def _cut_out(volume: Volume, region: Region) -> Volume:
     )
 
 
-def _bounds(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def bounds(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """``(3,)`` smallest and largest R, A, S of the outer corners, mm."""
     corners = geometry.corners()
     return corners.min(axis=0), corners.max(axis=0)
@@ -103,7 +107,7 @@ def _bounds(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64
 
 def _indices(geometry: Geometry, region: Region) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First and one past the last index K, J, I of the box that holds the region, clipped to the grid."""
-    lowest, highest = _bounds(geometry)
+    lowest, highest = bounds(geometry)
     # Within the scan's own box first: an index of 1e300 is no whole number any more.
     low, high = np.clip(region.low, lowest, highest), np.clip(region.high, lowest, highest)
     indices = geometry.ras_to_index(list(itertools.product(*zip(low, high, strict=True))))[:, ::-1]

@@ -66,6 +66,7 @@ class Job:
         region: only this box: smallest R, A, S and largest R, A, S, mm.
         allow: codes of refusals that the person overrides.
         crop_body: see ``admission.Options``.
+        points: R, A, S of each, mm: around them a model looks that was trained on crops.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: on the CPU; None: all cores.
         backend: ``auto``, ``torch``, ``openvino``.
@@ -79,6 +80,7 @@ class Job:
     region: tuple[float, float, float, float, float, float] | None = None
     allow: tuple[str, ...] = ()
     crop_body: bool = False
+    points: tuple[tuple[float, float, float], ...] = ()
     device: str = "auto"
     threads: int | None = None
     backend: Literal["auto", "torch", "openvino"] = "auto"

@@ -98,4 +98,5 @@ def _options(job: Job) -> Options:
     if strange := sorted(set(job.allow) - known):
         raise MedDLError(Code.REQUEST_INVALID, f"job.allow: there is no code {strange[0]!r}.")
     region = None if job.region is None else Region(job.region[:3], job.region[3:])
-    return Options(job.structures, region, frozenset(map(Code, job.allow)), job.crop_body)
+    allow = frozenset(map(Code, job.allow))
+    return Options(job.structures, region, allow, crop_body=job.crop_body, points=job.points)

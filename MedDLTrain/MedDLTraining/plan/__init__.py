@@ -3,6 +3,7 @@
 Nothing here needs torch at import. ``make_plan`` lives in ``making``; reading and writing in ``plan_file``.
 """
 
+from .crops import crops_of
 from .making import Budget, make_plan, plan_from_model
 from .plan import Augmentation, Effect, Loss, Optimiser, Plan, Schedule, Start, Validation
 from .plan_file import read_plan, write_plan
@@ -17,6 +18,7 @@ __all__ = [
     "Schedule",
     "Start",
     "Validation",
+    "crops_of",
     "make_plan",
     "plan_from_model",
     "read_plan",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from MedDLCore.spec import (
     Channel,
+    Crops,
     Grid,
     Inference,
     IntensityStep,
@@ -160,7 +161,7 @@ class Plan:
 
     Attributes:
         name: of the model that comes out.
-        channels, labels, grid, intensity, statistics, steps_on_scan, inference, network: as in ``ModelSpec``;
+        channels, labels, grid, intensity, statistics, steps_on_scan, crops, inference, network: as in ``ModelSpec``;
             ``inference.patch`` is the patch that is trained on as well.
         overlapping: labels may overlap: each has a channel of its own, with a sigmoid.
         batch: patches of one iteration.
@@ -184,6 +185,7 @@ class Plan:
     intensity: tuple[IntensityStep, ...] = ()
     statistics: Literal["scan", "grid"] = "scan"
     steps_on_scan: int = 0
+    crops: Crops | None = None
     overlapping: bool = False
     batch: int = 2
     iterations: int = 250
@@ -228,5 +230,6 @@ class Plan:
             statistics=self.statistics,
             steps_on_scan=self.steps_on_scan,
             inference=self.inference,
+            crops=self.crops,
             output=Output("sigmoid" if self.overlapping else "softmax", apart=self.grid.apart),
         )
