@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -36,6 +37,11 @@ class Speed:
     seconds: float
     voxels: int
     passes: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Something was measured."""
+        return 0 < self.seconds < math.inf and self.voxels > 0 and self.passes > 0
 
 
 @dataclass(frozen=True)
@@ -78,9 +84,9 @@ class Records:
     def read(self) -> Record:
         """The record; an empty one where there is none, or it is damaged."""
         if self._path is not None:
-            with suppress(OSError, ValueError, MedDLError):
+            with suppress(OSError, ValueError, RecursionError, MedDLError):
                 record: Record = from_plain(Record, json.loads(self._path.read_text(encoding="utf-8")), "record")
-                if record.place == self._place:
+                if record.place == self._place and all(speed.is_possible for speed in record.speeds):
                     return record
         return Record(self._place)
 

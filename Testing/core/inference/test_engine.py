@@ -138,7 +138,20 @@ def test_where_nothing_is_kept_each_run_chooses_anew(monkeypatch: pytest.MonkeyP
         assert one.log == [T, T, OV, OV, OV]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"place": "here"}', '{"place": "there", "choice": "openvino"}'])
+SPEED = '{{"place": "here", "choice": "openvino", "speeds": [{{"backend": "torch", {}}}]}}'
+DAMAGED = ["", "{", "[]", "[" * 100_000, '{"place": "here"}', '{"place": "there", "choice": "openvino"}']
+IMPOSSIBLE = [
+    SPEED.format(measured)
+    for measured in (
+        '"seconds": 1.0, "voxels": 0, "passes": 1',
+        '"seconds": NaN, "voxels": 8, "passes": 1',
+        '"seconds": 1e999, "voxels": 8, "passes": 1',
+        '"seconds": 1.0, "voxels": 8, "passes": 0',
+    )
+]
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, *IMPOSSIBLE])
 def test_a_record_that_is_damaged_or_of_another_machine_says_nothing(tmp_path: Path, text: str) -> None:
     records = Records(tmp_path, "here")
     records.write(Record("here", (Speed("torch", 1.0, 8, 2),), True, "openvino"))

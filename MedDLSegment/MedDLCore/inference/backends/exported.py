@@ -90,7 +90,7 @@ class Exported:
     def _note(self) -> _Note | None:
         if self._folder is None:
             return None
-        with suppress(OSError, ValueError, MedDLError):
+        with suppress(OSError, ValueError, RecursionError, MedDLError):
             text = (self._folder / f"{self._stem}.json").read_text(encoding="utf-8")
             note: _Note = from_plain(_Note, json.loads(text), self._stem)
             return note
