@@ -233,6 +233,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.CHECKPOINT_DAMAGED: _warning(
             "A checkpoint of a training is damaged. The one before was taken.", "Check the disk if this comes again."
         ),
+        Code.LEARNT_FROM: _warning(
+            "A model was judged on cases that it has learnt from: it remembers them, and the scores are too good.",
+            "Judge it on cases that were kept apart: meddl evaluate with --cases, or --split and --part.",
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",

@@ -44,8 +44,11 @@ from .volume import Geometry, LabelMap, Volume
 if TYPE_CHECKING:
     from torch import nn
 
-    from .inference import Device, Engine, Plan
+    from .inference import Device, Engine, Plan, Slab
     from .inference.engine import Wanted
+
+OnSlab = Callable[[Prepared, "Slab"], None]
+"""Called with what the network saw and, as each comes, a slab of logits, which is a view of memory in use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +235,11 @@ def _structures_of(spec: ModelSpec, options: Options) -> int:
 
 
 def segment(
-    volumes: Sequence[Volume], model: Model, options: Options = Options(), on_progress: OnProgress | None = None
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options = Options(),
+    on_progress: OnProgress | None = None,
+    on_slab: OnSlab | None = None,
 ) -> Segmentation:
     """Segments one case.
 
@@ -241,6 +248,7 @@ def segment(
         model: from ``load``.
         options: what the person chose.
         on_progress: told of progress; what it raises ends the run.
+        on_slab: shown the logits, for a model that is one network or one ensemble; not those of a model before it.
 
     Returns:
         The segmentation on the grid of ``volumes[0]``.
@@ -248,11 +256,16 @@ def segment(
     Raises:
         MedDLError: a refusal before the network runs (see ``admit``), NO_MEMORY, NETWORK_NONFINITE.
     """
-    return _segment(volumes, model, options, on_progress, {})
+    return _segment(volumes, model, options, on_progress, {}, on_slab)
 
 
 def _segment(
-    volumes: Sequence[Volume], model: Model, options: Options, on_progress: OnProgress | None, seen: _Seen
+    volumes: Sequence[Volume],
+    model: Model,
+    options: Options,
+    on_progress: OnProgress | None,
+    seen: _Seen,
+    on_slab: OnSlab | None = None,
 ) -> Segmentation:
     """See ``segment``; ``seen``: what is known of the fields of view of this run's networks."""
     from .inference import Predictor, predict
@@ -289,6 +302,8 @@ def _segment(
         axes = spec.inference.mirror_axes
         predictor = Predictor(networks, spec.output_channels, model.device.name, axes, foreseen.patches)
     slabs = predict(prepared.array, predictor, spec.inference, clock.progress("network"))
+    if on_slab is not None:
+        slabs = _shown(slabs, prepared, on_slab)
     with predictor, clock.stage("finish"):
         of_scan = spec.foreground is not None and spec.foreground.grid == "scan"
         whole = spec.grid.rule != "extent" and not of_scan
@@ -327,6 +342,12 @@ def _on_device(prepare: Callable[..., Prepared], device: str) -> tuple[Prepared,
     release(device)  # outside the handler: its traceback would keep the tensors alive
     message = f"{device} had no memory to prepare the scan; it was prepared in the machine's memory."
     return prepare(device="cpu"), (Notice(Code.STEPPED_DOWN, message),)
+
+
+def _shown(slabs: Iterable[Slab], prepared: Prepared, on_slab: OnSlab) -> Iterator[Slab]:
+    for slab in slabs:
+        on_slab(prepared, slab)
+        yield slab
 
 
 def _in_parts(

@@ -54,6 +54,7 @@ COMMANDS = (
     ["segment", "--help"],
     ["plan", "--help"],
     ["check", "--help"],
+    ["evaluate", "--help"],
     ["models", "list"],
     ["models", "info", "phantom"],
     ["codes"],

@@ -2,6 +2,6 @@
 
 from .division import Division, divide
 from .prepared import PreparedCase, prepare_cases
-from .truth import on_network_grid
+from .truth import layer_on_network_grid, on_network_grid
 
-__all__ = ["Division", "PreparedCase", "divide", "on_network_grid", "prepare_cases"]
+__all__ = ["Division", "PreparedCase", "divide", "layer_on_network_grid", "on_network_grid", "prepare_cases"]

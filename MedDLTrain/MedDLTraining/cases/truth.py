@@ -33,7 +33,7 @@ def on_network_grid(truth: LabelMap, prepared: Prepared, spec: ModelSpec) -> NDA
         layers = [truth.mask(label).astype(np.uint8) for label in sorted(truth.labels, key=lambda x: x.value)]
     else:
         layers = [_flattened(truth)]
-    return np.stack([_moved(layer, truth, prepared, spec) for layer in layers])
+    return np.stack([layer_on_network_grid(layer, truth, prepared, spec) for layer in layers])
 
 
 def _flattened(truth: LabelMap) -> NDArray[np.uint8]:
@@ -46,7 +46,8 @@ def _flattened(truth: LabelMap) -> NDArray[np.uint8]:
     return flat
 
 
-def _moved(layer: NDArray[np.uint8], truth: LabelMap, prepared: Prepared, spec: ModelSpec) -> NDArray[Any]:
+def layer_on_network_grid(layer: NDArray[Any], truth: LabelMap, prepared: Prepared, spec: ModelSpec) -> NDArray[Any]:
+    """Brings one layer, on the grid of ``truth``, onto the network's grid; see ``on_network_grid``."""
     if spec.grid.rule == "extent":
         placed = resample(layer, truth.geometry, prepared.part, "nearest")
         moved = stretch_labels(placed, prepared.geometry.shape, prepared.alone)

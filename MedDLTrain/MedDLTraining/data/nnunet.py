@@ -59,6 +59,15 @@ def read_nnunet(folder: Path) -> Found:
     return Found(tuple(cases), tuple(unusable), channels, tuple(sorted(values)), exclusive, declared)
 
 
+def segments_described(folder: Path) -> tuple[Segment, ...] | None:
+    """What a folder's ``dataset.json``, which nnU-Net puts beside its predictions too, names; None without one.
+
+    Raises:
+        MedDLError: DATA_INVALID where it is malformed.
+    """
+    return _segments(_json(folder / DATASET_JSON)) if (folder / DATASET_JSON).is_file() else None
+
+
 def _case(
     name: str,
     files: Mapping[int | None, Path],

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from MedDLCore.inference import Predictor
 from MedDLCore.models.networks import build_network, for_volumes
 
 from ..plan import Plan
@@ -82,13 +83,10 @@ def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
         loss_of(outputs, varied[1]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
-    def window() -> None:
-        with torch.inference_mode():
-            network(torch.zeros((1, len(plan.channels), *plan.patch), device=device))
-
     step = _median(iteration, device)
-    network.eval()
-    return step, _median(window, device)
+    predictor = Predictor([network.eval()], plan.spec.output_channels, device)
+    window = torch.zeros((1, len(plan.channels), *plan.patch))
+    return step, _median(lambda: predictor(window), device)
 
 
 def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:
@@ -98,7 +96,7 @@ def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:
     return nullcontext()
 
 
-def _median(work: Callable[[], None], device: str) -> float:
+def _median(work: Callable[[], object], device: str) -> float:
     seconds = []
     for _ in range(WARM + TIMED):
         started = time.perf_counter()

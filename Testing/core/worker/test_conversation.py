@@ -126,7 +126,9 @@ def test_the_end_of_the_process_is_an_error_for_all_that_waits(status: int | Non
 
 
 def test_a_job_travels_whole() -> None:
-    job = Job("m", structures=("liver",), region=(0, 1, 2, 3, 4, 5), allow=("TOO_THIN",), points=((1, 2, 3),), device="mps")
+    job = Job(
+        "m", structures=("liver",), region=(0, 1, 2, 3, 4, 5), allow=("TOO_THIN",), points=((1, 2, 3),), device="mps"
+    )
     _, sent = Conversation(Clock()).request("plan", job)
     assert sent.isascii() and sent.count(b"\n") == 1
     assert read_job(json.loads(sent)["job"]) == job

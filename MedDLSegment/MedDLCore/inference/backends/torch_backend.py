@@ -7,6 +7,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from .single_patch import SinglePatch
+
 TENSOR_CORES = (7, 0)
 """Compute capability from which cards have them. Before it, half precision is no faster or far slower."""
 
@@ -48,7 +50,7 @@ class TorchBackend:
     def __call__(self, patches: Tensor) -> Tensor:
         """See ``Backend``."""
         half = torch.autocast("cuda", torch.float16) if self._half else nullcontext()
-        with torch.inference_mode(), half:
+        with torch.inference_mode(), half, SinglePatch():
             logits: Tensor = self._network(patches)
         return logits
 
