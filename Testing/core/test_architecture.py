@@ -24,6 +24,7 @@ GROUND_FLOOR = {
     "alignment",
     "atomic",
     "codes",
+    "cut",
     "errors",
     "out_of_memory",
     "explanations",

@@ -15,7 +15,7 @@ import numpy as np
 
 from .planes import decide_planes
 from .rules import Rule, named
-from .taps import Taps
+from .way_back import LinearTaps
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,7 @@ class _Axis(NamedTuple):
         return int(self.weights.shape[2])
 
 
-def decide_blocks(scores: Tensor, taps: Sequence[Taps], rule: Rule, values: Tensor | None = None) -> Tensor:
+def decide_blocks(scores: Tensor, taps: Sequence[LinearTaps], rule: Rule, values: Tensor | None = None) -> Tensor:
     """Decides the labels of a box of the result.
 
     Args:
@@ -83,7 +83,7 @@ def decide_blocks(scores: Tensor, taps: Sequence[Taps], rule: Rule, values: Tens
     return result
 
 
-def _axis(taps: Taps, scores: Tensor, axis: int) -> _Axis:
+def _axis(taps: LinearTaps, scores: Tensor, axis: int) -> _Axis:
     size = scores.shape[axis]
     first = np.minimum(taps.first, max(0, size - 2))  # a tap of the last voxel alone is the second of the last cell
     share = np.where(taps.first > first, 1, taps.share)
@@ -98,7 +98,7 @@ def _axis(taps: Taps, scores: Tensor, axis: int) -> _Axis:
     return _Axis(_to_device(weights, scores), _to_device(counts > 0, scores), _to_device(places, scores))
 
 
-def _in_blocks(scores: Tensor, labels: Tensor, taps: Sequence[Taps], rule: Rule, values: Tensor | None) -> Tensor:
+def _in_blocks(scores: Tensor, labels: Tensor, taps: Sequence[LinearTaps], rule: Rule, values: Tensor | None) -> Tensor:
     axes = [_axis(axis, scores, n + 1) for n, axis in enumerate(taps)]
     lowest, highest = (_pooled(labels[None], bound)[0] for bound in BOUNDS)
     result = named(lowest, values)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cut import NOTHING_CUT, Cut, inner
 from ..out_of_memory import on_device
 from ..spec import CleanUp, Output
 from ..volume import Geometry, Label, LabelMap
@@ -23,12 +24,10 @@ from .nearest import nearest
 from .parts import Part, parts_of
 from .rules import rule_of
 from .sweep import FinishedSlab
-from .taps import Cut, reach
+from .way_back import reach
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-NOTHING_CUT: Cut = ((0, 0), (0, 0), (0, 0))
 
 OnProgress = Callable[[int, int], None]
 
@@ -141,7 +140,8 @@ def _values(output: Output, labels: Sequence[Label], channels: int) -> Tensor:
 
 def _seen(network: Geometry, cut: Cut) -> Geometry:
     """The network's grid without what is cut off."""
-    return network.cropped([low for low, _ in cut], [n - high for n, (_, high) in zip(network.shape, cut, strict=True)])
+    left = inner(cut, network.shape)
+    return network.cropped([part.start for part in left], [part.stop for part in left])
 
 
 def _onto(array: NDArray[Any], network: Geometry, scan: Geometry, cut: Cut) -> NDArray[Any]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
+from ..cut import Cut
 from ..spec import Output
 from ..volume import Geometry
 from .blocks import decide_blocks
 from .rules import Rule, activated, named
 from .sweep import FinishedSlab, Piece, slices, sweep
-from .taps import Cut, WayBack, way_back
 from .turned import turned_blocks
+from .way_back import WayBack, way_back
 
 if TYPE_CHECKING:
     from torch import Tensor

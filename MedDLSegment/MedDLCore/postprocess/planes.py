@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .rules import Rule
-from .taps import Taps
+from .way_back import LinearTaps
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 
-def decide_planes(scores: Tensor, taps: Sequence[Taps], rule: Rule, dtype: torch.dtype) -> Tensor:
+def decide_planes(scores: Tensor, taps: Sequence[LinearTaps], rule: Rule, dtype: torch.dtype) -> Tensor:
     """Decides the labels of a box of the result.
 
     Args:
@@ -57,7 +57,7 @@ def decide_planes(scores: Tensor, taps: Sequence[Taps], rule: Rule, dtype: torch
     return decided.view(-1, n1, n2)
 
 
-def _matrix(taps: Taps, scores: Tensor) -> Tensor:
+def _matrix(taps: LinearTaps, scores: Tensor) -> Tensor:
     """``(d2, n2)``: how much of each voxel of the last axis is taken."""
     weights = np.zeros((scores.shape[3], len(taps.first)), dtype=np.float32)
     places = np.arange(len(taps.first))

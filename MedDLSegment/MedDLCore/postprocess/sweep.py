@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from ..cut import Cut
 from ..out_of_memory import on_device
-from .taps import Cut, Taps
+from .way_back import LinearTaps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +44,7 @@ class Piece(NamedTuple):
     """
 
     scores: Tensor
-    taps: Taps
+    taps: LinearTaps
     start: int
     stop: int
 
@@ -60,7 +61,7 @@ def slices(slabs: Iterable[FinishedSlab]) -> Iterator[tuple[int, Tensor]]:
 
 def sweep(
     slabs: Iterable[FinishedSlab],
-    taps: Taps,
+    taps: LinearTaps,
     size: int,
     cut: Cut,
     activation: Activation,

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cut import Cut
 from ..out_of_memory import on_device
 from ..volume import Geometry
 from .rules import Rule, named
 from .sweep import Activation, FinishedSlab, with_zeros
-from .taps import Cut, kept_indices, reach
+from .way_back import kept_indices, reach
 
 if TYPE_CHECKING:
     from torch import Tensor

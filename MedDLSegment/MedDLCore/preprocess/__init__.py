@@ -1,7 +1,7 @@
 """From scans to what the network sees: grid (orientation, spacing, shape), then intensity. Training uses the same."""
 
+from ..cut import NOTHING_CUT, Cut, inner
 from .around import check_inside, cut_around, extent_of, is_crop
-from .foreground import NOTHING_CUT, Cut, inner
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cut import NOTHING_CUT, Cut
 from ..errors import Code, Notice
 from ..resample import resample
 from ..spec import Grid, ModelSpec
@@ -15,17 +16,6 @@ from ..volume import Geometry, Volume
 from .grid import network_grid
 from .intensity import toned
 from .nonzero import box
-
-Cut = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""Voxels at the low and the high end of axes 0, 1, 2."""
-
-NOTHING_CUT: Cut = ((0, 0), (0, 0), (0, 0))
-
-
-def inner(cut: Cut, shape: Sequence[int]) -> tuple[slice, slice, slice]:
-    """What a cut leaves of axes of these lengths."""
-    a, b, c = (slice(low, n - high) for n, (low, high) in zip(shape, cut, strict=True))
-    return a, b, c
 
 
 def around(inside: NDArray[np.bool_], margin: int) -> Cut:

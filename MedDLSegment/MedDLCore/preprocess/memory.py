@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..cut import NOTHING_CUT, Cut, inner
 from ..spec import Grid, ModelSpec, ZScore
 from ..volume import Geometry, Volume
-from .foreground import NOTHING_CUT, Cut, inner
 from .grid import network_grid
 from .moving import change_for
 from .prepare import laid_over, split_channels

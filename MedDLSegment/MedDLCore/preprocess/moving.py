@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alignment import aligned
+from ..cut import NOTHING_CUT, Cut, inner
 from ..resample import resample, resample_taps
 from ..spec import Grid
 from ..stretch import lone_axis, stretch_taps
 from ..taps import Taps
 from ..volume import Geometry, Volume
-from .foreground import NOTHING_CUT, Cut, inner
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import Fitted, apply_intensity, tone
 from .region import Region, cut_out

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cut import NOTHING_CUT, Cut
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
-from .foreground import NOTHING_CUT, Cut
 from .grid import network_grid
 from .nonzero import box
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cut import NOTHING_CUT, Cut, inner
 from ..errors import Code, MedDLError, Notice
 from ..spec import ModelSpec, ZScore
 from ..stretch import lone_axis
 from ..volume import Geometry, LabelMap, Volume
-from .foreground import NOTHING_CUT, Cut, around, cut_to, foreground_of_scan, inner
+from .foreground import around, cut_to, foreground_of_scan
 from .grid import network_axes, network_grid, wanted_spacing
 from .intensity import fit_intensity, tone
 from .moving import Toned, in_parts, moved

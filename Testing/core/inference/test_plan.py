@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from MedDLCore.inference import Device, peak_memory, speed
+from MedDLCore.inference import Device, Predictor, peak_memory, speed
 from MedDLCore.inference.host import free_memory
-from MedDLCore.inference.memory import Forward
+from MedDLCore.inference.memory import Forward, _LiveStorages
 from MedDLCore.inference.running import running_memory
 from MedDLCore.spec import Inference
 
@@ -41,9 +41,30 @@ def test_the_sum_of_a_sliding_window_is_planned_with_what_is_made_of_it() -> Non
     assert running.peak(finishing=200_000) == window + 200_000
     longer = running_memory(forward, (3200, 16, 16), (3200, 16, 16), 1, 1, 1, inference)
     assert longer == running, "it does not depend on the length of the scan"
-    assert running_memory(forward._replace(memory=0), shape, shape, 1, 2, 1, inference).passing == 4 * patch
+    assert running_memory(forward._replace(memory=0), shape, shape, 1, 2, 1, inference).passing == 3 * patch
     alone = running_memory(forward, (3, 8, 8), (8, 8, 8), 2, 1, 1, inference)
     assert alone == (100_000, 9 * 8 * 8 * 16, 2 * 8**3 * 4, 0)
+
+
+def test_the_mean_over_passes_holds_the_sum_a_pass_and_the_pass_turned_back() -> None:
+    network, patch = nn.Conv3d(1, 3, 1).eval(), 8**3 * 4
+    predictor = Predictor([network], 3, mirror_axes=(0, 1))
+    image = torch.randn(1, 1, 8, 8, 8)
+    with _LiveStorages(reordered=False) as live:
+        logits = predictor(image)
+    flips = [(), (2,), (3,), (2, 3)]
+    with torch.inference_mode():
+        wanted = sum(network(image.flip(axes)).flip(axes) for axes in flips) / 4
+    assert torch.allclose(logits, wanted, atol=1e-6)
+    assert live.peak <= 3 * 3 * patch + patch + 1000, "three predictions, and the input turned"
+
+
+def test_a_network_that_returns_its_input_does_not_change_it() -> None:
+    image = torch.randn(1, 2, 4, 4, 4)
+    before = image.clone()
+    logits = Predictor([nn.Identity(), nn.Identity()], 2)(image)
+    assert torch.equal(image, before)
+    assert torch.equal(logits, before)
 
 
 def test_a_scan_in_one_piece_is_not_counted_twice() -> None:

@@ -1,8 +1,7 @@
-"""Linear interpolation between two grids with parallel axes: which voxels each centre takes part of, axis by axis."""
+"""The way from the network's grid to a scan's with parallel axes: the voxels that each centre lies between."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alignment import aligned
+from ..cut import Cut
 from ..resample import reach_beyond
 from ..volume import Geometry
-
-Cut = Sequence[tuple[int, int]]
-"""Voxels that the scores lack of the network's grid, at the low and the high end of each axis: they are 0 there."""
-
 
 ZEROS = 1e-6
 """Voxels within which a centre lies at zeros: a score of 0 may well be that of something."""
 
 
 @dataclass(frozen=True, eq=False)
-class Taps:
-    """Centres of the scan along one axis of the network's grid, in ascending order.
+class LinearTaps:
+    """Centres of the scan along one axis of the network's grid, in ascending order, and the two voxels of each.
+
+    Unlike ``Taps`` of any interpolation, a centre on a voxel takes that one alone: it needs no slice to come after it.
 
     Attributes:
         first: ``(n,)`` the voxel at or before each centre.
@@ -42,10 +40,10 @@ class Taps:
         """Nothing is interpolated."""
         return bool((self.first == self.second).all())
 
-    def part(self, start: int, stop: int, origin: int) -> Taps:
+    def part(self, start: int, stop: int, origin: int) -> LinearTaps:
         """Those of some centres, with voxels counted from ``origin``."""
         some = slice(start, stop)
-        return Taps(self.first[some] - origin, self.second[some] - origin, self.share[some], self.inside[some])
+        return LinearTaps(self.first[some] - origin, self.second[some] - origin, self.share[some], self.inside[some])
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +56,7 @@ class WayBack:
         turned: those that run against the network's axis.
     """
 
-    taps: tuple[Taps, Taps, Taps]
+    taps: tuple[LinearTaps, LinearTaps, LinearTaps]
     order: tuple[int, int, int]
     turned: tuple[bool, bool, bool]
 
@@ -75,7 +73,7 @@ def way_back(network: Geometry, scan: Geometry, cut: Cut, alone: int | None = No
     Args:
         network: the whole grid.
         scan: the wanted grid.
-        cut: what of the network's grid the scores lack.
+        cut: what of the network's grid the scores lack: they are 0 there.
         alone: the scan fills the network's grid, in its axis order, and this axis takes its nearest voxels.
 
     Returns:
@@ -107,8 +105,8 @@ def reach(network: Geometry, scan: Geometry) -> float:
     return np.inf if beyond.max() <= max(network.spacing.max(), scan.spacing.max()) else 0.5
 
 
-def _filled(size: int, count: int, nearest: bool, cut: tuple[int, int]) -> Taps:
-    """Taps of ``count`` centres between the same outer faces as ``size`` voxels: see ``stretch``."""
+def _filled(size: int, count: int, nearest: bool, cut: tuple[int, int]) -> LinearTaps:
+    """LinearTaps of ``count`` centres between the same outer faces as ``size`` voxels: see ``stretch``."""
     at = np.clip(size / count * (np.arange(count) + 0.5) - 0.5, 0, size - 1)
     if nearest:
         at = np.floor(at + 0.5)
@@ -137,8 +135,8 @@ def kept_indices(
     return np.clip(moved, 0, kept - 1), kept, inside
 
 
-def _linear(at: NDArray[np.float64], size: int, inside: NDArray[np.bool_]) -> Taps:
-    """Taps at ascending indices."""
+def _linear(at: NDArray[np.float64], size: int, inside: NDArray[np.bool_]) -> LinearTaps:
+    """LinearTaps at ascending indices."""
     first = np.minimum(np.floor(at), size - 1).astype(np.int64)
     share = (at - first).astype(np.float32)
-    return Taps(first, first + (share > 0), share, inside)
+    return LinearTaps(first, first + (share > 0), share, inside)
