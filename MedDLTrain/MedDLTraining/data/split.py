@@ -10,6 +10,9 @@ from typing import Any
 
 from MedDLCore.errors import Code, MedDLError
 
+DIGESTS = "images_sha256"
+"""A key of a training's ``split.json`` that is no part: digests of what the cases held."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -61,6 +64,8 @@ def _from_json(path: Path) -> tuple[Split, ...]:
 
 
 def _parts(fold: Any, path: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if isinstance(fold, dict):
+        fold = {part: names for part, names in fold.items() if part != DIGESTS}
     lists = fold.values() if isinstance(fold, dict) else [None]
     if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
         raise MedDLError(Code.DATA_INVALID, f'{path.name} is not of the form {{"train": [names], "val": [names]}}.')
