@@ -237,6 +237,19 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "A model was judged on cases that it has learnt from: it remembers them, and the scores are too good.",
             "Judge it on cases that were kept apart: meddl evaluate with --cases, or --split and --part.",
         ),
+        Code.STATEMENT_INVALID: _model(
+            "Something that must be stated of a model before it is published is missing or not understood.",
+            "State it as the message says. Nothing is made up in your place.",
+        ),
+        Code.EVALUATION_INVALID: _input(
+            "The folder holds no evaluation, or that of another model.",
+            "Evaluate this model with meddl evaluate, and give the folder of that.",
+        ),
+        Code.NOT_IN_MONAI: _warning(
+            "MONAI's networks and transforms cannot do exactly what the model does. Its bundle was written without "
+            "inference.json, for MONAI's own runner would give another result.",
+            "Run the bundle with MedDL. Everything else in it is there.",
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",

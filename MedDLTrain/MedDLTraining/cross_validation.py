@@ -19,6 +19,7 @@ from MedDLCore.models.package import open_folder, weights_path
 from MedDLCore.models.weights import read_state_dict
 
 from .data import DataSet
+from .data.split import DIGESTS
 from .events import Control, Epoch, Step
 from .plan import Plan
 from .training import CACHE, MODEL, OnPrepared, Trained, train
@@ -95,6 +96,7 @@ def ensemble(packages: list[ModelPackage], folder: Path) -> ModelPackage:
         "validation_dice": mean,
         "validation_dice_of_folds": list(dices),
         "validation_cases": sum(package.spec.measured["validation_cases"] for package in packages),
+        DIGESTS: packages[0].spec.measured.get(DIGESTS, ""),
         "networks": len(packages),
     }
     description = f"{first.description} {len(packages)} networks of a cross-validation, averaged."

@@ -5,7 +5,7 @@
 A training has a folder of its own::
 
     plan.json     everything that decides the result; edit a copy and train again
-    split.json    which cases were learnt from, by their pseudonyms
+    split.json    which cases were learnt from, by their pseudonyms, and the SHA-256 of their images' contents
     history.json  loss, Dice and learning rate of every epoch
     model/        the result: meddl segment SCAN --model DIR/model
     cache/, checkpoints/   private, while it is under way
@@ -13,9 +13,10 @@ A training has a folder of its own::
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from MedDLCore.spec import ModelSpec
 from .cases import Division, PreparedCase, divide, prepare_cases
 from .check.facts import CaseFacts
 from .data import DataSet
+from .data.split import DIGESTS
 from .events import Control, OnEvent
 from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, write_plan
 
@@ -145,15 +147,15 @@ def train(
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
         write_plan(plan, folder / PLAN)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
-        _write(_named(division), folder / SPLIT)
         prepared = cache or folder / CACHE
         ready = _prepared(data_set, plan, division, prepared, on_prepared)
+        _write(_named(division, ready), folder / SPLIT)
         fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
         notices = division.notices + fitted.notices
         if not fitted.finished:
             return Trained(None, {}, notices)
-        spec = _finished_spec(plan, division, fitted)
+        spec = _finished_spec(plan, division, ready, fitted)
         package = write_package(spec, fitted.weights, folder / MODEL)
         shutil.rmtree(folder / CHECKPOINTS)
         if cache is None:
@@ -213,13 +215,14 @@ def _start_of(plan: Plan) -> ModelPackage | None:
     return package
 
 
-def _finished_spec(plan: Plan, division: Division, fitted: Fitted) -> ModelSpec:
+def _finished_spec(plan: Plan, division: Division, ready: Mapping[str, PreparedCase], fitted: Fitted) -> ModelSpec:
     """The description of the model, with what was measured."""
     last = fitted.history[-1]
     measured: dict[str, Any] = {
         "validation_dice": {name: round(value, 4) for name, value in fitted.dice.items() if value == value},
         "validation_cases": len(division.validation),
         "training_cases": len(division.training),
+        DIGESTS: _digest_of(ready.values()),
         "epochs": last.epoch,
         "best_epoch": last.best_epoch,
         "iterations": last.epoch * plan.iterations,
@@ -234,10 +237,16 @@ def _finished_spec(plan: Plan, division: Division, fitted: Fitted) -> ModelSpec:
     )
 
 
-def _named(division: Division) -> dict[str, list[str]]:
+def _digest_of(cases: Iterable[PreparedCase]) -> str:
+    """Of the contents of all images, in whatever order: equal for equal data."""
+    return hashlib.sha256("".join(sorted(one for case in cases for one in case.sha256)).encode()).hexdigest()
+
+
+def _named(division: Division, ready: Mapping[str, PreparedCase]) -> dict[str, Any]:
     return {
         "training": [case.id for case in division.training],
         "validation": [case.id for case in division.validation],
+        DIGESTS: {name: list(case.sha256) for name, case in sorted(ready.items())},
     }
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "check": "Look through training data before a training: why would Dice be 0?",
     "train": "Train a network on annotated scans.",
     "evaluate": "Judge a model by what people have drawn, and write a report.",
+    "publish": "Make a bundle for others of a model that was trained.",
     "models": "The models on this machine, and those that can be had.",
     "demo": "Segment a phantom body whose truth is known.",
     "codes": "Explain the codes of warnings and refusals.",

@@ -61,7 +61,7 @@ def write_description(spec: ModelSpec, folder: Path, licence_text: str = "") -> 
     """Writes all of a package but its weights into a folder."""
     for path in (METADATA, CARD_FILE):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    metadata = json.dumps(_metadata(spec), indent=2, ensure_ascii=False, allow_nan=False)
+    metadata = json.dumps(metadata_of(spec), indent=2, ensure_ascii=False, allow_nan=False)
     (folder / METADATA).write_text(metadata + "\n", encoding="utf-8")
     licence = licence_text or spec.licence or "No licence was given."
     (folder / LICENCE_FILE).write_text(licence.rstrip() + "\n", encoding="utf-8")
@@ -86,7 +86,8 @@ def _save(state: StateDict, path: Path) -> None:
     path.chmod(0o644)  # the library makes it for its owner alone; a model is there to be shared
 
 
-def _metadata(spec: ModelSpec) -> dict[str, Any]:
+def metadata_of(spec: ModelSpec) -> dict[str, Any]:
+    """The content of ``metadata.json``: what a bundle must have, and our description."""
     image = {
         "type": "image",
         "format": "hounsfield" if any(c.modality == "CT" for c in spec.channels) else "magnitude",

@@ -18,6 +18,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.plain_data import to_plain
 from MedDLCore.preprocess import prepare
 from MedDLCore.spec import ModelSpec
+from MedDLCore.writers import content_hash
 
 from ..data import Case, DataSet
 from .truth import on_network_grid
@@ -37,11 +38,13 @@ class PreparedCase:
         id: its pseudonym.
         folder: where its arrays are.
         patient: as in ``Case``.
+        sha256: of each of its images, by content; see ``writers.content_hash``.
     """
 
     id: str
     folder: Path
     patient: str = ""
+    sha256: tuple[str, ...] = ()
 
     @cached_property
     def image(self) -> NDArray[np.float32]:
@@ -95,12 +98,14 @@ def prepare_cases(
 
 
 def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> PreparedCase:
-    result = PreparedCase(case.id, folder, case.patient)
     note, made_of = folder / f"{case.id}.json", _made_of(case, data_set, spec)
-    if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made_of:
-        return result
+    known = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    contents = known.pop("contents", ())
+    if contents and known == made_of:
+        return PreparedCase(case.id, folder, case.patient, tuple(contents))
     note.unlink(missing_ok=True)
     loaded = data_set.load(case)
+    contents = [content_hash(volume) for volume in loaded.volumes]
     seen = prepare(loaded.volumes, spec)
     truth = on_network_grid(loaded.truth, seen, spec)
     _save(folder / f"{case.id}_image.npy", np.asarray(seen.array))
@@ -108,8 +113,8 @@ def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> P
     with atomic_path(folder / f"{case.id}_places.npz") as path:
         np.savez(path, **_places(truth, len(spec.labels)))  # type: ignore[arg-type]
     with atomic_path(note) as path:  # last: it vouches for the others
-        path.write_text(json.dumps(made_of), encoding="utf-8")
-    return result
+        path.write_text(json.dumps({**made_of, "contents": contents}), encoding="utf-8")
+    return PreparedCase(case.id, folder, case.patient, tuple(contents))
 
 
 def _made_of(case: Case, data_set: DataSet, spec: ModelSpec) -> dict[str, str]:

@@ -95,7 +95,7 @@ def make_plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=Network("StagedUNet"),
-        inference=Inference(patch=seen.shape, padding_value=seen.padding),
+        inference=Inference(patch=seen.shape, windows="stepped", weighting="monai", padding_value=seen.padding),
         channels=seen.channels,
         grid=seen.grid,
         overlapping=seen.overlapping,
