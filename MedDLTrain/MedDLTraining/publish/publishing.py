@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from MedDLCore.atomic import 
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage, load_networks, pack, write_package
 from MedDLCore.models.bundle import CARD_FILE
