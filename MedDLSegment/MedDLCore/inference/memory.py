@@ -80,11 +80,13 @@ def _at_work(given: torch.Tensor, made: torch.Tensor, transposed: bool) -> int:
     """Bytes that oneDNN's convolution holds beside its input, its output included (measured, torch 2.13).
 
     It works on copies of the input and the output whose channels are padded to whole blocks; the input's copy is gone
-    when the output is brought back into torch's order. A transposed convolution holds its output three times.
+    when the output is brought back into torch's order. An input of less than a block is taken as it is. A transposed
+    convolution holds its output three times.
     """
     if transposed:
         return 3 * made.nbytes
-    return _blocked(made) + max(_blocked(given), made.nbytes)
+    copy = _blocked(given) if given.shape[1] >= BLOCK else 0
+    return _blocked(made) + max(copy, made.nbytes)
 
 
 def _blocked(tensor: torch.Tensor) -> int:

@@ -20,11 +20,11 @@ from .sliding import SLICES, padded_shape
 from .speed import NOT_TAKEN, seconds_per_pass
 from .windows import window_starts
 
-LIBRARIES = 80_000_000
+LIBRARIES = 45_000_000
 """Bytes that torch, SimpleITK and this package take when they first run: code, kernels made to measure, threads."""
 
 
-IN_PIECES, MOST_IN_PIECES = 0.25, 2 * LARGEST
+IN_PIECES, MOST_IN_PIECES = 0.1, 2 * LARGEST
 """Part of the memory of a pass over a patch, and bytes at the most, that it takes more because what is kept is broken
 into pieces (see ``kept_memory``; measured between 0 and 0.6)."""
 
