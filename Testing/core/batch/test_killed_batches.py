@@ -108,7 +108,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not limit the size of files")
 def test_a_full_disk_stops_the_batch_and_leaves_no_half_result(tmp_path: Path) -> None:
-    """A limit on the size of files takes the part of the full disk. Without it the batch goes on."""
+    """A limit on the size of files takes the part of the full disk. Without it the batch goes on.
+
+    The disk fills up within the pixel data, where pydicom raises the system's error anew without its number.
+    """
     write_series(tmp_path / "scans" / "1", 1, slices=4, FrameOfReferenceUID="1.2.3")
     big = {"Rows": 400, "Columns": 440, "PixelData": b"\xff\x0f" * (400 * 440)}
     write_series(tmp_path / "scans" / "2", 2, slices=6, FrameOfReferenceUID="1.2.4", **big)
