@@ -20,7 +20,6 @@ from ..errors import Code, MedDLError, Notice
 from ..models.weights import sha256_of
 from ..pipeline import Segmentation
 from ..readers import read
-from ..readers.dicom_tags import silent_pydicom
 from ..volume import Volume
 from ..writers import OutputRecord
 from .control import Control, Nobody, Watcher
@@ -61,6 +60,8 @@ def run_batch(
         MedDLError: CANCELLED; NO_SPACE and whatever else would end every further scan alike: a model, a machine or a
             folder that cannot be used. What is done then is done.
     """
+    from ..readers.dicom_tags import silent_pydicom  # here: only a run needs pydicom
+
     watcher, control = watcher or Nobody(), control or Control()
     entries = ledger.entries()
     to_do = [scan for scan in scans if not is_done(scan, entries.get(scan.key), ledger.folder, again)]
@@ -186,7 +187,7 @@ class _Batch:
         def run(tell: OnProgress) -> Segmentation:
             return self.segmenter.segment(volume, self.job.options, tell)
 
-        others = (entry for entry in self.entries.values() if entry.scan != scan.key)
+        others = (e for e in self.entries.values() if e.study == scan.folder and e.scan != scan.key)
         outputs = Outputs(
             folder=self.folder / scan.folder,
             formats=self.job.formats_for(scan.is_dicom),

@@ -63,16 +63,6 @@ class WorkerSegmenter:
     ) -> None:
         self._worker.close()
 
-    def load(self, tell: OnProgress) -> None:
-        """Makes the model warm, before a scan has to wait for it.
-
-        Raises:
-            MedDLError: as ``pipeline.load``; WORKER_LOST; MODEL_CORRUPT where its files have changed meanwhile.
-        """
-        about = self._worker.run("load", self._job, _to(tell))
-        if about["sha256"] != self.package.sha256:
-            raise MedDLError(Code.MODEL_CORRUPT, "The model's files have changed since the batch was started.")
-
     def segment(self, volume: Volume, options: Options, tell: OnProgress) -> Segmentation:
         """See ``Segmenter``."""
         folder = self._worker.folder
