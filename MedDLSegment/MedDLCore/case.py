@@ -1,4 +1,4 @@
-"""One case from volumes to files: what ``meddl segment`` does for each scan.
+"""One case from volumes to files: what ``meddl segment`` and ``meddl batch`` do for each scan.
 
 Nothing is written before the network is done. The files are then made under a temporary name and appear together, the
 manifest, which vouches for the others, last: a cancel or a full disk leaves none of them.
@@ -16,6 +16,7 @@ from .admission import Options, chosen_labels
 from .atomic import atomic_group, check_folder, claimed
 from .clock import OnProgress
 from .errors import Code, MedDLError, Notice
+from .models import ModelPackage
 from .pipeline import Model, Segmentation, segment
 from .terminology import label_notices
 from .volume import LabelMap, Volume
@@ -116,18 +117,45 @@ def run_case(
         MedDLError: what ``segment`` and the writers refuse; OUTPUT_EXISTS, OUTPUT_UNWRITABLE, NOT_DICOM and
             LABELS_OVERLAP before the network runs.
     """
+
+    def run(tell: OnProgress) -> Segmentation:
+        return segment(volumes, model, options, tell)
+
+    return carry_out(volumes, model.package, run, outputs, options, on_progress)
+
+
+def carry_out(
+    volumes: Sequence[Volume],
+    package: ModelPackage,
+    run: Callable[[OnProgress], Segmentation],
+    outputs: Outputs,
+    options: Options = Options(),
+    on_progress: OnProgress | None = None,
+    job_date: datetime | None = None,
+) -> CaseResult:
+    """As ``run_case``, for a network that runs anywhere: in a worker, on another machine.
+
+    Args:
+        volumes: one for each channel of the model.
+        package: the model.
+        run: segments the volumes; called once everything that can be refused before has been looked at.
+        outputs: what is written, and where.
+        options: what the person chose for the run.
+        on_progress: told of progress; what it raises ends the run, and no file of it is left.
+        job_date: the date that results carry; None: when they are written.
+    """
     tell = on_progress or _to_nobody
-    _check_formats(volumes[0], model, outputs, options)
+    _check_formats(volumes[0], package, outputs, options)
     check_folder(outputs.folder, volumes[0].array.nbytes // 8)
-    stem = f"{_stem(volumes[0], outputs.anonymous)}_{model.spec.name}"
+    stem = f"{_stem(volumes[0], outputs.anonymous)}_{package.spec.name}"
     paths = _paths(outputs, stem)
     with claimed(outputs.folder, stem):
         _check_free(outputs, tuple(paths.values()))
-        result = segment(volumes, model, options, tell)
+        result = run(tell)
         earlier = [paths["manifest"], *(output_path(outputs.folder, stem, suffix) for suffix in EVERY_SUFFIX)]
         with atomic_group(outputs.folder, paths["manifest"].name, earlier if outputs.overwrite else ()) as staging:
             staged = {kind: staging / path.name for kind, path in paths.items()}
-            written = _write(volumes, model, outputs, options, result, staged, tell)
+            written = _write(volumes, package, outputs, options, result, staged, tell, job_date or datetime.now())
             files = {kind: path for kind, path in paths.items() if staged[kind].exists()}
     return CaseResult(result, written.statistics, files, written.notices)
 
@@ -153,22 +181,22 @@ def _paths(outputs: Outputs, stem: str) -> dict[str, Path]:
     return paths
 
 
-def _check_formats(volume: Volume, model: Model, outputs: Outputs, options: Options) -> None:
+def _check_formats(volume: Volume, package: ModelPackage, outputs: Outputs, options: Options) -> None:
     if "dicomseg" in outputs.formats:
         from .writers.dicom_seg import check_dicom_seg
 
         check_dicom_seg(volume)
     if "nifti" in outputs.formats:
         check_nifti(volume.geometry)
-        _check_one_layer(model, options)
+        _check_one_layer(package, options)
 
 
-def _check_one_layer(model: Model, options: Options) -> None:
+def _check_one_layer(package: ModelPackage, options: Options) -> None:
     """Whether structures do overlap is known after the network: too late for a refusal."""
-    if model.spec.output.activation == "sigmoid" and len(chosen_labels(model.spec, options.structures)) > 1:
+    if package.spec.output.activation == "sigmoid" and len(chosen_labels(package.spec, options.structures)) > 1:
         raise MedDLError(
             Code.LABELS_OVERLAP,
-            f"The structures of {model.spec.name} may overlap; NIfTI holds one structure per voxel.",
+            f"The structures of {package.spec.name} may overlap; NIfTI holds one structure per voxel.",
             "Write .seg.nrrd or DICOM SEG instead, or choose one structure with --structure.",
         )
 
@@ -195,20 +223,21 @@ class _Written:
 
 def _write(
     volumes: Sequence[Volume],
-    model: Model,
+    package: ModelPackage,
     outputs: Outputs,
     options: Options,
     result: Segmentation,
     paths: Mapping[str, Path],
     tell: OnProgress,
+    job_date: datetime,
 ) -> _Written:
     """Writes every file of the case under ``paths``."""
     tell("write", 0, 1)
     started = time.monotonic()
-    notices = [*model.package.notices, *result.notices, *label_notices(result.label_map)]
-    algorithm = Algorithm(model.spec.name, model.spec.version, model.package.sha256)
+    notices = [*package.notices, *result.notices, *label_notices(result.label_map)]
+    algorithm = Algorithm(package.spec.name, package.spec.version, package.sha256)
     for name in outputs.formats:
-        notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, datetime.now())
+        notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, job_date)
     statistics = segment_statistics(result.label_map, volumes[0])
     write_statistics(statistics, paths["statistics"])
     result.seconds["write"] = round(time.monotonic() - started, 3)
@@ -221,9 +250,9 @@ def _write(
         tell(item.stage, 1, 1)
     manifest = Manifest(
         inputs=tuple(InputRecord.of(volume) for volume in volumes),
-        model_name=model.spec.name,
-        model_version=model.spec.version,
-        model_sha256=model.package.sha256,
+        model_name=package.spec.name,
+        model_version=package.spec.version,
+        model_sha256=package.sha256,
         device=result.device,
         seconds=result.seconds,
         notices=tuple(dict.fromkeys(notices)),

@@ -364,5 +364,19 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.OUTPUT_EXISTS: _output(
             "The result is there already.", "Choose another folder, or overwrite with --overwrite."
         ),
+        Code.DATABASE_UNREADABLE: _input(
+            "The DICOM database could not be read: it is damaged, or of a version that is not known.",
+            "Open it in Slicer, which can repair or update it; or give the folder of the DICOM files.",
+        ),
+        Code.RULE_INVALID: Explanation(
+            Exit.USAGE, "A rule that chooses scans cannot be understood.", "See: meddl batch --help."
+        ),
+        Code.BATCH_RUNNING: _output(
+            "Another batch is writing into this folder.", "Wait for it, or choose another folder."
+        ),
+        Code.LEDGER_UNREADABLE: _output(
+            "The ledger of the folder of results, which says what is done, is damaged or of a newer version.",
+            "Choose another folder. Without the ledger, which may be moved away, results that are there are refused.",
+        ),
     }
 )

@@ -30,9 +30,19 @@ def named_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_SPACE:
+        number = _number_of(error)
+        if number in _NO_SPACE:
             raise MedDLError(Code.NO_SPACE, f"The disk is full: {what} was not written.") from error
-        if error.errno in _UNWRITABLE:
-            reason = os.strerror(error.errno)
+        if number in _UNWRITABLE:
+            reason = os.strerror(number)
             raise MedDLError(Code.OUTPUT_UNWRITABLE, f"{what} cannot be written: {reason}.") from error
         raise
+
+
+def _number_of(error: BaseException | None) -> int:
+    """The system's number; pydicom raises errors anew with a text of its own, and leaves the number in their cause."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        error = error.__cause__
+    return 0

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
-    "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "case", "worker"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""
 

@@ -43,7 +43,7 @@ def imported(code: str, *arguments: object, **environment: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["errors", "volume", "spec", "terminology", "resample", "models", "readers", "writers"]
+    "module", ["errors", "volume", "spec", "terminology", "resample", "models", "readers", "writers", "batch"]
 )
 def test_what_slicer_imports_brings_no_torch_and_nothing_slow(module: str) -> None:
     assert imported(f"import MedDLCore.{module}") == set()
@@ -53,6 +53,7 @@ COMMANDS = (
     ["--help"],
     ["segment", "--help"],
     ["plan", "--help"],
+    ["batch", "--help"],
     ["check", "--help"],
     ["evaluate", "--help"],
     ["models", "list"],

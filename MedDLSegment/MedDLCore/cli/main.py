@@ -26,6 +26,7 @@ Exit status:
 
 COMMANDS = {
     "segment": "Segment a scan with a model.",
+    "batch": "Segment the scans of a DICOM database or a folder.",
     "plan": "Say what a run will need: patches, memory, time.",
     "check": "Look through training data before a training: why would Dice be 0?",
     "train": "Train a network on annotated scans.",

@@ -75,7 +75,7 @@ class Reporter:
         if isinstance(error, MedDLError):
             self._error_event(error)
         elif isinstance(error, Exception):
-            self.event("error", case=self._case, code="INTERNAL", message=f"{type(error).__name__}: {error}", hint="")
+            self._internal_event(error)
 
     def case(self, name: str, without: tuple[str, ...] = ()) -> None:
         """Starts the progress of a case; ``without`` are stages that it does not have."""
@@ -118,6 +118,11 @@ class Reporter:
         self._error_event(error)
         self._say(f"[red]{escape(error.code.value)}[/red]: {escape(error.message)}\n{escape(error.hint)}")
 
+    def internal(self, error: Exception) -> None:
+        """An error of MedDL itself, which ended one scan only."""
+        self._internal_event(error)
+        self._say(f"[red]MedDL met an error of its own[/red]: {escape(f'{type(error).__name__}: {error}')}")
+
     def result(self, text: str, **data: Any) -> None:
         """A result: ``text`` for people, ``data`` for programs. Ends the bar of the case."""
         self.event("result", case=self._case, **data)
@@ -132,6 +137,9 @@ class Reporter:
 
     def _error_event(self, error: MedDLError) -> None:
         self.event("error", case=self._case, code=error.code.value, message=error.message, hint=error.hint)
+
+    def _internal_event(self, error: Exception) -> None:
+        self.event("error", case=self._case, code="INTERNAL", message=f"{type(error).__name__}: {error}", hint="")
 
     def _end_bar(self) -> None:
         if self._task is not None:

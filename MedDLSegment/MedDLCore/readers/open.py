@@ -74,6 +74,16 @@ def format_of(path: Path) -> str | None:
     return "DICOM" if is_dicom(path) else None
 
 
+def header_of(path: Path) -> StoredImage | None:
+    """What the header of a volume file says; None where the file is none. No voxel is read.
+
+    Raises:
+        MedDLError: FILE_UNREADABLE, and what the reader of the format refuses.
+    """
+    kind = format_of(path)
+    return None if kind is None or kind == "DICOM" else _HEADER_READERS[kind](path)
+
+
 def _read_one(path: Path, options: ReadOptions) -> list[Volume]:
     try:
         path.stat()

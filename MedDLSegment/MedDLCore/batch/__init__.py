@@ -1,0 +1,40 @@
+"""Many scans, one model, one folder of results: what ``meddl batch`` does. Read ``driver`` first.
+
+    source -> choosing -> driver -> ledger -> reports
+
+A source (``sources``) offers scans; rules (``rules``) and the model decide which of them run (``choosing``); the driver
+reads, segments and writes them one after the other; the ledger knows what is done, so that a run that was killed goes
+on where it was; the reports are made from the ledger.
+"""
+
+from .choosing import Choice, choose
+from .control import Control, Watcher
+from .driver import is_done, run_batch
+from .job import Job
+from .ledger import Entry, Ledger, State, claimed_for_a_batch
+from .reports import write_reports
+from .rules import Rules
+from .scan import Scan
+from .segmenters import Segmenter, WorkerSegmenter
+from .sources import Source, open_source
+
+__all__ = [
+    "Choice",
+    "Control",
+    "Entry",
+    "Job",
+    "Ledger",
+    "Rules",
+    "Scan",
+    "Segmenter",
+    "Source",
+    "State",
+    "Watcher",
+    "WorkerSegmenter",
+    "choose",
+    "claimed_for_a_batch",
+    "is_done",
+    "open_source",
+    "run_batch",
+    "write_reports",
+]

@@ -1,0 +1,41 @@
+"""What becomes of a scan, and of the batch, when something is refused."""
+
+from __future__ import annotations
+
+from ..errors import Code, Exit, MedDLError
+from .ledger import State
+
+NO_SCAN = frozenset({Code.LOCALIZER, Code.NOT_CT_MR, Code.WRONG_MODALITY})
+"""What a database is full of, and nobody expects a result for."""
+
+PASSING = frozenset(
+    {
+        Code.NO_MEMORY,
+        Code.NETWORK_NONFINITE,
+        Code.WORKER_LOST,
+        Code.WORKER_STALLED,
+        Code.FILE_NOT_FOUND,
+        Code.OUTPUT_EXISTS,
+    }
+)
+"""What the next run may do better, though nothing of the scan has changed."""
+
+OF_THE_FOLDER = frozenset({Code.NO_SPACE, Code.OUTPUT_UNWRITABLE})
+
+MOST_LOST = 3
+"""Workers that may be lost one after the other. Then it is not the scans."""
+
+
+def state_of(error: MedDLError) -> State:
+    """How a scan ends; raises the error where no further scan could run.
+
+    Raises:
+        MedDLError: one of the model, the machine or the folder of results.
+    """
+    if error.code in NO_SCAN:
+        return State.SKIPPED
+    if error.code in PASSING:
+        return State.FAILED
+    if error.exit in (Exit.INPUT, Exit.OUTPUT) and error.code not in OF_THE_FOLDER:
+        return State.REFUSED
+    raise error
