@@ -70,12 +70,14 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedDLSegmentLogic()
         self.panel = SegmentPanel(self.ui, self.logic.session)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEnd)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEnd)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEndImport)
 
     def enter(self) -> None:
         """Called each time a person opens the module."""
-        self._useParameterNode()
+        if self._parameterNode is None:
+            self._useParameterNode()
+        self._chooseFirstVolume()
         self.panel.enter()
 
     def exit(self) -> None:
@@ -99,13 +101,19 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         self._setParameterNode(None)
 
-    def _onSceneEnd(self, _caller: Any, _event: Any) -> None:
+    def _onSceneEndClose(self, _caller: Any, _event: Any) -> None:
         if self.parent.isEntered:
             self._useParameterNode()
 
+    def _onSceneEndImport(self, _caller: Any, _event: Any) -> None:
+        self._useParameterNode()
+        self._chooseFirstVolume()
+
     def _useParameterNode(self) -> None:
-        """Takes the scene's node, made where there is none, and the first volume where none is chosen."""
+        """Shows the choices of the scene's node, which is made where there is none."""
         self._setParameterNode(self.logic.getParameterNode())
+
+    def _chooseFirstVolume(self) -> None:
         if not self._parameterNode.inputVolume:
             self._parameterNode.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
 

@@ -72,6 +72,7 @@ class SegmentPanel:
         self._parameters = parameters
         self._volume, self._about = None, None
         self._surfaces.stop()
+        self._update(surfaces=None)
         if parameters is None:
             self._session.sceneClosed()
             self._forget()
@@ -115,7 +116,7 @@ class SegmentPanel:
             return
         if self._surfaces.isRunning:
             self._surfaces.stop()
-            self._update(done="")
+            self._update(surfaces=None)
         elif _isShown3D(segmentation):
             segmentation.GetDisplayNode().SetVisibility3D(False)
             self._show()
@@ -226,8 +227,7 @@ class SegmentPanel:
             self._set("segmentation", run.segmentation)
 
     def _surfaceMade(self, done: int, count: int) -> None:
-        text = _("Surfaces: {done} of {count}").format(done=done, count=count) if done < count else ""
-        self._update(done=text)
+        self._update(surfaces=(done, count) if done < count else None)
 
     def _forget(self) -> None:
         """What was said of another choice. That the worker failed stays, as long as it has told no model."""

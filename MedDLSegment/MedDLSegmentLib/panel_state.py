@@ -51,6 +51,7 @@ class PanelState:
         problem: why the worker or the last run failed.
         notices: warnings of the last run, or else of the plan.
         done: what the last run made, in words.
+        surfaces: how many surfaces are made, and of how many; None: none are being made.
     """
 
     models: tuple[Offered, ...] | None = None
@@ -63,6 +64,7 @@ class PanelState:
     problem: str = ""
     notices: tuple[Notice, ...] = ()
     done: str = ""
+    surfaces: tuple[int, int] | None = None
 
     @property
     def offered(self) -> Offered | None:
@@ -142,6 +144,8 @@ def statusLine(state: PanelState) -> str:
         return state.problem
     if state.models is None:
         return wording.progress("start", None)
+    if state.surfaces is not None:
+        return _("Surfaces: {done} of {count}").format(done=state.surfaces[0], count=state.surfaces[1])
     return state.done
 
 

@@ -105,6 +105,7 @@ def test_the_status_tells_the_stage_and_the_time_left() -> None:
     assert statusLine(ready(run=Run())) == "Starting the worker ..."
     assert statusLine(ready(problem="It failed.", done="Done: x")) == "It failed."
     assert statusLine(ready(done="Done: x")) == "Done: x"
+    assert statusLine(ready(done="Done: x", surfaces=(3, 7))) == "Surfaces: 3 of 7"
     assert statusLine(PanelState()) == "Starting the worker ..."
 
 

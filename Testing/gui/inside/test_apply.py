@@ -288,3 +288,29 @@ def test_the_result_of_another_volume_goes_into_another_segmentation(
     widget.ui.applyButton.click()
     wait(lambda: ended(widget))
     assert widget.ui.segmentationSelector.currentNode() is not first
+
+
+def test_coming_back_to_the_module_keeps_what_it_said(host: Any, widget: Any, a_scan: Any, wait: Wait) -> None:
+    choose(widget, wait)
+    widget.ui.applyButton.click()
+    host.exit("MedDLSegment")
+    wait(lambda: ended(widget))
+    host.enter("MedDLSegment")
+    assert widget.ui.statusLabel.text.startswith("Done: ") and widget.ui.warningsLabel.text
+
+
+def test_a_scene_that_is_added_to_this_one_brings_its_choices(
+    host: Any, widget: Any, a_scan: Any, scene: Any, wait: Wait, tmp_path: Path
+) -> None:
+    from MedDLScene.scene_files import loadScene, saveScene
+
+    choose(widget, wait)
+    widget.ui.applyButton.click()
+    wait(lambda: ended(widget))
+    saveScene(scene, tmp_path / "saved.mrb")
+    scene.Clear()
+    other = slicer.util.addVolumeFromArray(np.zeros((3, 4, 5), np.int16), name="other")
+    widget.ui.volumeSelector.setCurrentNode(other)
+    loadScene(tmp_path / "saved.mrb", scene)
+    assert widget.ui.volumeSelector.currentNode().GetName() == "scan"
+    assert widget.ui.segmentationSelector.currentNode() is not None

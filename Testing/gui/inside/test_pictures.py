@@ -10,8 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import slicer
+import vtk
 from PySide6 import QtCore, QtWidgets
+from vtk.util import numpy_support
 
 from gui.host.start import PANEL_WIDTH
 
@@ -59,22 +63,74 @@ def cut_off(panel: QtWidgets.QWidget) -> list[str]:
     return wrong
 
 
-def test_pictures_of_the_panel(widget: Any, a_scan: Any, wait: Wait, picture: Callable[[str], None]) -> None:
+@pytest.fixture
+def a_body(scene: Any) -> Any:
+    """The phantom body of ``meddl demo``, which says that it is CT."""
+    from MedDLCore.demo.phantom import make_phantom
+    from MedDLScene.result_scene import volumeToNode
+
+    node = volumeToNode(make_phantom(1)[0], scene, "Body")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+    name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    hierarchy.SetItemAttribute(item, name, "CT")
+    return node
+
+
+def picture_of_the_3d_view(host: Any, path: Path) -> np.ndarray:
+    """What Slicer's own displayable manager draws of the scene's segmentations. ``(rows, columns, 3)`` uint8."""
+    factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
+    factory.SetMRMLApplicationLogic(host.app.applicationLogic())
+    if not factory.IsDisplayableManagerRegistered("vtkMRMLSegmentationsDisplayableManager3D"):
+        factory.RegisterDisplayableManager("vtkMRMLSegmentationsDisplayableManager3D")
+    window, renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+    window.SetOffScreenRendering(1)
+    window.SetSize(480, 480)
+    window.AddRenderer(renderer)
+    interactor = vtk.vtkGenericRenderWindowInteractor()
+    interactor.SetRenderWindow(window)
+    group = slicer.vtkMRMLDisplayableManagerGroup()
+    group.SetRenderer(renderer)
+    group.Initialize(factory, renderer)
+    group.SetMRMLDisplayableNode(host.scene.AddNewNodeByClass("vtkMRMLViewNode"))
+    renderer.SetBackground(0.75, 0.78, 0.91)
+    camera = renderer.GetActiveCamera()
+    camera.SetPosition(0, 1, 0)  # from the front
+    camera.SetFocalPoint(0, 0, 0)
+    camera.SetViewUp(0, 0, 1)
+    renderer.ResetCamera()
+    window.Render()
+    grabbed = vtk.vtkWindowToImageFilter()
+    grabbed.SetInput(window)
+    writer = vtk.vtkPNGWriter()
+    writer.SetInputConnection(grabbed.GetOutputPort())
+    writer.SetFileName(str(path))
+    writer.Write()
+    image = grabbed.GetOutput()
+    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(480, 480, 3)
+
+
+def test_pictures_of_the_panel(
+    host: Any, widget: Any, a_body: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
+) -> None:
+    ui, panel = widget.ui, widget.panel
     picture("0-first")
-    wait(lambda: widget.panel.state.models is not None)
-    picture("1-models")
-    titles = [widget.ui.modelList.item(n).text() for n in range(widget.ui.modelList.count)]
-    phantom = next(n for n, title in enumerate(titles) if "7 structures" in title)
-    widget.ui.modelList.setCurrentRow(phantom)
-    wait(lambda: widget.panel.state.plan is not None)
-    picture("2-plan")
-    widget.ui.advancedCollapsibleButton.collapsed = False
-    picture("3-advanced")
-    widget.ui.advancedCollapsibleButton.collapsed = True
-    widget.ui.applyButton.click()
-    wait(lambda: widget.panel.run.progress is None or widget.panel.run.progress.fraction > 0.05)
-    picture("4-running")
-    wait(lambda: widget.panel.run.progress is None)
-    picture("5-done")
-    widget.ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
+    wait(lambda: panel.state.models is not None)
+    titles = [ui.modelList.item(n).text() for n in range(ui.modelList.count)]
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Organs")))
+    wait(lambda: panel.state.plan is not None)
+    picture("1-plan")
+    ui.advancedCollapsibleButton.collapsed = False
+    picture("2-advanced")
+    ui.advancedCollapsibleButton.collapsed = True
+    ui.applyButton.click()
+    wait(lambda: panel.run.progress is None or panel.run.progress.stage == "network")
+    picture("3-running")
+    wait(lambda: panel.run.progress is None)
+    ui.show3DButton.click()
+    wait(lambda: ui.show3DButton.text == "Hide 3D")
+    picture("4-done")
+    drawn = picture_of_the_3d_view(host, Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path)) / "5-view.png")
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000  # shaded surfaces, not a plain background
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
     picture("6-two-inputs")
