@@ -13,6 +13,7 @@ from MedDLCore.resample import resample
 from MedDLCore.terminology import terminology_of
 from MedDLCore.volume import Geometry, Label, LabelMap
 
+from .hierarchy import putBesideVolume
 from .libraries import slicer, vtk
 from .placement import (
     EDGE_VOXELS,
@@ -77,7 +78,7 @@ def labelMapToSegmentationNode(
         segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
         segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
         segmentationNode.GetSegmentation().SetSourceRepresentationName(_LABEL_MAP)
-        _putBesideVolume(segmentationNode, volumeNode, scene)
+        putBesideVolume(segmentationNode, volumeNode, scene)
     segmentation = segmentationNode.GetSegmentation()
     images = [_image(layer, grid) for layer in layers]
     earlier = _untouchedResults(segmentation)
@@ -223,22 +224,6 @@ def _untouchedResults(segmentation: slicer.vtkSegmentation) -> dict[str, str]:
         for identifier, segment in identified
         if segment.HasTag(RESULT_TAG) and logic.GetSegmentStatus(segment) == logic.NotStarted
     }
-
-
-def _putBesideVolume(
-    segmentationNode: slicer.vtkMRMLSegmentationNode,
-    volumeNode: slicer.vtkMRMLScalarVolumeNode,
-    scene: slicer.vtkMRMLScene,
-) -> None:
-    """Into the volume's study. Slicer makes the items by itself; without its window they are made here."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    volumeItem = hierarchy.GetItemByDataNode(volumeNode) or hierarchy.CreateItem(hierarchy.GetSceneItemID(), volumeNode)
-    study = hierarchy.GetItemParent(volumeItem)
-    item = hierarchy.GetItemByDataNode(segmentationNode)
-    if item:
-        hierarchy.SetItemParent(item, study)
-    else:
-        hierarchy.CreateItem(study, segmentationNode)
 
 
 def _asVoxels(segmentation: slicer.vtkSegmentation) -> slicer.vtkSegmentation:

@@ -10,7 +10,7 @@ from fixtures.placements import linear, tilted, tilting_grid
 from fixtures.slicer_core import slicer, vtk
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry
-from MedDLScene.surfaces import FORMATS, closedSurfaces, writeSurface
+from MedDLScene.surfaces import FORMATS, closedSurfaces, showSurfaces, writeSurface
 
 GRID = Geometry.from_parts((40, 44, 48), (1.5, 1.5, 1.5), origin=(-35, -33, -30))
 CENTRE, RADIUS = (8.0, -4.0, 3.0), 15.0
@@ -99,3 +99,29 @@ def test_what_cannot_be_written_is_refused(two_balls, tmp_path) -> None:
         with pytest.raises(MedDLError) as refused:
             writeSurface(surface, tmp_path / name)
         assert refused.value.code is Code.OUTPUT_UNWRITABLE
+
+
+def test_surfaces_are_shown_when_the_last_one_is_made(two_balls) -> None:
+    two_balls.CreateDefaultDisplayNodes()
+    segmentation, display = two_balls.GetSegmentation(), two_balls.GetDisplayNode()
+    display.SetVisibility3D(False)
+    steps = showSurfaces(two_balls)
+    assert [next(steps), next(steps)] == [1, 2]
+    assert not segmentation.ContainsRepresentation("Closed surface") and not display.GetVisibility3D()
+    assert list(steps) == [3]
+    assert segmentation.ContainsRepresentation("Closed surface") and display.GetVisibility3D()
+    large = segmentation.GetNthSegment(0).GetRepresentation("Closed surface")
+    assert volume_of(large) == pytest.approx(4 / 3 * np.pi * RADIUS**3, rel=0.06)
+    assert segmentation.GetNthSegment(2).GetRepresentation("Closed surface").GetNumberOfPoints() == 0
+
+
+def test_a_segment_that_goes_meanwhile_or_has_a_surface_is_left_alone(two_balls) -> None:
+    two_balls.CreateDefaultDisplayNodes()
+    segmentation = two_balls.GetSegmentation()
+    list(showSurfaces(two_balls))
+    before = segmentation.GetNthSegment(1).GetRepresentation("Closed surface")
+    steps = showSurfaces(two_balls)
+    next(steps)
+    segmentation.RemoveSegment(segmentation.GetNthSegmentID(0))
+    list(steps)
+    assert segmentation.GetNthSegment(0).GetRepresentation("Closed surface") is before

@@ -7,6 +7,7 @@ from .catalogue import Entry, catalogue, entry
 from .getting import get
 from .loading import load_networks
 from .nnunet.totalsegmentator import Installed, installed
+from .offered import Offered, offered_models
 from .opened import folder_state
 from .opening import open_model, shipped_models
 from .package import ModelPackage, open_folder
@@ -20,6 +21,7 @@ __all__ = [
     "Installed",
     "ModelPackage",
     "ModelStore",
+    "Offered",
     "StoredModel",
     "cache_folders",
     "catalogue",
@@ -29,6 +31,7 @@ __all__ = [
     "get",
     "installed",
     "load_networks",
+    "offered_models",
     "open_folder",
     "open_model",
     "pack",

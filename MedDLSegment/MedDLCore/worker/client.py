@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from ..errors import Code, MedDLError
 from .conversation import Conversation
-from .messages import Event, Job
+from .messages import Event, Job, Kind
 from .process import end_group, worker_command, worker_environment
 
 LOOK_SECONDS = 0.2
@@ -77,7 +77,7 @@ class Worker:
 
     def run(
         self,
-        kind: Literal["load", "plan", "segment", "status"],
+        kind: Kind,
         job: Job | None = None,
         on_event: OnEvent | None = None,
     ) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
 
     load, plan, segment   ``job``: a ``Job``
+    models
     cancel                ``which``: the id of the request to cancel
     status
     shutdown              so does the end of its input
@@ -11,7 +12,7 @@ Events have an ``event``; those that answer a request have its ``id``. Each requ
 ``error``; before it come any number of others:
 
     hello       version, meddl, pid, folder: the first line
-    ready       libraries, devices: torch is imported; requests are taken before, too
+    ready       libraries, devices: torch is imported; requests are taken before, too, and ``models`` is answered
     progress    id, stage, fraction (of the whole, 0 to 1), seconds_left (or null)
     warning     id, code, message
     heartbeat   id (or null), cpu_seconds, memory (bytes): every few seconds
@@ -26,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import Code, MedDLError
+from ..errors import Code, MedDLError, Notice
 from ..plain_data import from_plain
 
 VERSION = 1
@@ -36,6 +37,9 @@ LONGEST_LINE = 1 << 24
 """Bytes. Voxels do not travel in lines: a longer one is a mistake."""
 
 HEARTBEAT_SECONDS = 2.0
+
+Kind = Literal["load", "plan", "segment", "models", "status"]
+"""Requests that end in what was asked for."""
 
 Row = tuple[float, float, float, float]
 
@@ -112,6 +116,11 @@ class Event:
         """What an ``error`` tells."""
         code = next((code for code in Code if code.value == self.data.get("code")), Code.WORKER_LOST)  # INTERNAL
         return MedDLError(code, str(self.data.get("message", "")), str(self.data.get("hint", "")))
+
+    @property
+    def notice(self) -> Notice:
+        """What a ``warning`` tells."""
+        return Notice(Code(self.data["code"]), str(self.data["message"]))
 
 
 def to_line(message: Mapping[str, Any]) -> bytes:

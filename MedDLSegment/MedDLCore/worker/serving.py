@@ -14,8 +14,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -119,20 +120,15 @@ class Server:
         from . import tasks
 
         number = request["id"]
-        try:
+
+        def run() -> Mapping[str, Any]:
             if number in self._cancelled:
                 raise _cancelled()
             job = read_job(request.get("job"))
-            run = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}[request["request"]]
-            return "result", run(job, warm, self._folder, self._progress(number), self._warning(number))
-        except MedDLError as error:
-            return "error", _about(error)
-        except Exception as error:  # noqa: BLE001  the worker lives on, and the program is told
-            if is_out_of_memory(error):
-                return "error", _about(MedDLError(Code.NO_MEMORY, "The machine's memory ran out."))
-            sys.excepthook(*sys.exc_info())  # the traceback goes to the log
-            message = f"MedDL met an error of its own: {type(error).__name__}: {error}"
-            return "error", {"code": "INTERNAL", "message": message, "hint": "The worker's log has the details."}
+            task = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}[request["request"]]
+            return task(job, warm, self._folder, self._progress(number), self._warning(number))
+
+        return _end_of(run)
 
     def _progress(self, number: int) -> OnProgress:
         whole, last = Whole(without=("read", "picture")), [0.0]
@@ -173,11 +169,20 @@ class Server:
                 self._say("result", number)
             elif kind == "status":
                 self._say("result", number, running=self._current, waiting=self._requests.qsize(), **_usage())
+            elif kind == "models":
+                threading.Thread(target=self._tell_models, args=(number,), daemon=True, name="models").start()
             elif kind in JOBS:
                 self._requests.put(request)
             else:
                 self._refuse(number, MedDLError(Code.REQUEST_INVALID, "There is no request of this kind."))
         self._leave()
+
+    def _tell_models(self, number: int) -> None:
+        """Answers at once: the list imports no torch, but the first look at a large foreign model takes a while."""
+        from ..models import offered_models
+
+        kind, data = _end_of(lambda: {"models": [asdict(model) for model in offered_models()]})
+        self._say(kind, number, **data)
 
     def _leave(self) -> None:
         """The program beside has gone, or wants this one to: a run is cancelled; one that does not heed it is ended."""
@@ -202,6 +207,20 @@ class Server:
 
 
 _INSTALL = "Install MedDL's libraries in the Python that runs the worker, or choose another Python."
+
+
+def _end_of(work: Callable[[], Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """``result`` and what the work gives, or ``error`` and what went wrong."""
+    try:
+        return "result", work()
+    except MedDLError as error:
+        return "error", _about(error)
+    except Exception as error:  # noqa: BLE001  the worker lives on, and the program is told
+        if is_out_of_memory(error):
+            return "error", _about(MedDLError(Code.NO_MEMORY, "The machine's memory ran out."))
+        sys.excepthook(*sys.exc_info())  # the traceback goes to the log
+        message = f"MedDL met an error of its own: {type(error).__name__}: {error}"
+        return "error", {"code": "INTERNAL", "message": message, "hint": "The worker's log has the details."}
 
 
 def _about(error: MedDLError) -> dict[str, str]:

@@ -105,6 +105,12 @@ def test_a_plan_comes_before_the_run(kept: Worker, model: Path) -> None:
     assert told["fits"] and told["memory"] > 0 and told["patches"] > 1 and told["seconds"] is not None
 
 
+def test_the_models_of_the_machine_are_told(kept: Worker) -> None:
+    told = kept.run("models")["models"]
+    (phantom,) = (model for model in told if model["name"] == "phantom")
+    assert phantom["inputs"] == [{"name": "CT", "modality": "CT"}] and len(phantom["structures"]) == 7
+
+
 def test_the_model_stays_warm_until_a_file_of_it_changes(kept: Worker, tmp_path: Path) -> None:
     model = threshold_package(tmp_path / "m").folder
     first = kept.run("load", Job(str(model)))

@@ -1,0 +1,310 @@
+"""The panel: what a person does becomes state, and the state is shown. What follows from it is in ``panel_state``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import qt
+import slicer
+
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.models.offered import Offered
+
+from . import offered_models, panel_state
+from .list_views import ModelListView, StructureListView
+from .panel_state import MOST_INPUTS, PanelState
+from .parameters import VOLUMES, MedDLSegmentParameterNode
+from .segment_run import Choice, SegmentRun
+from .segment_session import SegmentSession
+from .structure_choice import NONE_CHOSEN, chosenStructures, numberChosen, parameterFor
+from .surface_steps import SurfaceSteps
+from .translation import _
+
+PLAN_MILLISECONDS = 400
+"""A plan is asked for when nothing has been changed for so long."""
+
+AUTO = "auto"
+
+
+class SegmentPanel:
+    """Ties the widgets to the parameters, the session and the state.
+
+    Attributes:
+        state: what is shown.
+        run: the latest; None: none was started.
+    """
+
+    def __init__(self, ui: Any, session: SegmentSession) -> None:
+        """``ui``: the widgets of ``MedDLSegment.ui`` by their names."""
+        self._ui, self._session = ui, session
+        self._parameters: MedDLSegmentParameterNode | None = None
+        self._about: object = None  # what plan, warnings and status are about
+        self._volume: str | None = None
+        self.state = PanelState()
+        self.run: SegmentRun | None = None
+        self._models = ModelListView(ui.modelList, ui.modelSearch, self._chooseModel)
+        self._structures = StructureListView(ui.structureList, self._chooseStructures)
+        self._surfaces = SurfaceSteps(self._surfaceMade)
+        self._devices: list[str] = []
+        self._selectors = [getattr(ui, f"volumeSelector{n}") for n in ("", 2, 3, 4)]
+        self._labels = [getattr(ui, f"volumeLabel{n}") for n in ("", 2, 3, 4)]
+        self._planTimer = qt.QTimer()
+        self._planTimer.setSingleShot(True)
+        self._planTimer.setInterval(PLAN_MILLISECONDS)
+        self._planTimer.connect("timeout()", self._askPlan)
+        ui.applyButton.connect("clicked()", self.onApply)
+        ui.allStructuresButton.connect("clicked()", lambda: self._set("structures", []))
+        ui.noStructuresButton.connect("clicked()", lambda: self._set("structures", list(NONE_CHOSEN)))
+        ui.show3DButton.connect("clicked()", self.onShow3D)
+        ui.statisticsButton.connect("clicked()", self.onStatistics)
+        ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
+        self._showDevices(())
+        self._show()
+
+    def enter(self) -> None:
+        """The person has chosen the module: the worker starts, so that it is warm by the time of Apply."""
+        self._session.listModels(self._modelsTold, self._modelsFailed)
+
+    def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
+        """Shows the choices of this node; None: the scene is closed."""
+        self._parameters = parameters
+        self._volume, self._about = None, None
+        self._surfaces.stop()
+        self._update(surfaces=None)
+        if parameters is None:
+            self._session.sceneClosed()
+            self._forget()
+        self.parametersChanged()
+
+    def parametersChanged(self) -> None:
+        """A choice has changed, here or in the scene."""
+        parameters = self._parameters
+        if parameters is None:
+            self._update(model="", inputs=(False,), chosen=None)
+            return
+        self._leaveOthersSegmentation(parameters)
+        model = offered_models.modelNamed(self.state.models or (), parameters.model)
+        volumes = self._volumes(model)
+        self._update(
+            model=parameters.model,
+            inputs=tuple(volume is not None for volume in volumes),
+            chosen=numberChosen(parameters.structures, model),
+        )
+        self._showDevices(self._session.devices)
+        if self._about != self._plannable():
+            self._about = self._plannable()
+            self._session.dropPlan()
+            self._forget()
+        self._planTimer.start()
+
+    def onApply(self) -> None:
+        """Apply, or Cancel."""
+        if self.run is not None and self.run.progress is not None:
+            self.run.cancel()
+        elif not panel_state.reasonNotToRun(self.state):
+            self._planTimer.stop()
+            self._update(problem="", done="", notices=())
+            self.run = self._session.run(self._choice(), self._runChanged)
+            self._runChanged(self.run)
+
+    def onShow3D(self) -> None:
+        """Makes the surfaces, or hides them."""
+        segmentation = self._segmentation()
+        if segmentation is None:
+            return
+        if self._surfaces.isRunning:
+            self._surfaces.stop()
+            self._update(surfaces=None)
+        elif _isShown3D(segmentation):
+            segmentation.GetDisplayNode().SetVisibility3D(False)
+            self._show()
+        else:
+            self._surfaces.start(segmentation)
+            self._show()
+
+    def onStatistics(self) -> None:
+        """Shows the table of volumes in a layout that has room for it."""
+        from MedDLScene.result_nodes import statisticsTable
+
+        table = statisticsTable(self._segmentation())
+        layouts = slicer.app.layoutManager()
+        layouts.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(layouts.layout))
+        logic = slicer.app.applicationLogic()
+        logic.GetSelectionNode().SetActiveTableID(table.GetID())
+        logic.PropagateTableSelection()
+
+    def close(self) -> None:
+        """Nothing goes on after this."""
+        self._planTimer.stop()
+        self._surfaces.stop()
+
+    def _choice(self) -> Choice:
+        parameters, model = self._parameters, self.state.offered
+        chosen = chosenStructures(parameters.structures, model)
+        return Choice(
+            parameters.model,
+            tuple(self._volumes(model)),
+            chosen if parameters.structures else (),
+            parameters.region,
+            parameters.segmentation,
+            parameters.device,
+            parameters.threads,
+            parameters.cropBody,
+        )
+
+    def _plannable(self) -> tuple[Choice, tuple[float, ...]]:
+        """What a plan depends on: not on where the result goes, but on where the region lies."""
+        choice, bounds = replace(self._choice(), segmentation=None), [0.0] * 6
+        if choice.region is not None:
+            choice.region.GetRASBounds(bounds)
+        return choice, tuple(bounds)
+
+    def _volumes(self, model: Offered | None) -> list[Any]:
+        """The chosen volume of each input; None where none is chosen."""
+        count = min(MOST_INPUTS, max(1, len(model.inputs) if model is not None else 1))
+        return [getattr(self._parameters, name) for name in VOLUMES[:count]]
+
+    def _segmentation(self) -> Any:
+        return None if self._parameters is None else self._parameters.segmentation
+
+    def _leaveOthersSegmentation(self, parameters: MedDLSegmentParameterNode) -> None:
+        """The result of another volume goes into a new node, unless the person says otherwise."""
+        volume = parameters.inputVolume.GetID() if parameters.inputVolume is not None else None
+        before, self._volume = self._volume, volume
+        if before is not None and volume != before and parameters.segmentation is not None:
+            parameters.segmentation = None
+
+    def _set(self, name: str, value: Any) -> None:
+        if self._parameters is not None:
+            setattr(self._parameters, name, value)
+
+    def _chooseModel(self, name: str) -> None:
+        if self._parameters is not None and name != self._parameters.model:
+            self._set("structures", [])
+            self._set("model", name)
+
+    def _chooseStructures(self, ticked: Sequence[str]) -> None:
+        self._set("structures", parameterFor(ticked, self.state.offered))
+
+    def _chooseDevice(self, index: int) -> None:
+        if 0 <= index < len(self._devices):
+            self._set("device", self._devices[index])
+
+    def _modelsTold(self, models: tuple[Offered, ...]) -> None:
+        if self.state.models is None:
+            self._update(problem="")
+        self._update(models=models)
+        self.parametersChanged()
+
+    def _modelsFailed(self, error: MedDLError) -> None:
+        self._update(problem=_said(error))
+
+    def _askPlan(self) -> None:
+        if self._parameters is None or self.state.run is not None or panel_state.reasonNotToRun(self.state):
+            return
+        if self.state.plan is None and not self.state.planProblem and not self._session.isPlanning:
+            self._session.plan(self._choice(), self._planTold, self._planFailed)
+
+    def _planTold(self, plan: Mapping[str, Any], notices: tuple[Notice, ...]) -> None:
+        self._update(plan=plan, notices=tuple(dict.fromkeys((*self.state.notices, *notices))))
+
+    def _planFailed(self, error: MedDLError) -> None:
+        if error.code is not Code.CANCELLED:
+            self._update(planProblem=_said(error))
+
+    def _runChanged(self, run: SegmentRun) -> None:
+        self._update(run=run.progress)
+        if run.progress is not None:
+            return
+        self._planTimer.start()
+        if run.error is not None:
+            self._update(problem=_said(run.error), notices=run.notices)
+        else:
+            found = run.segmentation.GetName()
+            self._update(problem="", notices=run.notices, done=_("Done: {name}").format(name=found))
+            self._set("segmentation", run.segmentation)
+
+    def _surfaceMade(self, done: int, count: int) -> None:
+        self._update(surfaces=(done, count) if done < count else None)
+
+    def _forget(self) -> None:
+        """What was said of another choice. That the worker failed stays, as long as it has told no model."""
+        problem = self.state.problem if self.state.models is None else ""
+        self._update(plan=None, planProblem="", notices=(), done="", problem=problem)
+
+    def _update(self, **changes: Any) -> None:
+        self.state = self.state.with_(**changes)
+        self._show()
+
+    def _show(self) -> None:
+        """Everything that depends on the state."""
+        state, ui = self.state, self._ui
+        model = state.offered
+        names = panel_state.inputNames(model)
+        for n, (label, selector) in enumerate(zip(self._labels, self._selectors, strict=True)):
+            label.visible = selector.visible = n < len(names)
+            label.text = _("{name}:").format(name=names[n]) if n < len(names) else ""
+        self._models.show(state.models or (), state.model)
+        _showText(ui.modelSummary, offered_models.summary(model) if model is not None else "")
+        structures = model.structures if model is not None else ()
+        parameter = self._parameters.structures if self._parameters is not None else []
+        self._structures.show(structures, chosenStructures(parameter, model))
+        for widget in (ui.structuresLabel, ui.structureList, ui.allStructuresButton, ui.noStructuresButton):
+            widget.visible = len(structures) > 1
+        button = panel_state.applyButton(state)
+        ui.applyButton.text, ui.applyButton.toolTip = button.text, button.toolTip
+        ui.applyButton.enabled = button.enabled
+        for section in (ui.inputsCollapsibleButton, ui.outputsCollapsibleButton, ui.advancedCollapsibleButton):
+            section.enabled = state.run is None
+        ui.progressBar.visible = state.run is not None
+        ui.progressBar.value = round(1000 * state.run.fraction) if state.run is not None else 0
+        _showText(ui.planLabel, panel_state.planLine(state))
+        _showText(ui.statusLabel, panel_state.statusLine(state))
+        warnings = [_("Warning: {text}").format(text=text) for text in panel_state.warningLines(state)]
+        _showText(ui.warningsLabel, "\n".join(warnings))
+        self._showResultButtons()
+
+    def _showResultButtons(self) -> None:
+        from MedDLScene.result_nodes import statisticsTable
+
+        ui, segmentation = self._ui, self._segmentation()
+        some = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
+        ui.show3DButton.enabled = some
+        if self._surfaces.isRunning:
+            ui.show3DButton.text = _("Stop")
+        else:
+            ui.show3DButton.text = _("Hide 3D") if some and _isShown3D(segmentation) else _("Show 3D")
+        ui.statisticsButton.enabled = some and statisticsTable(segmentation) is not None
+
+    def _showDevices(self, devices: Sequence[str]) -> None:
+        wanted = self._parameters.device if self._parameters is not None else AUTO
+        names = [AUTO, *devices, *([] if wanted in (AUTO, *devices) else [wanted])]
+        box = self._ui.deviceComboBox
+        if names != self._devices:
+            self._devices = []  # while it is filled, nothing is chosen
+            box.clear()
+            for name in names:
+                box.addItem(_("Automatic") if name == AUTO else name)
+            self._devices = names
+        if box.currentIndex != names.index(wanted):
+            box.setCurrentIndex(names.index(wanted))
+
+
+def _said(error: MedDLError) -> str:
+    """An error in words: what happened, and what to do."""
+    return error.message if error.code is Code.CANCELLED else f"{error.message} {error.hint}".strip()
+
+
+def _isShown3D(segmentation: Any) -> bool:
+    display = segmentation.GetDisplayNode()
+    return bool(display is not None and display.GetVisibility3D()) and bool(
+        segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+    )
+
+
+def _showText(label: Any, text: str) -> None:
+    """A label without a text takes no room."""
+    label.text = text
+    label.visible = bool(text)

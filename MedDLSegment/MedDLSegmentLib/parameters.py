@@ -1,0 +1,39 @@
+"""What a person has chosen in the panel: kept in the scene, saved and loaded with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+
+VOLUMES = ("inputVolume", "inputVolume2", "inputVolume3", "inputVolume4")
+"""The parameters for the model's inputs, in their order."""
+
+
+@parameterNodeWrapper
+class MedDLSegmentParameterNode:
+    """The parameters of MedDLSegment.
+
+    Attributes:
+        inputVolume, inputVolume2, inputVolume3, inputVolume4: for each input of the model.
+        model: its name.
+        structures: names of what to find; empty: all.
+        region: only this part; None: the whole volume.
+        segmentation: gets the result; None: a new one.
+        device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
+        threads: on the CPU; 0: all cores.
+        cropBody: leave the air around the patient out.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    inputVolume2: vtkMRMLScalarVolumeNode
+    inputVolume3: vtkMRMLScalarVolumeNode
+    inputVolume4: vtkMRMLScalarVolumeNode
+    model: str
+    structures: list[str]
+    region: vtkMRMLMarkupsROINode
+    segmentation: vtkMRMLSegmentationNode
+    device: str = "auto"
+    threads: Annotated[int, WithinRange(0, 256)] = 0
+    cropBody: bool = False

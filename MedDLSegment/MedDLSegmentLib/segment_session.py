@@ -1,0 +1,120 @@
+"""The worker of this Slicer, and what was asked of it: the part of the module that knows no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from MedDLCore.errors import MedDLError, Notice
+from MedDLCore.models.offered import Offered
+from MedDLCore.worker.messages import Event, Job
+
+from .handover import Handover
+from .offered_models import readOffered
+from .segment_run import Choice, SegmentRun
+from .worker_process import Request, WorkerProcess, interpreter
+
+OnModels = Callable[[tuple[Offered, ...]], None]
+OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
+OnError = Callable[[MedDLError], None]
+
+
+class SegmentSession:
+    """One worker, one run at a time; what is asked meanwhile waits.
+
+    Attributes:
+        devices: what networks can run on, the best one first; empty until the worker has told.
+        worker: is started when something is asked of it.
+    """
+
+    def __init__(
+        self,
+        scene: Any,
+        python: str = "",
+        log: Path | None = None,
+        onDevices: Callable[[tuple[str, ...]], None] | None = None,
+    ) -> None:
+        """Starts nothing yet. ``python``: the interpreter that the person chose; empty: Slicer's own."""
+        command, environment = interpreter(python)
+        self.devices: tuple[str, ...] = ()
+        self._onDevices = onDevices
+        self.worker = WorkerProcess(command, environment, log, self._ready)
+        self._scene = scene
+        self._handover = Handover()
+        self._plan: Request | None = None
+        self._runs: list[SegmentRun] = []
+
+    def listModels(self, onModels: OnModels, onError: OnError) -> None:
+        """The models of this machine; none of them is loaded."""
+
+        def tell(event: Event) -> None:
+            if event.kind == "error":
+                onError(event.error)
+            elif event.kind == "result":
+                try:
+                    models = readOffered(event.data["models"])
+                except MedDLError as error:
+                    onError(error)
+                else:
+                    onModels(models)
+
+        self.worker.submit(Request("models", lambda _: None, tell))
+
+    def plan(self, choice: Choice, onPlan: OnPlan, onError: OnError) -> None:
+        """What a run of the choice will need. What was asked before is not told any more."""
+        notices: list[Notice] = []
+
+        def job(folder: Path) -> Job:
+            made, found = choice.job(folder, self._handover)
+            notices.extend(found)
+            return made
+
+        def tell(event: Event) -> None:
+            if self._plan is not request:
+                return
+            if event.kind == "warning":
+                notices.append(event.notice)
+            elif event.kind == "result":
+                self._plan = None
+                onPlan(event.data, tuple(notices))
+            elif event.kind == "error":
+                self._plan = None
+                onError(event.error)
+
+        self.dropPlan()
+        request = self._plan = Request("plan", job, tell)
+        self.worker.submit(request)
+
+    @property
+    def isPlanning(self) -> bool:
+        """A plan was asked for, and is not there yet."""
+        return self._plan is not None
+
+    def dropPlan(self) -> None:
+        """The plan that was asked for is not wanted any more."""
+        request, self._plan = self._plan, None
+        if request is not None:
+            self.worker.cancel(request)
+
+    def run(self, choice: Choice, onChange: Callable[[SegmentRun], None] = lambda _: None) -> SegmentRun:
+        """Starts a run."""
+        self.dropPlan()
+        run = SegmentRun(choice, self.worker, self._handover, self._scene, onChange)
+        self._runs = [other for other in self._runs if other.progress is not None]
+        self._runs.append(run)
+        return run.start()
+
+    def sceneClosed(self) -> None:
+        """Forgets what lay in the scene; runs have cancelled themselves."""
+        self.dropPlan()
+        self._handover.forget()
+
+    def close(self) -> None:
+        """Ends the worker and everything that waits for it."""
+        self.worker.close()
+
+    def _ready(self, devices: tuple[str, ...]) -> None:
+        self.devices = devices
+        if self._onDevices is not None:
+            self._onDevices(devices)

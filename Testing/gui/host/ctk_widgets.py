@@ -1,0 +1,73 @@
+"""Stand-ins for CTK's widgets."""
+
+from __future__ import annotations
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from .pythonqt import Bridge
+
+HEADER = 24
+"""Pixels of a collapsible button's header."""
+
+
+class ctkCollapsibleButton(Bridge, QtWidgets.QAbstractButton):
+    """A header with a title, and the contents below it, which can be folded."""
+
+    contentsCollapsed = QtCore.Signal(bool)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._collapsed = False
+        self.setContentsMargins(0, HEADER, 0, 0)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Preferred)
+
+    def _isCollapsed(self) -> bool:
+        return self._collapsed
+
+    def _setCollapsed(self, collapsed: bool) -> None:
+        if collapsed == self._collapsed:
+            return
+        self._collapsed = collapsed
+        for child in self.children():
+            if isinstance(child, QtWidgets.QWidget):
+                child.setVisible(not collapsed)
+        self.setMaximumHeight(HEADER if collapsed else 16777215)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(collapsed)
+
+    collapsed = QtCore.Property(bool, _isCollapsed, _setCollapsed)
+
+    def childEvent(self, event: QtCore.QChildEvent) -> None:
+        """What is added to folded contents is hidden, too."""
+        super().childEvent(event)
+        if self._collapsed and event.added() and isinstance(event.child(), QtWidgets.QWidget):
+            event.child().setVisible(False)
+
+    def nextCheckState(self) -> None:
+        """A click folds."""
+        self._setCollapsed(not self._collapsed)
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Of the contents, if they are not folded."""
+        layout = self.layout()
+        if self._collapsed or layout is None:
+            return QtCore.QSize(150, HEADER)
+        return layout.totalSizeHint().expandedTo(QtCore.QSize(150, HEADER))
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """As ``sizeHint``."""
+        layout = self.layout()
+        if self._collapsed or layout is None:
+            return QtCore.QSize(0, HEADER)
+        return layout.totalMinimumSize()
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """The header."""
+        painter = QtGui.QPainter(self)
+        painter.fillRect(0, 0, self.width, HEADER - 2, self.palette.color(QtGui.QPalette.ColorRole.Button).darker(106))
+        mark = "\u25b8" if self._collapsed else "\u25be"
+        painter.drawText(
+            QtCore.QRect(6, 0, self.width - 12, HEADER - 2),
+            QtCore.Qt.AlignmentFlag.AlignVCenter,
+            f"{mark}  {self.text}",
+        )

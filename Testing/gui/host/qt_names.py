@@ -1,0 +1,44 @@
+"""The modules ``qt`` and ``ctk``, with the classes that our modules use."""
+
+from __future__ import annotations
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from .ctk_widgets import ctkCollapsibleButton
+from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget
+from .pythonqt import bridged
+from .strict import StrictModule
+from .ui_loader import QUiLoader
+
+WIDGETS = {
+    kind.__name__: bridged(kind)
+    for kind in (
+        QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLabel, QtWidgets.QLineEdit, QtWidgets.QListWidget,
+        QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget,
+    )
+}  # fmt: skip
+LAYOUTS = {
+    kind.__name__: bridged(kind) for kind in (QtWidgets.QFormLayout, QtWidgets.QHBoxLayout, QtWidgets.QVBoxLayout)
+}
+OF_SLICER = {"qMRMLWidget": qMRMLWidget, "qMRMLNodeComboBox": qMRMLNodeComboBox}
+OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton}
+
+QUiLoader.kinds = {**WIDGETS, **LAYOUTS, **OF_SLICER, **OF_CTK}
+
+qt = StrictModule(
+    "qt",
+    {
+        **WIDGETS,
+        **LAYOUTS,
+        "QUiLoader": QUiLoader,
+        "QTimer": bridged(QtCore.QTimer),
+        "QProcess": bridged(QtCore.QProcess),
+        "QProcessEnvironment": QtCore.QProcessEnvironment,
+        "QSettings": QtCore.QSettings,
+        "QFile": QtCore.QFile,
+        "QIcon": QtGui.QIcon,
+        "QListWidgetItem": QtWidgets.QListWidgetItem,
+        "Qt": QtCore.Qt,
+    },
+)
+ctk = StrictModule("ctk", dict(OF_CTK))

@@ -1,0 +1,114 @@
+"""A running host, one for all tests; each begins with an empty scene and ends without an error in a slot."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(os.environ["MEDDL_GUI_FOLDER"])
+"""What CMake lists, as it is installed."""
+
+PATIENCE = 120.0
+"""Seconds until a test gives up waiting: a worker imports torch, on a busy machine."""
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Any]:
+    from gui.host.start import Host
+
+    running = Host(FOLDER)
+    running.load("MedDLSegment")
+    for name in ("MedDLCore", "MedDLScene", "MedDLSegmentLib"):
+        module = importlib.import_module(name)
+        assert FOLDER in Path(str(module.__file__)).parents, f"{name} comes from {module.__file__}"
+    yield running
+    if running.shown("MedDLSegment"):
+        running.unload("MedDLSegment")
+
+
+@pytest.fixture
+def scene(host: Any) -> Iterator[Any]:
+    from gui.host import pythonqt
+
+    pythonqt.raised.clear()
+    yield host.scene
+    host.scene.Clear()
+    assert not pythonqt.raised, pythonqt.raised
+
+
+@pytest.fixture
+def wait(host: Any) -> Callable[..., None]:
+    """Lets Qt's events come until something is so."""
+
+    def until(condition: Callable[[], object], patience: float = PATIENCE) -> None:
+        end = time.monotonic() + patience
+        while not condition():
+            assert time.monotonic() < end, "it did not come about"
+            host.app.processEvents()
+            time.sleep(0.005)
+
+    return until
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: None) -> Path:
+    """The person's models: a threshold, and one that takes two scans (of which nothing is ever run)."""
+    from fixtures.packages import threshold_package
+    from MedDLCore.spec import Channel
+    from MedDLCore.volume import Concept, Label, Terminology
+
+    store = Path(os.environ["MEDDL_MODELS"])
+    liver = Terminology(Concept("123037004", "SCT", "Anatomical Structure"), Concept("10200004", "SCT", "Liver"))
+    threshold_package(
+        store / "threshold", title="Bright things in CT", labels=(Label(1, "ball", (221, 130, 101), liver),)
+    )
+    threshold_package(
+        store / "two-sequences",
+        name="two-sequences",
+        title="Tumours of the brain",
+        channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
+    )
+    return store
+
+
+@pytest.fixture
+def widget(host: Any, scene: Any, models: Path) -> Iterator[Any]:
+    """The panel with an empty scene. One for all tests, as its worker takes seconds to start."""
+    panel = host.shown("MedDLSegment") or host.widget("MedDLSegment")
+    panel.panel.run = None
+    panel.ui.modelSearch.text = ""
+    yield panel
+
+
+@pytest.fixture
+def a_scan(scene: Any) -> Any:
+    """A CT of a bright ball in air, under a transform and in a study."""
+    return _scan(scene, "scan")
+
+
+def _scan(scene: Any, name: str) -> Any:
+    import numpy as np
+    import slicer
+    import vtk
+
+    from fixtures.balls import ball
+    from MedDLCore.volume import Geometry
+
+    volume = ball(Geometry.from_parts((24, 30, 40), (1.0, 1.5, 2.0), origin=(-20, 10, 5)), (5, 30, 15), 8)
+    matrix = slicer.util.vtkMatrixFromArray(volume.geometry.ijk_to_ras)
+    node = slicer.util.addVolumeFromArray(volume.array.astype(np.int16), ijkToRAS=matrix, name=name)
+    moved = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "couch")
+    shift = vtk.vtkMatrix4x4()
+    shift.SetElement(2, 3, 100.0)
+    moved.SetMatrixTransformToParent(shift)
+    node.SetAndObserveTransformNodeID(moved.GetID())
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "patient")
+    hierarchy.CreateItem(hierarchy.CreateStudyItem(patient, "study"), node)
+    return node

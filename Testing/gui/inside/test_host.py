@@ -1,0 +1,53 @@
+"""The host is strict: what Slicer would pass over in silence is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def test_an_unknown_signal_property_or_class_fails(host: Any) -> None:
+    import ctk
+    import qt
+
+    button = qt.QPushButton()
+    for wrong in ("pressedTwice()", "clicked(int)"):
+        with pytest.raises(ValueError, match="no signal"):
+            button.connect(wrong, print)
+    with pytest.raises(AttributeError, match="no property"):
+        button.caption = "Apply"
+    with pytest.raises(TypeError):
+        button.text = None
+    for module, name in ((qt, "QDockWidget"), (ctk, "ctkRangeWidget")):
+        with pytest.raises(AttributeError, match="no stand-in"):
+            getattr(module, name)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        '<widget class="QDial" name="x"/>',
+        '<widget class="QLabel" name="x"><property name="caption"><string>x</string></property></widget>',
+        '<widget class="qMRMLNodeComboBox" name="x"/>',
+    ],
+)
+def test_a_ui_file_with_what_slicer_would_leave_out_fails(host: Any, tmp_path: Any, inner: str) -> None:
+    import slicer
+
+    path = tmp_path / "wrong.ui"
+    path.write_text(f'<ui version="4.0"><class>X</class><widget class="QWidget" name="X">{inner}</widget></ui>')
+    with pytest.raises(ValueError):
+        slicer.util.loadUI(str(path))
+
+
+def test_properties_are_attributes_and_slots_get_what_they_accept(host: Any) -> None:
+    import qt
+
+    box, told = qt.QCheckBox(), []
+    box.name, box.checked = "given", False
+    assert (box.name, box.objectName, box.checked) == ("given", "given", False)
+    box.connect("toggled(bool)", lambda: told.append("none"))
+    box.connect("toggled(bool)", told.append)
+    box.setChecked(True)
+    assert told == ["none", True]

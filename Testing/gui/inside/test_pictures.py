@@ -1,0 +1,136 @@
+"""Pictures of the panel, to be looked at; what can be measured about them is measured.
+
+``MEDDL_GUI_PICTURES`` names a folder that gets them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from PySide6 import QtCore, QtWidgets
+from vtk.util import numpy_support
+
+from gui.host.start import PANEL_WIDTH
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture
+def picture(widget: Any, host: Any, tmp_path: Path) -> Callable[[str], None]:
+    """Takes a picture of the whole panel, however long it is, and looks whether anything of it is cut off."""
+    folder = Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(name: str) -> None:
+        panel = widget.parent
+        for _ in range(3):
+            host.app.processEvents()
+        height = max(panel.sizeHint().height(), panel.minimumSizeHint().height())
+        widget.area.resize(PANEL_WIDTH, height + 4)
+        for _ in range(3):
+            host.app.processEvents()
+        assert widget.area.grab().save(str(folder / f"{name}.png"))
+        assert cut_off(panel) == []
+
+    return take
+
+
+def cut_off(panel: QtWidgets.QWidget) -> list[str]:
+    """Widgets that have less room than they need, or lie beyond the panel.
+
+    Read in a way that is the same for Qt's widgets and for the stand-ins, whose ``size`` is an attribute.
+    """
+    plain, wrong = QtWidgets.QWidget, []
+    for child in plain.findChildren(panel, plain):
+        kinds = (QtWidgets.QPushButton, QtWidgets.QCheckBox, QtWidgets.QLabel, QtWidgets.QComboBox, QtWidgets.QLineEdit)
+        if not child.isVisible() or not isinstance(child, kinds) or isinstance(child.parent(), QtWidgets.QSpinBox):
+            continue
+        size = plain.size(child)
+        needed = child.property("minimumSizeHint" if isinstance(child, QtWidgets.QComboBox) else "sizeHint")
+        wraps = isinstance(child, QtWidgets.QLabel) and QtWidgets.QLabel.wordWrap(child)
+        missing = 0 if wraps else needed.width() - size.width()
+        below = child.heightForWidth(size.width()) if wraps else needed.height()
+        right = child.mapTo(panel, QtCore.QPoint(size.width(), 0)).x()
+        if missing > 0 or below > size.height() + 1 or right > plain.width(panel):
+            wrong.append(f"{plain.objectName(child) or type(child).__name__}: has {size}, needs {needed}")
+    return wrong
+
+
+@pytest.fixture
+def a_body(scene: Any) -> Any:
+    """The phantom body of ``meddl demo``, which says that it is CT."""
+    from MedDLCore.demo.phantom import make_phantom
+    from MedDLScene.result_scene import volumeToNode
+
+    node = volumeToNode(make_phantom(1)[0], scene, "Body")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+    name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    hierarchy.SetItemAttribute(item, name, "CT")
+    return node
+
+
+def picture_of_the_3d_view(host: Any, path: Path) -> np.ndarray:
+    """What Slicer's own displayable manager draws of the scene's segmentations. ``(rows, columns, 3)`` uint8."""
+    factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
+    factory.SetMRMLApplicationLogic(host.app.applicationLogic())
+    if not factory.IsDisplayableManagerRegistered("vtkMRMLSegmentationsDisplayableManager3D"):
+        factory.RegisterDisplayableManager("vtkMRMLSegmentationsDisplayableManager3D")
+    window, renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+    window.SetOffScreenRendering(1)
+    window.SetSize(480, 480)
+    window.AddRenderer(renderer)
+    interactor = vtk.vtkGenericRenderWindowInteractor()
+    interactor.SetRenderWindow(window)
+    group = slicer.vtkMRMLDisplayableManagerGroup()
+    group.SetRenderer(renderer)
+    group.Initialize(factory, renderer)
+    group.SetMRMLDisplayableNode(host.scene.AddNewNodeByClass("vtkMRMLViewNode"))
+    renderer.SetBackground(0.75, 0.78, 0.91)
+    camera = renderer.GetActiveCamera()
+    camera.SetPosition(0, 1, 0)  # from the front
+    camera.SetFocalPoint(0, 0, 0)
+    camera.SetViewUp(0, 0, 1)
+    renderer.ResetCamera()
+    window.Render()
+    grabbed = vtk.vtkWindowToImageFilter()
+    grabbed.SetInput(window)
+    writer = vtk.vtkPNGWriter()
+    writer.SetInputConnection(grabbed.GetOutputPort())
+    writer.SetFileName(str(path))
+    writer.Write()
+    image = grabbed.GetOutput()
+    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(480, 480, 3)
+
+
+def test_pictures_of_the_panel(
+    host: Any, widget: Any, a_body: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
+) -> None:
+    ui, panel = widget.ui, widget.panel
+    picture("0-first")
+    wait(lambda: panel.state.models is not None)
+    titles = [ui.modelList.item(n).text() for n in range(ui.modelList.count)]
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Organs")))
+    wait(lambda: panel.state.plan is not None)
+    picture("1-plan")
+    ui.advancedCollapsibleButton.collapsed = False
+    picture("2-advanced")
+    ui.advancedCollapsibleButton.collapsed = True
+    ui.applyButton.click()
+    wait(lambda: panel.run.progress is None or panel.run.progress.stage == "network")
+    picture("3-running")
+    wait(lambda: panel.run.progress is None)
+    ui.show3DButton.click()
+    wait(lambda: ui.show3DButton.text == "Hide 3D")
+    picture("4-done")
+    drawn = picture_of_the_3d_view(host, Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path)) / "5-view.png")
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000  # shaded surfaces, not a plain background
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
+    picture("6-two-inputs")

@@ -1,0 +1,56 @@
+"""The extension as CMake packages it, and its modules in the test host."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gui.host.package_folder import listed
+from gui.run import ROOT, run
+
+MODULES = ("MedDLSegment",)
+
+
+def test_slicer_packages_every_file_of_a_module() -> None:
+    """What a list lacks, an installed extension lacks; what is listed and is not there ends the build."""
+    for name in MODULES:
+        module = ROOT / name
+        there = {
+            path.relative_to(module).as_posix()
+            for path in module.rglob("*")
+            if path.is_file() and path.suffix not in (".pyc", ".mo") and path.name != "CMakeLists.txt"
+            and not any(part.endswith((".egg-info", "__pycache__")) for part in path.parts)
+        }  # fmt: skip
+        names = listed(module)
+        assert set(names) == there
+        assert len(names) == len(set(names))
+
+
+def test_the_extension_lists_the_modules_and_depends_on_pytorch() -> None:
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert tuple(re.findall(r"add_subdirectory\((\w+)\)", text)) == MODULES
+    assert re.search(r"set\(EXTENSION_DEPENDS PyTorch\)", text)
+
+
+def test_every_text_of_the_panel_can_be_translated_with_named_placeholders() -> None:
+    """A text in ``_()`` is no f-string, and its placeholders have names."""
+    for path in (ROOT / "MedDLSegment" / "MedDLSegmentLib").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\b_\(f[\"']", text), path
+        assert not re.search(r"\b_\(\"[^\"]*\{\}", text), path
+
+
+def test_the_module_works_in_the_test_host(tmp_path: Path) -> None:
+    """Everything in ``inside``."""
+    if importlib.util.find_spec("PySide6") is None or importlib.util.find_spec("slicer") is None:
+        reason = "Qt and Slicer's libraries are not installed: pip install 'meddl[gui]'"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    done: subprocess.CompletedProcess[str] = run(["-x"], tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
