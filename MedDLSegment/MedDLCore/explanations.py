@@ -226,6 +226,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.CHECKPOINT_DAMAGED: _warning(
             "A checkpoint of a training is damaged. The one before was taken.", "Check the disk if this comes again."
         ),
+        Code.PROCESS_LOST: _resources(
+            "One of several processes of a training was ended from outside; the system does so where memory runs out.",
+            "Go on with --resume, which costs at most one epoch. If it comes again: fewer processes, or less --memory.",
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",

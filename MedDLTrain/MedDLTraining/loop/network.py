@@ -87,6 +87,19 @@ def hold_fixed(network: nn.Module) -> None:
             part.eval()
 
 
+class Learning(nn.Module):
+    """A network as it learns. It has no weights of its own."""
+
+    def __init__(self, network: nn.Module, resolutions: int) -> None:
+        """``resolutions``: as in ``outputs_of``."""
+        super().__init__()
+        self.network, self._resolutions = network, resolutions
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``(B, C, d0, d1, d2)`` to the logits that learn, see ``outputs_of``."""
+        return outputs_of(self.network, images, self._resolutions)
+
+
 def outputs_of(network: nn.Module, images: Tensor, resolutions: int) -> list[Tensor]:
     """The logits that learn: of the full resolution first, then of coarser ones (deep supervision).
 

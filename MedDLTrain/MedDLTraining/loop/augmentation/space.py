@@ -56,10 +56,9 @@ def vary_space(
     if len(met):
         grid = _grid(matrices, patch, images.shape[2:], spacing)
         if len(bent):
-            amount = draws.strengths(len(bent), settings.elastic) * min(
-                n * mm for n, mm in zip(patch, spacing, strict=True) if n > 1
-            )
-            grid[bent] += _bend(amount, patch, images.shape[2:], spacing, draws)
+            own, side = draws.of(bent), min(n * mm for n, mm in zip(patch, spacing, strict=True) if n > 1)
+            amount = own.strengths(len(bent), settings.elastic) * side
+            grid[bent] += _bend(amount, patch, images.shape[2:], spacing, own)
         near_images[met] = _sampled(images[met] - padding, grid[met]) + padding
         near_truth[met] = _labels(truth[met], grid[met])
     for axis in flipped:
