@@ -17,7 +17,9 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLTraining.launching import SILENT, launch, member
 
 WAITING = "import time; time.sleep(100)"
-TOLD = "import os, pathlib, sys; rank = os.environ['RANK']; pathlib.Path(sys.argv[1], rank).write_text(str(os.getpid()))"
+TOLD = (
+    "import os, pathlib, sys; rank = os.environ['RANK']; pathlib.Path(sys.argv[1], rank).write_text(str(os.getpid()))"
+)
 
 
 def in_two(script: str, folder: Path) -> int:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage
 from MedDLCore.models.networks.slicewise import Slicewise
+from MedDLCore.out_of_memory import is_out_of_memory
 
 from ..cases import PreparedCase
 from ..events import Control, Epoch, OnEvent, Step
@@ -156,6 +157,10 @@ class _Loop:
         self._started, self._done = time.monotonic(), 0
 
     def run(self) -> Fitted:
+        with _naming_lack_of_memory(self._plan, self._device):
+            return self._run()
+
+    def _run(self) -> Fitted:
         finished = True
         for epoch in range(len(self._history), self._plan.epochs):
             if self._out_of_patience():
@@ -257,11 +262,10 @@ class _Loop:
         return {key.removeprefix(prefix): value.detach().cpu().clone() for key, value in state.items()}
 
     def _out_of_patience(self) -> bool:
+        """Equally good is no progress, though the later weights are kept."""
         patience = self._plan.validation.patience
-        if patience is None or self._best.epoch == 0:
-            return False
-        looks = [event for event in self._history if event.dice and event.epoch > self._best.epoch]
-        return len(looks) >= patience
+        looks = [event.mean_dice for event in self._history if event.mean_dice is not None]
+        return patience is not None and bool(looks) and len(looks) - 1 - looks.index(max(looks)) >= patience
 
     def _seconds_left(self, iterations: int) -> float | None:
         elapsed = time.monotonic() - self._started
@@ -335,11 +339,30 @@ def _mean(dice: Mapping[str, float]) -> float:
 
 
 @contextmanager
+def _naming_lack_of_memory(plan: Plan, device: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        patch = " x ".join(map(str, plan.patch))
+        raise MedDLError(
+            Code.NO_MEMORY,
+            f"A batch of {plan.batch} patches of {patch} voxels does not fit the memory of {device}.",
+            "Plan again with less --memory, or make batch or inference.patch smaller in a copy of plan.json: --plan.",
+        ) from error
+
+
+@contextmanager
 def _deterministic() -> Iterator[None]:
-    """The same numbers each time, as far as the device can; a setting of the whole process, so it is put back."""
+    """The same numbers each time, as far as the device can; settings of the whole process, so they are put back."""
+    settings = torch.utils.deterministic
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    settings.fill_uninitialized_memory = False  # every new tensor would be filled, though nothing reads it unwritten
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warned)
+        settings.fill_uninitialized_memory = filled

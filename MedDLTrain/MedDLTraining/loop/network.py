@@ -82,8 +82,8 @@ def head_of(plan: Plan) -> frozenset[str]:
 def hold_fixed(network: nn.Module) -> None:
     """Normalisations and dropout of fixed parts stay as they are at inference. To be called after ``train()``."""
     for part in network.modules():
-        own = list(part.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
+        inside = list(part.parameters())
+        if inside and not any(parameter.requires_grad for parameter in inside):
             part.eval()
 
 

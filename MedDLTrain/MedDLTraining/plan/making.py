@@ -24,7 +24,14 @@ MOST_ITERATIONS = 250_000
 """nnU-Net's length of a training; more has not been seen to help."""
 
 MOST_EPOCHS = 100
+FEWEST_EPOCHS = 10
 FEWEST_PER_EPOCH = 10
+
+FOR_CHECKPOINTS = 0.05
+"""The part of the time that may go into writing them, one after each epoch."""
+
+DISK = 100e6
+"""Bytes per second that reach a slow disk, digested and safe."""
 
 FOR_VALIDATION = 0.1
 """The part of the time that may go into validation."""
@@ -227,7 +234,7 @@ def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: in
     """
     from MedDLCore.inference import window_starts
 
-    from ..loop.probe import seconds_of
+    from ..loop.probe import seconds_of, size_of_checkpoint
 
     step, forward = seconds_of(plan, budget.device)
     windows = math.prod(
@@ -238,7 +245,8 @@ def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: in
     look = windows * forward / budget.processes  # at one case
     seconds = max(whole - held_out * look, 0.5 * whole)  # in the end, all held-out cases are looked at
     iterations = max(FEWEST_PER_EPOCH, min(MOST_ITERATIONS, int(seconds * (1 - FOR_VALIDATION) / step)))
-    epochs = max(1, min(MOST_EPOCHS, iterations // FEWEST_PER_EPOCH))
+    affordable = int(FOR_CHECKPOINTS * whole * DISK / size_of_checkpoint(plan))
+    epochs = max(1, min(MOST_EPOCHS, max(FEWEST_EPOCHS, affordable), iterations // FEWEST_PER_EPOCH))
     looks = max(1, int(seconds * FOR_VALIDATION / look))
     cases = min(held_out, max(FEWEST_WATCHED, looks // LOOKS))
     every = math.ceil(epochs * cases / looks)
