@@ -83,7 +83,7 @@ def fit(
 
     On a CPU the same plan, cases and number of threads give the same weights, however often it was interrupted. Several
     processes come to those of one, but for rounding, where nothing is normalised over the batch and nothing dropped
-    out. This is called in the first of them, ``fit_along`` in the others.
+    out. This is called in the first of them, ``fit_along`` in the others; both within ``processes.joining``.
 
     Args:
         plan: everything that decides the result.
@@ -98,13 +98,12 @@ def fit(
     Raises:
         MedDLError: PLAN_INVALID where the checkpoints are another plan's or other cases', or the batch cannot be
             shared; NETWORK_NONFINITE where the loss is no number; NO_MEMORY; NO_SPACE, OUTPUT_UNWRITABLE.
-        ProcessLostError: another process that trains along is gone.
     """
     parts = [[replace(case) for case in part] for part in (training, validation)]  # without the arrays they have open
     processes = joined()
     processes.share(plan.batch)  # refused here, before the others begin
     processes.from_first((plan, *parts, start))
-    with _deterministic():
+    with _deterministic(), _naming_lack_of_memory(plan, device):
         return _Loop(plan, training, validation, checkpoints, device, start, on_event, control or Control()).run()
 
 
@@ -115,11 +114,11 @@ def fit_along(device: str) -> None:
         device: of this process.
 
     Raises:
-        MedDLError, ProcessLostError: as ``fit``.
+        MedDLError: as ``fit``.
     """
 
     def along(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[PreparedCase], start: Any) -> None:
-        with _deterministic():
+        with _deterministic(), _naming_lack_of_memory(plan, device):
             _Loop(plan, training, validation, None, device, start, None, Control()).run()
 
     follow(along)
@@ -157,10 +156,6 @@ class _Loop:
         self._started, self._done = time.monotonic(), 0
 
     def run(self) -> Fitted:
-        with _naming_lack_of_memory(self._plan, self._device):
-            return self._run()
-
-    def _run(self) -> Fitted:
         finished = True
         for epoch in range(len(self._history), self._plan.epochs):
             if self._out_of_patience():
@@ -356,7 +351,7 @@ def _naming_lack_of_memory(plan: Plan, device: str) -> Iterator[None]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     """The same numbers each time, as far as the device can; settings of the whole process, so they are put back."""
-    settings = torch.utils.deterministic
+    settings: Any = torch.utils.deterministic
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     filled = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)

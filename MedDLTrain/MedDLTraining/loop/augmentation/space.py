@@ -135,7 +135,7 @@ def _labels(truth: Tensor, grid: Tensor) -> Tensor:
     values = values[values != 0]
     winner = torch.zeros((len(grid), 1, *grid.shape[1:4]), dtype=truth.dtype, device=truth.device)
     best, others = torch.zeros_like(winner), torch.ones_like(winner)
-    for group in values.split(AT_ONCE) if len(values) else ():
+    for group in torch.split(values, AT_ONCE) if len(values) else ():
         shares = _sampled((truth == group[None, :, None, None, None]).to(truth.dtype), grid)
         share, index = shares.max(dim=1, keepdim=True)
         winner = torch.where(share > best, group[index], winner)
