@@ -250,6 +250,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "inference.json, for MONAI's own runner would give another result.",
             "Run the bundle with MedDL. Everything else in it is there.",
         ),
+        Code.PROCESS_LOST: _resources(
+            "One of several processes of a training was ended from outside; the system does so where memory runs out.",
+            "Go on with --resume, which costs at most one epoch. If it comes again: fewer processes, or less --memory.",
+        ),
         Code.MODEL_NOT_FOUND: _model("No model has this name or lies at this path.", "See: meddl models list."),
         Code.MODEL_INVALID: _model(
             "The model's description is incomplete or contradicts itself.",

@@ -32,6 +32,7 @@ from .check.facts import CaseFacts
 from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, OnEvent
+from .launching import neighbours, together
 from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, write_plan
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def train(
 
     Raises:
         MedDLError: OUTPUT_EXISTS where the folder holds a training and ``resume`` is False, or another process works on
-            it; PLAN_INVALID where plan and data do not go together; DATA_INVALID for a data set in which something
-            cannot be used; see ``prepare_cases`` and ``loop.fitting.fit``.
+            it; PLAN_INVALID where plan and data, or plan and network, do not go together; DATA_INVALID for a data set
+            in which something cannot be used; NO_MEMORY; see ``prepare_cases`` and ``loop.fitting.fit``.
     """
     _check(data_set, plan)
     check_folder(folder)
@@ -145,6 +146,7 @@ def train(
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
+        _check_machine(plan, device)
         write_plan(plan, folder / PLAN)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
         prepared = cache or folder / CACHE
@@ -179,6 +181,13 @@ def _check(data_set: DataSet, plan: Plan) -> None:
             f"({len(data_set.channels)} channels).",
             "Plan anew, or give the table of labels that the plan was made with.",
         )
+
+
+def _check_machine(plan: Plan, device: str) -> None:
+    """A plan that cannot be followed here is refused before scans are prepared for it."""
+    from .loop.probe import check_demand, free_on
+
+    check_demand(replace(plan, batch=max(1, plan.batch // together())), free_on(device) // neighbours())
 
 
 def _prepared(

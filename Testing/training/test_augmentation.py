@@ -197,6 +197,20 @@ def test_the_same_draws_give_the_same_batch_and_others_another() -> None:
     assert not torch.equal(varied(5)[0], varied(6)[0])
 
 
+def test_a_patch_is_varied_alike_in_whoever_s_share_it_is() -> None:
+    every = {
+        name: replace(getattr(Augmentation(), name), probability=0.6) for name in (*EFFECTS, "rotation", "elastic")
+    }
+    plan = tiny_plan(data_in_memory(1), augmentation=Augmentation(flips=(0, 2), **every))
+    images, truth = batch(plan)
+    whole = augment(images, truth, plan, Draws(9))
+    parts = [
+        augment(images[part], truth[part], plan, Draws(9, first=part.start)) for part in (slice(0, 1), slice(1, 4))
+    ]
+    for tensor, *shares in zip(whole, *parts, strict=True):
+        torch.testing.assert_close(torch.cat(shares), tensor, atol=1e-5, rtol=0)
+
+
 def test_values_change_without_the_truth() -> None:
     plan = tiny_plan(data_in_memory(1), augmentation=replace(STILL, noise=always(0.2), gamma=always(1.3)))
     images, truth = batch(plan)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from MedDLCore.errors import Code
+from MedDLCore.errors import Code, MedDLError
 from MedDLTraining.loop.checkpoint import read_checkpoint, write_checkpoint
 
 
@@ -54,6 +54,23 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path: Path, harm: str
         path.write_bytes(path.read_bytes()[: 0 if harm == "empty" else path.stat().st_size // 2])
     found, notices = read_checkpoint(folder)
     assert found is not None and found["epoch"] == 2 and len(notices) == 1
+
+
+def test_a_disk_that_is_full_is_named_and_the_checkpoints_before_stay(tmp_path: Path) -> None:
+    """torch writes through streams of its own that lose the system's reason."""
+    resource = pytest.importorskip("resource")
+    folder = written(tmp_path / "c", 2)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(MedDLError) as refused:
+            write_checkpoint({"network": {"weight": torch.ones(100_000)}}, folder, 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.value.code is Code.NO_SPACE
+    found, notices = read_checkpoint(folder)
+    assert found is not None and found["epoch"] == 2 and not notices
+    assert len(list(folder.iterdir())) == 4
 
 
 def test_a_checkpoint_that_nothing_vouches_for_yet_does_not_count_and_goes_with_the_next(tmp_path: Path) -> None:

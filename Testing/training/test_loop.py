@@ -166,11 +166,32 @@ def test_what_a_listener_raises_ends_the_training_and_the_last_epoch_stays(cases
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_without_progress_the_training_ends_early(cases: Cases, tmp_path: Path) -> None:
+def test_without_progress_the_training_ends_early_and_equally_good_is_no_progress(cases: Cases, tmp_path: Path) -> None:
     still = plan(epochs=9, optimiser=Optimiser("sgd", 1e-30), validation=Validation(patience=2))
     result = trained(still, cases, tmp_path / "c")
-    best = result.history[-1].best_epoch
-    assert result.finished and len(result.history) == min(9, best + 2)
+    assert result.finished and [epoch.mean_dice for epoch in result.history] == 3 * [result.history[0].mean_dice]
+    watched_twice = replace(still, validation=Validation(every=2, patience=1))
+    assert len(trained(watched_twice, cases, tmp_path / "d").history) == 4
+
+
+def test_a_device_without_enough_memory_is_named_and_the_last_epoch_stays(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    def exhaust(event: Step | Epoch) -> None:
+        if isinstance(event, Epoch):
+            monkeypatch.setattr("MedDLTraining.loop.fitting.augment", no_memory)
+
+    with pytest.raises(MedDLError) as refused:
+        trained(plan(), cases, tmp_path / "c", on_event=exhaust)
+    assert refused.value.code is Code.NO_MEMORY and "16 x 16 x 16" in refused.value.message
+    state, _ = read_checkpoint(tmp_path / "c")
+    assert state is not None and len(state["history"]) == 1
+    monkeypatch.setattr("MedDLTraining.loop.fitting.augment", lambda *_: torch.zeros(2)[5])
+    with pytest.raises(IndexError):
+        trained(plan(), cases, tmp_path / "c")
 
 
 def test_a_loss_that_is_no_number_is_an_error_and_no_checkpoint(cases: Cases, tmp_path: Path) -> None:
@@ -185,16 +206,24 @@ def test_a_loss_that_is_no_number_is_an_error_and_no_checkpoint(cases: Cases, tm
 def test_half_of_the_patches_are_centred_on_a_structure_and_all_lie_as_windows_do(cases: Cases) -> None:
     given = plan(batch=4, foreground=0.5, inference=Inference(patch=(8, 8, 8)))
     for n in range(20):
-        images, truth = draw_batch(cases, given, np.random.default_rng(n))
+        images, truth = draw_batch(cases, given, [n])
         assert images.shape == (4, 1, 10, 10, 10) and images.dtype == np.float32
         assert all(truth[k, 0, 1:-1, 1:-1, 1:-1].any() for k in (2, 3))
-    first, again = (draw_batch(cases, given, np.random.default_rng(5)) for _ in range(2))
+    first, again = (draw_batch(cases, given, [5]) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_patch_is_drawn_alike_in_whoever_s_share_it_is(cases: Cases) -> None:
+    given = plan(batch=4)
+    whole = draw_batch(cases, given, [7])
+    parts = [draw_batch(cases, given, [7], share) for share in (range(1), range(1, 4))]
+    for array, *shares in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(array, np.concatenate(shares))
 
 
 def test_a_case_smaller_than_the_patch_lies_in_its_middle_as_at_inference(cases: Cases) -> None:
     given = plan(inference=Inference(patch=(30, 30, 30), padding_value=-7.0))
-    images, truth = draw_batch(cases, given, np.random.default_rng(0))
+    images, truth = draw_batch(cases, given, [0])
     outside = images[0, 0] == -7
     whole = tuple(cases[0].image.shape[1:])
     low = [(n - w) // 2 for n, w in zip(images.shape[2:], whole, strict=True)]

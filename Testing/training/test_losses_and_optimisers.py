@@ -66,6 +66,28 @@ def test_tversky_weighs_what_is_missed_and_what_is_too_much() -> None:
     assert loss([sure(too_little)], truth) > 2 * loss([sure(too_much)], truth)
 
 
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_overlap_losses_are_those_of_monai_over_the_batch(overlapping: bool) -> None:
+    from monai.losses import DiceLoss, TverskyLoss
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn((3, 4, 5, 6, 7), generator=generator)
+    truth = torch.randint(
+        0, 2 if overlapping else 4, (3, 4 if overlapping else 1, 5, 6, 7), generator=generator
+    ).float()
+    layout = {
+        "include_background": overlapping,
+        "to_onehot_y": not overlapping,
+        "softmax": not overlapping,
+        "sigmoid": overlapping,
+        "batch": True,
+    }
+    dice = loss_function(Loss(pointwise=0.0), overlapping)([logits], truth)
+    torch.testing.assert_close(dice, DiceLoss(**layout)(logits, truth))
+    tversky = loss_function(Loss("tversky", alpha=0.2, beta=0.7), overlapping)([logits], truth)
+    torch.testing.assert_close(tversky, TverskyLoss(alpha=0.2, beta=0.7, **layout)(logits, truth))
+
+
 def test_coarser_outputs_count_half_as_much_each() -> None:
     truth = torch.zeros((1, 1, 4, 4, 4))
     truth[:, :, :2] = 1

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from fixtures.data_sets import clean_set, drawn, labels_of
-from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
+from fixtures.trainings import data_in_memory, overlapping_in_memory, staged_unet, tiny_plan
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.spec import Channel, FixedZScore, ZScore
 from MedDLTraining.check import check
@@ -22,6 +22,7 @@ from MedDLTraining.data import open_folder
 from MedDLTraining.plan import Budget, Start, make_plan, read_plan, write_plan
 from MedDLTraining.plan.architecture import architecture_for, first_patch
 from MedDLTraining.plan.fingerprint import fingerprint, flips
+from MedDLTraining.plan.making import within_budget
 from MedDLTraining.plan.plan_file import plan_from_plain, plan_to_plain
 
 
@@ -159,6 +160,23 @@ def test_a_plan_for_more_minutes_has_more_work_and_a_plan_for_little_memory_is_r
     with pytest.raises(MedDLError) as refused:
         make_plan(facts, data_set, Budget(60, 10**6), "m")
     assert refused.value.code is Code.NO_MEMORY
+
+
+def test_processes_that_train_together_have_a_batch_that_they_can_divide(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [Budget(1, 1, processes=n).batch * n for n in (1, 2, 3, 4)] == [2, 2, 3, 4]
+    monkeypatch.setattr("MedDLTraining.loop.probe.seconds_of", lambda *_: (0.01, 0.01))
+    share = tiny_plan(data_in_memory(1), batch=1)
+    assert within_budget(share, (20, 20, 20), Budget(1, 10**9, processes=4), 1).batch == 4
+
+
+def test_writing_checkpoints_takes_a_small_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("MedDLTraining.loop.probe.seconds_of", lambda *_: (0.1, 0.01))
+    given, budget = tiny_plan(data_in_memory(1)), Budget(60, 10**9)
+    assert within_budget(given, (20, 20, 20), budget, 1).epochs == 100
+    large = replace(given, network=staged_unet(4, width=512))  # 32 million weights: 0.5 GB for each epoch
+    epochs = within_budget(large, (20, 20, 20), budget, 1).epochs
+    assert 10 < epochs < 100
+    assert within_budget(large, (20, 20, 20), Budget(2, 10**9), 1).epochs == 10
 
 
 def test_labels_that_share_voxels_become_channels_of_their_own() -> None:

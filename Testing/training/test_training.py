@@ -20,7 +20,7 @@ from MedDLCore.models import load_networks, open_model, write_package
 from MedDLCore.models.weights import read_state_dict
 from MedDLCore.preprocess import prepare
 from MedDLCore.readers import read
-from MedDLCore.spec import Output, ZScore
+from MedDLCore.spec import Network, Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
 from MedDLTraining.data import open_folder
@@ -282,6 +282,37 @@ def test_fixed_normalisations_stay_as_they_are(tmp_path: Path) -> None:
     hold_fixed(own)
     own(torch.randn((2, 1, 16, 16, 16)))
     assert all(torch.equal(value, given.state_dict()[key]) for key, value in own.state_dict().items())
+
+
+def test_what_drops_out_in_fixed_parts_is_kept() -> None:
+    arguments = {"spatial_dims": 3, "in_channels": 1, "out_channels": 4, "channels": [4, 8], "strides": [2]}
+    network = new_network(tiny_plan(data_in_memory(1), network=Network("UNet", {**arguments, "dropout": 0.9})))
+    network.requires_grad_(False)
+    hold_fixed(network)
+    image = torch.randn((1, 1, 16, 16, 16))
+    assert torch.equal(network(image), network(image))
+
+
+def refusal(**changes: Any) -> MedDLError:
+    data_set = data_in_memory(2)
+    with pytest.raises(MedDLError) as refused:
+        train(data_set, tiny_plan(data_set, **changes), Path("nowhere"))
+    return refused.value
+
+
+def test_a_network_that_does_not_go_with_the_plan_is_refused_before_a_scan_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("MedDLTraining.training.prepare_cases", None)
+    too_deep = {"spatial_dims": 3, "in_channels": 1, "out_channels": 4, "features": [4, 4, 8, 8, 8, 4]}
+    small = refusal(network=Network("BasicUNet", too_deep))
+    assert small.code is Code.PLAN_INVALID and "16 x 16 x 16" in small.message
+    assert refusal(network=staged_unet(3)).code is Code.PLAN_INVALID
+    assert refusal(network=staged_unet(4, inputs=2)).code is Code.PLAN_INVALID
+    monkeypatch.setattr("MedDLTraining.loop.probe.free_on", lambda _: 10**6)
+    assert refusal().code is Code.NO_MEMORY
+    assert not (tmp_path / "nowhere" / "plan.json").exists()
 
 
 def test_a_model_of_another_network_or_channels_or_of_another_hash_is_refused(model: Path, tmp_path: Path) -> None:

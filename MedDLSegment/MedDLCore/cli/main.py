@@ -39,6 +39,10 @@ COMMANDS = {
 """The commands, each in a module of its name, and their help in one line."""
 
 
+GIVEN = f"{__name__}.given"
+"""Where a command finds, in its context's ``meta``, all arguments of the program."""
+
+
 class _OutputLostError(Exception):
     """What was said could not be written: nobody reads it any more, or the disk is full."""
 
@@ -57,10 +61,15 @@ def _losing_output() -> Iterator[None]:
 class _Commands(click.Group):
     """Loads a command's module only when the command is used, so that help comes at once."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
         """Parses; ``--help`` writes here."""
+        given = tuple(args)  # parsing uses them up
         with _losing_output():
-            return super().make_context(*args, **kwargs)
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[GIVEN] = given
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command."""

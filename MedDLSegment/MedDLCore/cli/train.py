@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from ..errors import Code, Exit, MedDLError, Notice
 from ..spec_rules import plain_name
 from ..text import printable
+from .processes import in_processes
 from .reporter import duration
 from .settings import FilePath, machine_options
 from .training_data import DataRequest, data_options
@@ -72,6 +73,7 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--preview", type=FilePath(dir_okay=False), help="Draw how one case is varied (.png).")
 @machine_options
+@in_processes
 def train(
     request: DataRequest,
     out: Path,
@@ -97,10 +99,14 @@ def train(
     FOLDER is what meddl check takes, and is checked first: with an error in it, no training begins. The result is a
     model: meddl segment SCAN --model OUT/model. With --fold all a network is trained for each fold, within the minutes
     all together, and the model is the ensemble.
+
+    With --processes 2, two graphics cards train one network together. Several machines do where torchrun starts this on
+    each: torchrun --nnodes 2 --nproc-per-node 4 ... -m MedDLCore.cli train FOLDER ...
     """
     import SimpleITK as sitk
 
     from MedDLTraining.cross_validation import cross_validate
+    from MedDLTraining.launching import together
     from MedDLTraining.plan import Budget, read_plan, write_plan
     from MedDLTraining.training import PLAN, plan_training
     from MedDLTraining.training import train as run
@@ -123,7 +129,7 @@ def train(
                 raise click.UsageError("Give --minutes, or a plan with --plan.")
             else:
                 share = minutes / max(folds, 1) if fold is None else minutes
-                budget = Budget(share, round(memory * 1e9), chosen)
+                budget = Budget(share, round(memory * 1e9), chosen, together())
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
                 plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed, crops)

@@ -7,7 +7,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -31,8 +31,8 @@ def write_checkpoint(state: Mapping[str, Any], folder: Path, epoch: int) -> None
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"epoch_{epoch:06d}.pt"
-    with atomic_path(path) as unfinished:
-        torch.save(dict(state), unfinished)
+    with atomic_path(path) as unfinished, unfinished.open("wb") as file:
+        _save(state, file)
     with atomic_path(path.with_suffix(".json")) as unfinished:  # it vouches for the file that is there already
         unfinished.write_text(json.dumps({"sha256": sha256_of(path)}), encoding="utf-8")
     kept = set(_newest_first(folder)[:KEPT])
@@ -56,6 +56,16 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, tuple[Notice, 
         message = f"The checkpoint {path.name} is damaged; the training goes on from the one before."
         notices.append(Notice(Code.CHECKPOINT_DAMAGED, message))
     return None, tuple(notices)
+
+
+def _save(state: Mapping[str, Any], file: IO[bytes]) -> None:
+    """The system's own error where the disk is full: torch's, on closing the archive, hides it."""
+    try:
+        torch.save(dict(state), file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _newest_first(folder: Path) -> list[Path]:

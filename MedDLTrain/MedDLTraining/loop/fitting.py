@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage
 from MedDLCore.models.networks.slicewise import Slicewise
+from MedDLCore.out_of_memory import is_out_of_memory
 
 from ..cases import PreparedCase
 from ..events import Control, Epoch, OnEvent, Step
@@ -32,9 +33,10 @@ from ..plan.plan_file import plan_to_plain
 from .augmentation import Draws, augment
 from .checkpoint import read_checkpoint, write_checkpoint
 from .losses import loss_function
-from .network import begin_with, hold_fixed, new_network, outputs_of
+from .network import Learning, begin_with, hold_fixed, new_network
 from .optimising import Average, optimiser_of, rate_at
 from .probe import precision
+from .processes import follow, joined
 from .sampling import Batch, draw_batch
 from .validating import validation_dice
 
@@ -79,7 +81,9 @@ def fit(
 ) -> Fitted:
     """Trains, or goes on from the newest whole checkpoint.
 
-    On a CPU the same plan, cases and number of threads give the same weights, however often it was interrupted.
+    On a CPU the same plan, cases and number of threads give the same weights, however often it was interrupted. Several
+    processes come to those of one, but for rounding, where nothing is normalised over the batch and nothing dropped
+    out. This is called in the first of them, ``fit_along`` in the others; both within ``processes.joining``.
 
     Args:
         plan: everything that decides the result.
@@ -92,11 +96,32 @@ def fit(
         control: to pause and stop.
 
     Raises:
-        MedDLError: PLAN_INVALID where the checkpoints are another plan's or other cases'; NETWORK_NONFINITE where the
-            loss is no number; NO_MEMORY; NO_SPACE, OUTPUT_UNWRITABLE.
+        MedDLError: PLAN_INVALID where the checkpoints are another plan's or other cases', or the batch cannot be
+            shared; NETWORK_NONFINITE where the loss is no number; NO_MEMORY; NO_SPACE, OUTPUT_UNWRITABLE.
     """
-    with _deterministic():
+    parts = [[replace(case) for case in part] for part in (training, validation)]  # without the arrays they have open
+    processes = joined()
+    processes.share(plan.batch)  # refused here, before the others begin
+    processes.from_first((plan, *parts, start))
+    with _deterministic(), _naming_lack_of_memory(plan, device):
         return _Loop(plan, training, validation, checkpoints, device, start, on_event, control or Control()).run()
+
+
+def fit_along(device: str) -> None:
+    """Takes its share in every training that the first process begins, until that one is done.
+
+    Args:
+        device: of this process.
+
+    Raises:
+        MedDLError: as ``fit``.
+    """
+
+    def along(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[PreparedCase], start: Any) -> None:
+        with _deterministic(), _naming_lack_of_memory(plan, device):
+            _Loop(plan, training, validation, None, device, start, None, Control()).run()
+
+    follow(along)
 
 
 class _Loop:
@@ -105,22 +130,26 @@ class _Loop:
         plan: Plan,
         training: Sequence[PreparedCase],
         validation: Sequence[PreparedCase],
-        checkpoints: Path,
+        checkpoints: Path | None,
         device: str,
         start: ModelPackage | None,
         on_event: OnEvent | None,
         control: Control,
     ) -> None:
+        """``checkpoints``: None in processes that only follow."""
         self._plan, self._training, self._validation = plan, training, validation
         self._checkpoints, self._device, self._control = checkpoints, device, control
         self._tell: OnEvent = on_event or (lambda _: None)
+        self._processes = joined()
+        self._share = self._processes.share(plan.batch)
         network = new_network(plan)
         if start is not None and plan.start is not None:
             begin_with(network, start, plan)
         self._network = network.to(device)
+        self._learning = self._processes.learning(Learning(self._network, plan.deep_supervision))
         self._optimiser = optimiser_of(self._network, plan.optimiser)
         self._average = Average(self._network, plan.optimiser.average) if plan.optimiser.average else None
-        self._loss_of = loss_function(plan.loss, plan.overlapping)
+        self._loss_of = loss_function(plan.loss, plan.overlapping, self._processes.total)
         self._best, self._history = _Best(), []  # type: tuple[_Best, list[Epoch]]
         self._made_of = _made_of(plan, training, validation)
         self._notices = self._go_on()
@@ -140,12 +169,12 @@ class _Loop:
     def _epoch(self, epoch: int) -> bool:
         """False: it was stopped within the epoch."""
         plan = self._plan
-        torch.manual_seed(_seed(plan.seed, epoch))  # dropout
+        torch.manual_seed(_seed(plan.seed, epoch) + self._processes.rank)  # dropout
         self._network.train()
         hold_fixed(self._network)
         losses = []
-        for n, batch in enumerate(_batches(self._training, plan, epoch)):
-            if not self._control.may_go_on():
+        for n, batch in enumerate(_batches(self._training, plan, epoch, self._share)):
+            if not self._processes.from_first(self._control.may_go_on()):
                 return False
             iteration = epoch * plan.iterations + n
             losses.append(self._iteration(batch, iteration))
@@ -158,20 +187,22 @@ class _Loop:
     def _iteration(self, batch: Batch, iteration: int) -> float:
         plan = self._plan
         images, truth = (torch.from_numpy(array).to(self._device) for array in batch)
-        images, truth = augment(images, truth.float(), plan, Draws(_seed(plan.seed, iteration), self._device))
+        draws = Draws(_seed(plan.seed, iteration), self._device, self._share.start)
+        images, truth = augment(images, truth.float(), plan, draws)
         for group in self._optimiser.param_groups:
             group["lr"] = rate_at(plan, iteration)
         self._optimiser.zero_grad(set_to_none=True)
         with precision(plan, self._device):
-            outputs = outputs_of(self._network, images, plan.deep_supervision)
+            outputs = self._learning(images)
         loss = self._loss_of(outputs, truth)
-        value = float(loss.detach())
+        value = float(self._processes.total(loss.detach())) / self._processes.count
         if not math.isfinite(value):
-            raise MedDLError(
+            error = MedDLError(
                 Code.NETWORK_NONFINITE,
                 f"The loss of iteration {iteration + 1} is no number.",
                 "Lower optimiser.rate in the plan, or look for odd values with meddl check.",
             )
+            raise self._processes.said_once(error)
         loss.backward()  # type: ignore[no-untyped-call]
         if plan.optimiser.clip is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), plan.optimiser.clip)
@@ -195,7 +226,8 @@ class _Loop:
         best = self._best
         event = Epoch(done, plan.epochs, loss, rate, dice, mean_dice, best.epoch, best.dice, seconds)
         self._history.append(event)
-        write_checkpoint(self._state(), self._checkpoints, done)
+        if self._checkpoints is not None:
+            write_checkpoint(self._state(), self._checkpoints, done)
         self._tell(event)
 
     def _validate(self) -> Mapping[str, float]:
@@ -210,7 +242,7 @@ class _Loop:
             self._network.load_state_dict(own)
 
     def _dice(self, most: int | None) -> Mapping[str, float]:
-        return validation_dice(self._network, self._validation, self._plan, self._device, most)
+        return validation_dice(self._network, self._validation, self._plan, self._device, most, self._processes)
 
     def _dice_of_best(self) -> Mapping[str, float]:
         """On all validation cases. The training is over: the network keeps these weights."""
@@ -225,11 +257,10 @@ class _Loop:
         return {key.removeprefix(prefix): value.detach().cpu().clone() for key, value in state.items()}
 
     def _out_of_patience(self) -> bool:
+        """Equally good is no progress, though the later weights are kept."""
         patience = self._plan.validation.patience
-        if patience is None or self._best.epoch == 0:
-            return False
-        looks = [event for event in self._history if event.dice and event.epoch > self._best.epoch]
-        return len(looks) >= patience
+        looks = [event.mean_dice for event in self._history if event.mean_dice is not None]
+        return patience is not None and bool(looks) and len(looks) - 1 - looks.index(max(looks)) >= patience
 
     def _seconds_left(self, iterations: int) -> float | None:
         elapsed = time.monotonic() - self._started
@@ -247,7 +278,8 @@ class _Loop:
         }
 
     def _go_on(self) -> tuple[Notice, ...]:
-        state, notices = read_checkpoint(self._checkpoints)
+        found = None if self._checkpoints is None else read_checkpoint(self._checkpoints)
+        state, notices = self._processes.from_first(found) or (None, ())
         if state is None:
             return notices
         if state["made_of"] != self._made_of:
@@ -270,11 +302,11 @@ def _bare(network: nn.Module) -> nn.Module:
     return network.network if isinstance(network, Slicewise) else network
 
 
-def _batches(cases: Sequence[PreparedCase], plan: Plan, epoch: int) -> Iterator[Batch]:
-    """The epoch's batches; the next one is read while the network works."""
+def _batches(cases: Sequence[PreparedCase], plan: Plan, epoch: int, share: range) -> Iterator[Batch]:
+    """This process's share of the epoch's batches; the next one is read while the network works."""
 
     def draw(n: int) -> Batch:
-        return draw_batch(cases, plan, np.random.default_rng([plan.seed, epoch, n]))
+        return draw_batch(cases, plan, (plan.seed, epoch, n), share)
 
     with ThreadPoolExecutor(1, "batches") as reader:
         following = reader.submit(draw, 0)
@@ -302,11 +334,30 @@ def _mean(dice: Mapping[str, float]) -> float:
 
 
 @contextmanager
+def _naming_lack_of_memory(plan: Plan, device: str) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        patch = " x ".join(map(str, plan.patch))
+        raise MedDLError(
+            Code.NO_MEMORY,
+            f"A batch of {plan.batch} patches of {patch} voxels does not fit the memory of {device}.",
+            "Plan again with less --memory, or make batch or inference.patch smaller in a copy of plan.json: --plan.",
+        ) from error
+
+
+@contextmanager
 def _deterministic() -> Iterator[None]:
-    """The same numbers each time, as far as the device can; a setting of the whole process, so it is put back."""
+    """The same numbers each time, as far as the device can; settings of the whole process, so they are put back."""
+    settings: Any = torch.utils.deterministic
     before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = settings.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    settings.fill_uninitialized_memory = False  # every new tensor would be filled, though nothing reads it unwritten
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warned)
+        settings.fill_uninitialized_memory = filled

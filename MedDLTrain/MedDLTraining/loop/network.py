@@ -82,9 +82,22 @@ def head_of(plan: Plan) -> frozenset[str]:
 def hold_fixed(network: nn.Module) -> None:
     """Normalisations and dropout of fixed parts stay as they are at inference. To be called after ``train()``."""
     for part in network.modules():
-        own = list(part.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
+        inside = list(part.parameters())
+        if inside and not any(parameter.requires_grad for parameter in inside):
             part.eval()
+
+
+class Learning(nn.Module):
+    """A network as it learns. It has no weights of its own."""
+
+    def __init__(self, network: nn.Module, resolutions: int) -> None:
+        """``resolutions``: as in ``outputs_of``."""
+        super().__init__()
+        self.network, self._resolutions = network, resolutions
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """``(B, C, d0, d1, d2)`` to the logits that learn, see ``outputs_of``."""
+        return outputs_of(self.network, images, self._resolutions)
 
 
 def outputs_of(network: nn.Module, images: Tensor, resolutions: int) -> list[Tensor]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from MedDLCore.inference import Predictor
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.inference import Predictor, free_memory
 from MedDLCore.models.networks import build_network, for_volumes
 
 from ..plan import Plan
@@ -30,12 +31,59 @@ LIBRARIES = 750_000_000
 """Bytes of torch, MONAI and their kernels at work."""
 
 
+def check_demand(plan: Plan, free: int) -> None:
+    """Refuses, before a scan is prepared, a network that does not go with the plan or does not fit.
+
+    Args:
+        plan: with the batch of one process.
+        free: bytes of the device's memory.
+
+    Raises:
+        MedDLError: PLAN_INVALID where the network does not take the plan's patches or has other outputs than its labels
+            need; NO_MEMORY; MODEL_INVALID, EXTRA_MISSING.
+    """
+    patch = " x ".join(map(str, plan.patch))
+    try:
+        memory, _ = demand(plan)
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        message = str(error).partition("\n")[0]
+        raise MedDLError(
+            Code.PLAN_INVALID,
+            f"{plan.network.name} does not take {len(plan.channels)} channel(s) of {patch} voxels: {message}",
+            "Change inference.patch or the network's arguments in the plan.",
+        ) from error
+    if memory - LIBRARIES > free:
+        raise MedDLError(
+            Code.NO_MEMORY,
+            f"A batch of {plan.batch} patches of {patch} voxels needs about {memory / 1e9:.1f} GB; "
+            f"{free / 1e9:.1f} GB are free.",
+            "Close other programs, plan again with less --memory, or make batch or inference.patch smaller there.",
+        )
+
+
+def free_on(device: str) -> int:
+    """Bytes that are free where the network will be."""
+    if device.startswith("cuda"):
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return free_memory()
+
+
+def size_of_checkpoint(plan: Plan) -> int:
+    """Bytes, about: the weights, the best of them, and the optimiser's moments."""
+    network = build_network(plan.network, "meta")
+    return 4 * sum(parameter.nbytes for parameter in network.parameters())
+
+
 def demand(plan: Plan) -> tuple[int, int]:
     """Bytes at the peak of one iteration, and floating-point operations; nothing is computed.
 
     What the backward pass needs is counted on torch's meta device, each storage once. To it come: the gradients of the
     largest layer and what a convolution works on, the weights four times (themselves, gradients, two states of the
     optimiser), the loss, and the batch with its surroundings.
+
+    Raises:
+        ValueError: the network's outputs are not those that the labels need. What a network raises passes.
     """
     network = for_volumes(build_network(plan.network, "meta"), plan.patch).train()
     kept: dict[int, Tensor] = {}
@@ -48,6 +96,9 @@ def demand(plan: Plan) -> tuple[int, int]:
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with hooks, FlopCounterMode(display=False) as forward:
         outputs = outputs_of(network, images, plan.deep_supervision)
+    shape = tuple(outputs[0].shape[1:])
+    if shape != (plan.spec.output_channels, *plan.patch):
+        raise ValueError(f"it gives {shape}, channels first, where {plan.spec.output_channels} channels are needed")
     sizes = [tensor.untyped_storage().nbytes() for tensor in kept.values()]
     weights = sum(parameter.nbytes for parameter in network.parameters())
     of_loss = 6 * sum(output.nbytes for output in outputs)

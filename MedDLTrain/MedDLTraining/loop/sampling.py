@@ -24,8 +24,8 @@ def source_shape(patch: Sequence[int]) -> tuple[int, int, int]:
     return a, b, c
 
 
-def draw_batch(cases: Sequence[PreparedCase], plan: Plan, rng: np.random.Generator) -> Batch:
-    """Draws a batch.
+def draw_batch(cases: Sequence[PreparedCase], plan: Plan, seed: Sequence[int], share: range | None = None) -> Batch:
+    """Draws a batch, or a share of it.
 
     The last ``plan.foreground`` of the batch are centred on a voxel of a label that the case has, every label equally
     often. Patches stay within the scan, as windows of inference do; a smaller scan is in the middle.
@@ -33,10 +33,12 @@ def draw_batch(cases: Sequence[PreparedCase], plan: Plan, rng: np.random.Generat
     Args:
         cases: of the training.
         plan: patch, batch, padding.
-        rng: decides everything.
+        seed: decides everything; each patch of the batch has a stream of its own.
+        share: which patches of the batch; None: all.
     """
     images, truths = [], []
-    for n in range(plan.batch):
+    for n in range(plan.batch) if share is None else share:
+        rng = np.random.default_rng([*seed, n])
         case = cases[int(rng.integers(len(cases)))]
         on_structure = n >= round(plan.batch * (1 - plan.foreground)) and bool(case.places)
         start = _start(case, plan.patch, rng, on_structure)

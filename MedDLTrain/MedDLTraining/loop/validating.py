@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from MedDLCore.metrics import dice
 
 from ..cases import PreparedCase
 from ..plan import Plan
+from .processes import ALONE, Processes
 
 
 def validation_dice(
@@ -21,6 +23,7 @@ def validation_dice(
     plan: Plan,
     device: str = "cpu",
     most: int | None = None,
+    processes: Processes = ALONE,
 ) -> Mapping[str, float]:
     """Mean Dice of each label over whole cases, on the network's grid.
 
@@ -32,22 +35,29 @@ def validation_dice(
         plan: patch, overlap, labels.
         device: where the network is.
         most: of the cases, at most so many are taken, evenly; None: all.
+        processes: among which the cases are dealt out; all get the same result.
 
     Raises:
         MedDLError: NETWORK_NONFINITE, NO_MEMORY.
     """
-    scores: dict[str, list[float]] = {label.name: [] for label in plan.labels}
-    spec = plan.spec
-    for case in _some(cases, most):
-        predictor = Predictor([network], spec.output_channels, device, plan.inference.mirror_axes)
-        array = np.array(case.image)  # a copy: what is mapped into memory is read-only
-        found = decided(predict(array, predictor, plan.inference), case.truth.shape[1:], plan.overlapping)
-        for label in plan.labels:
-            mask = found[label.value - 1] if plan.overlapping else found[0] == label.value
-            truth = case.truth[label.value - 1] > 0 if plan.overlapping else case.truth[0] == label.value
-            if truth.any() or mask.any():
-                scores[label.name].append(dice(truth, mask > 0))
-    return {name: float(np.mean(values)) if values else float("nan") for name, values in scores.items()}
+    own = [_dice_of(network, case, plan, device) for case in processes.dealt(_some(cases, most))]
+    scores = [score for part in zip_longest(*processes.gathered(own), fillvalue={}) for score in part]
+    by_label = {label.name: [score[label.name] for score in scores if label.name in score] for label in plan.labels}
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in by_label.items()}
+
+
+def _dice_of(network: nn.Module, case: PreparedCase, plan: Plan, device: str) -> dict[str, float]:
+    """Of the labels that the case has, or seems to have."""
+    predictor = Predictor([network], plan.spec.output_channels, device, plan.inference.mirror_axes)
+    array = np.array(case.image)  # a copy: what is mapped into memory is read-only
+    found = decided(predict(array, predictor, plan.inference), case.truth.shape[1:], plan.overlapping)
+    scores = {}
+    for label in plan.labels:
+        mask = found[label.value - 1] if plan.overlapping else found[0] == label.value
+        truth = case.truth[label.value - 1] > 0 if plan.overlapping else case.truth[0] == label.value
+        if truth.any() or mask.any():
+            scores[label.name] = dice(truth, mask > 0)
+    return scores
 
 
 def decided(slabs: Iterable[Slab], shape: Sequence[int], overlapping: bool) -> NDArray[np.uint8]:

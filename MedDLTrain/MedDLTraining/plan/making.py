@@ -24,7 +24,14 @@ MOST_ITERATIONS = 250_000
 """nnU-Net's length of a training; more has not been seen to help."""
 
 MOST_EPOCHS = 100
+FEWEST_EPOCHS = 10
 FEWEST_PER_EPOCH = 10
+
+FOR_CHECKPOINTS = 0.05
+"""The part of the time that may go into writing them, one after each epoch."""
+
+DISK = 100e6
+"""Bytes per second that reach a slow disk, digested and safe."""
 
 FOR_VALIDATION = 0.1
 """The part of the time that may go into validation."""
@@ -50,6 +57,9 @@ SMALLEST_PART = 0.3
 SHORT = Optimiser("adamw", 5e-3, weight_decay=1e-2)
 """For fewer. On 400 iterations it comes as far as with a rate of 1e-3 on 730 (hippocampus, held-out cases)."""
 
+BATCH = 2
+"""Patches of an iteration, as nnU-Net has them on large patches; more where more processes share them."""
+
 DEEP = 3
 """Resolutions below the full one that learn as well."""
 
@@ -62,11 +72,18 @@ class Budget:
         minutes: of wall time, for one training.
         memory: bytes, at the peak, on the device.
         device: torch's name.
+        processes: that train together, each with a device and this memory; they divide the batch.
     """
 
     minutes: float
     memory: int
     device: str = "cpu"
+    processes: int = 1
+
+    @property
+    def batch(self) -> int:
+        """Patches of one process: two in all, or one in each."""
+        return math.ceil(BATCH / self.processes)
 
 
 def make_plan(
@@ -99,6 +116,7 @@ def make_plan(
         channels=seen.channels,
         grid=seen.grid,
         overlapping=seen.overlapping,
+        batch=budget.batch,
         augmentation=Augmentation(flips=seen.flips),
     )
     fitting = _fitting(plan, seen, budget, inputs, outputs)
@@ -146,6 +164,7 @@ def plan_from_model(
         statistics=spec.statistics,
         steps_on_scan=spec.steps_on_scan,
         overlapping=overlapping,
+        batch=budget.batch,
         augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
         start=Start(str(package.folder), package.sha256, fixed),
     )
@@ -208,14 +227,14 @@ def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: in
     """The plan with as many iterations as the time allows, by timing a few of them.
 
     Args:
-        plan: with its network, patch and batch.
+        plan: with its network, patch, and the batch of one process.
         shape: voxels of a usual case on the network's grid.
         budget: time and memory.
         held_out: cases for validation.
     """
     from MedDLCore.inference import window_starts
 
-    from ..loop.probe import seconds_of
+    from ..loop.probe import seconds_of, size_of_checkpoint
 
     step, forward = seconds_of(plan, budget.device)
     windows = math.prod(
@@ -223,16 +242,18 @@ def within_budget(plan: Plan, shape: Sequence[int], budget: Budget, held_out: in
         for n, p in zip(shape, plan.patch, strict=True)
     )
     whole = MARGIN * 60 * budget.minutes
-    look = windows * forward  # at one case
+    look = windows * forward / budget.processes  # at one case
     seconds = max(whole - held_out * look, 0.5 * whole)  # in the end, all held-out cases are looked at
     iterations = max(FEWEST_PER_EPOCH, min(MOST_ITERATIONS, int(seconds * (1 - FOR_VALIDATION) / step)))
-    epochs = max(1, min(MOST_EPOCHS, iterations // FEWEST_PER_EPOCH))
+    affordable = int(FOR_CHECKPOINTS * whole * DISK / size_of_checkpoint(plan))
+    epochs = max(1, min(MOST_EPOCHS, max(FEWEST_EPOCHS, affordable), iterations // FEWEST_PER_EPOCH))
     looks = max(1, int(seconds * FOR_VALIDATION / look))
     cases = min(held_out, max(FEWEST_WATCHED, looks // LOOKS))
     every = math.ceil(epochs * cases / looks)
     iterations_per_epoch = iterations // epochs
     return replace(
         plan,
+        batch=plan.batch * budget.processes,
         iterations=iterations_per_epoch,
         epochs=epochs,
         optimiser=Optimiser() if iterations >= LONG else SHORT,

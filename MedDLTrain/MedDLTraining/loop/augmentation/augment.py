@@ -31,5 +31,6 @@ def augment(images: Tensor, truth: Tensor, plan: Plan, draws: Draws) -> tuple[Te
             settings = getattr(plan.augmentation, name)
             chosen = draws.chosen(len(images), settings.probability)
             if len(chosen):
-                images[chosen] = effect(images[chosen], draws.strengths(len(chosen), settings), draws)
+                own = draws.of(chosen)
+                images[chosen] = effect(images[chosen], own.strengths(len(chosen), settings), own)
     return images, truth

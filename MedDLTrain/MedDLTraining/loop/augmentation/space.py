@@ -56,10 +56,9 @@ def vary_space(
     if len(met):
         grid = _grid(matrices, patch, images.shape[2:], spacing)
         if len(bent):
-            amount = draws.strengths(len(bent), settings.elastic) * min(
-                n * mm for n, mm in zip(patch, spacing, strict=True) if n > 1
-            )
-            grid[bent] += _bend(amount, patch, images.shape[2:], spacing, draws)
+            own, side = draws.of(bent), min(n * mm for n, mm in zip(patch, spacing, strict=True) if n > 1)
+            amount = own.strengths(len(bent), settings.elastic) * side
+            grid[bent] += _bend(amount, patch, images.shape[2:], spacing, own)
         near_images[met] = _sampled(images[met] - padding, grid[met]) + padding
         near_truth[met] = _labels(truth[met], grid[met])
     for axis in flipped:
@@ -132,13 +131,14 @@ def _sampled(values: Tensor, grid: Tensor) -> Tensor:
 def _labels(truth: Tensor, grid: Tensor) -> Tensor:
     if truth.shape[1] > 1:
         return (_sampled(truth, grid) >= 0.5).to(truth.dtype)
-    values = torch.unique(truth)
+    values = torch.bincount(truth.flatten().long()).nonzero()[:, 0].to(truth.dtype)
     values = values[values != 0]
-    best = 1 - _sampled((truth > 0).to(truth.dtype), grid)  # the background's share, and all that lies outside
-    winner = torch.zeros_like(best)
-    for group in values.split(AT_ONCE) if len(values) else ():
+    winner = torch.zeros((len(grid), 1, *grid.shape[1:4]), dtype=truth.dtype, device=truth.device)
+    best, others = torch.zeros_like(winner), torch.ones_like(winner)
+    for group in torch.split(values, AT_ONCE) if len(values) else ():
         shares = _sampled((truth == group[None, :, None, None, None]).to(truth.dtype), grid)
         share, index = shares.max(dim=1, keepdim=True)
         winner = torch.where(share > best, group[index], winner)
         best = torch.maximum(best, share)
-    return winner
+        others = others - shares.sum(dim=1, keepdim=True)
+    return torch.where(best > others, winner, 0)  # what no label has is the background's, and all that lies outside
