@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.kept_memory import keeping_memory
 from MedDLCore.models import ModelPackage
 from MedDLCore.models.networks.slicewise import Slicewise
 from MedDLCore.out_of_memory import is_out_of_memory
@@ -103,7 +104,7 @@ def fit(
     processes = joined()
     processes.share(plan.batch)  # refused here, before the others begin
     processes.from_first((plan, *parts, start))
-    with _deterministic(), _naming_lack_of_memory(plan, device):
+    with _deterministic(), keeping_memory(), _naming_lack_of_memory(plan, device):
         return _Loop(plan, training, validation, checkpoints, device, start, on_event, control or Control()).run()
 
 
@@ -118,7 +119,7 @@ def fit_along(device: str) -> None:
     """
 
     def along(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[PreparedCase], start: Any) -> None:
-        with _deterministic(), _naming_lack_of_memory(plan, device):
+        with _deterministic(), keeping_memory(), _naming_lack_of_memory(plan, device):
             _Loop(plan, training, validation, None, device, start, None, Control()).run()
 
     follow(along)
