@@ -47,7 +47,7 @@ def plan_for(data_set: Any, **changes: Any) -> Any:
     """A network of three stages with two convolutions each, as plans have them, trained for seconds."""
     network = staged_unet(len(data_set.labels) + 1, width=6, stages=3)
     network = replace(network, arguments={**network.arguments, "blocks": [2] * 3, "decoder_blocks": [2] * 2})
-    settings = {"network": network, "inference": LIKE_MONAI, "augmentation": STILL, "iterations": 30, "epochs": 2}
+    settings = {"network": network, "inference": LIKE_MONAI, "augmentation": STILL, "iterations": 30, "epochs": 4}
     return tiny_plan(data_set, **{**settings, "optimiser": Optimiser("adamw", 1e-2), "name": "organs", **changes})
 
 
