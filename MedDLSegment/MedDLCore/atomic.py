@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -142,6 +143,22 @@ def check_folder(folder: Path, needed_bytes: int = 0) -> None:
             Code.NO_SPACE,
             f"The result needs {_size(needed_bytes)}; the disk of the output folder has {_size(free)}.",
         )
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder of this process alone in the system's temporary one, for voxels; gone at the end of the block.
+
+    Where a process was killed and left one, the next that asks for one removes it.
+    """
+    place = Path(tempfile.gettempdir())
+    sweep(place)
+    folder = temporary_name(place)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def temporary_name(parent: Path) -> Path:

@@ -324,7 +324,7 @@ def _segment(
         )
         label_map = _placed(only(label_map, labels), scan)
         clock.progress("finish")(1, 1)
-    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    empty = _told_if_empty(label_map)
     found = tuple(dict.fromkeys((*notices, *prepared.notices, *stepped_down, *predictor.notices, *empty)))
     backends |= predictor.backends
     return Segmentation(label_map, found, clock.seconds, predictor.device, tuple(sorted(backends)), foreseen)
@@ -382,7 +382,7 @@ def _in_parts(
     assert label_map is not None  # noqa: S101  one part holds the chosen structure
     with memory_for("finish"):
         label_map = only(label_map, labels)
-    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    empty = _told_if_empty(label_map)
     told_of = tuple(dict.fromkeys((*notices, *empty)))
     return Segmentation(label_map, told_of, seconds, found.device, tuple(sorted(backends)), foreseen)
 
@@ -409,6 +409,10 @@ def _around_points(
     return Segmentation(label_map, tuple(dict.fromkeys(notices)), seconds, found[-1].device, backends, foreseen)
 
 
+def _told_if_empty(label_map: LabelMap) -> tuple[Notice, ...]:
+    return () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+
+
 def _without_empty(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     """That one of several networks finds nothing says little."""
     return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)
@@ -430,7 +434,7 @@ def _by_its_own_code(volumes: Sequence[Volume], model: Model, options: Options, 
         if options.region is not None:
             label_map = replace(label_map, array=label_map.array * inside(scan, options.region))
         clock.progress("finish")(1, 1)
-    empty = () if label_map.array.any() else (Notice(Code.EMPTY_RESULT, "None of the structures was found."),)
+    empty = _told_if_empty(label_map)
     return Segmentation(label_map, (*notices, *empty), clock.seconds, device.name, ("own code",), None)
 
 

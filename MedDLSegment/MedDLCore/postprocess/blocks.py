@@ -15,7 +15,7 @@ import numpy as np
 
 from .planes import decide_planes
 from .rules import Rule, named
-from .way_back import LinearTaps
+from .way_back import LinearTaps, to_device
 
 if TYPE_CHECKING:
     import torch
@@ -73,13 +73,13 @@ def decide_blocks(scores: Tensor, taps: Sequence[LinearTaps], rule: Rule, values
     labels = rule.labels(scores)
     if all(axis.whole for axis in taps):
         for n, axis in enumerate(taps):
-            labels = labels.index_select(n, _to_device(axis.first, labels))
+            labels = labels.index_select(n, to_device(axis.first, labels))
         result = named(labels, values)
     else:
         result = _in_blocks(scores, labels, taps, rule, values)
     for n, axis in enumerate(taps):
         if not axis.inside.all():
-            result.index_fill_(n, _to_device(np.flatnonzero(~axis.inside), result), 0)
+            result.index_fill_(n, to_device(np.flatnonzero(~axis.inside), result), 0)
     return result
 
 
@@ -95,7 +95,7 @@ def _axis(taps: LinearTaps, scores: Tensor, axis: int) -> _Axis:
     if size > 1:
         weights[block, row, first - SPAN * block + 1] = share
     places = block * weights.shape[1] + row
-    return _Axis(_to_device(weights, scores), _to_device(counts > 0, scores), _to_device(places, scores))
+    return _Axis(to_device(weights, scores), to_device(counts > 0, scores), to_device(places, scores))
 
 
 def _in_blocks(scores: Tensor, labels: Tensor, taps: Sequence[LinearTaps], rule: Rule, values: Tensor | None) -> Tensor:
@@ -208,9 +208,3 @@ def _competition(supports: _Supports, candidates: Tensor, rule: Rule, dtype: tor
         labels[order[start:stop]] = decided
         start, before = stop, pairs.stop
     return labels
-
-
-def _to_device(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], like: Tensor) -> Tensor:
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(array)).to(like.device)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .rules import Rule
-from .way_back import LinearTaps
+from .way_back import LinearTaps, to_device
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ def decide_planes(scores: Tensor, taps: Sequence[LinearTaps], rule: Rule, dtype:
     planes, rows, columns = taps
     n1, n2 = len(rows.first), len(columns.first)
     along = _matrix(columns, scores)
-    first, second, share = (_to_device(part, scores) for part in (rows.first, rows.second, rows.share[:, None]))
+    first, second, share = (to_device(part, scores) for part in (rows.first, rows.second, rows.share[:, None]))
     made: dict[int, Tensor] = {}
 
     def plane(n: int) -> Tensor:
@@ -63,10 +63,4 @@ def _matrix(taps: LinearTaps, scores: Tensor) -> Tensor:
     places = np.arange(len(taps.first))
     weights[taps.first, places] = 1 - taps.share
     weights[taps.second, places] += taps.share
-    return _to_device(weights, scores)
-
-
-def _to_device(array: np.ndarray[Any, Any], scores: Tensor) -> Tensor:
-    import torch
-
-    return torch.from_numpy(array).to(scores.device)
+    return to_device(weights, scores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from ..alignment import aligned
 from ..cut import Cut
 from ..resample import reach_beyond
 from ..volume import Geometry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ZEROS = 1e-6
 """Voxels within which a centre lies at zeros: a score of 0 may well be that of something."""
@@ -140,3 +143,10 @@ def _linear(at: NDArray[np.float64], size: int, inside: NDArray[np.bool_]) -> Li
     first = np.minimum(np.floor(at), size - 1).astype(np.int64)
     share = (at - first).astype(np.float32)
     return LinearTaps(first, first + (share > 0), share, inside)
+
+
+def to_device(array: NDArray[Any], like: Tensor) -> Tensor:
+    """An array as a tensor, beside another one."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array)).to(like.device)

@@ -11,11 +11,10 @@ import os
 import queue
 import shutil
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 
 from .. import __version__
-from ..atomic import sweep, temporary_name
+from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
@@ -48,7 +47,7 @@ def main() -> int:
     """Runs the worker on this process's standard input and output."""
     lead_a_group()
     given, told = _own_channels()
-    with _private_folder() as folder:
+    with private_folder() as folder:
         return Server(given, told, folder).run()
 
 
@@ -61,19 +60,6 @@ def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return os.fdopen(given, "rb"), os.fdopen(told, "wb")
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """For voxels. What killed workers left behind goes."""
-    place = Path(tempfile.gettempdir())
-    sweep(place)
-    folder = temporary_name(place)
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Server:

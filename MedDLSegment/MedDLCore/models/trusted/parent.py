@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +23,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ...atomic import sweep, temporary_name
+from ...atomic import private_folder
 from ...errors import Code, MedDLError
 from ...volume import Geometry, Label, LabelMap, Volume
 from ..package import ModelPackage
@@ -68,7 +66,7 @@ def run_trusted(
     if file_set(package.folder).sha256 != package.sha256:
         raise MedDLError(Code.MODEL_UNTRUSTED, f"A file of {package.spec.name} has just changed. Nothing of it ran.")
     geometry = volumes[0].geometry
-    with _private_folder() as scratch:
+    with private_folder() as scratch:
         files = [f"channel_{n}.npy" for n in range(len(volumes))]
         for file, volume in zip(files, volumes, strict=True):
             np.save(scratch / file, np.ascontiguousarray(volume.array.T), allow_pickle=False)
@@ -148,19 +146,6 @@ def _load(path: Path) -> NDArray[Any]:
     except (OSError, ValueError, EOFError) as error:
         raise _no_segmentation("cannot be read") from error
     return array
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """For the voxels of one run. Where this process and its child were both killed, the next run removes it."""
-    place = Path(tempfile.gettempdir())
-    sweep(place)
-    folder = temporary_name(place)
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _events(request: dict[str, Any], scratch: Path, on_progress: OnProgress) -> Iterator[dict[str, Any]]:
