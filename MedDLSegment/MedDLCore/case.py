@@ -166,8 +166,9 @@ def _to_nobody(stage: str, done: int, of: int) -> None:
 
 def _stem(volume: Volume, anonymous: bool) -> str:
     """How the names of the scan's files begin. Its content is hashed only where it has no other name."""
-    nameless = anonymous or not (volume.source.files or volume.source.series_uid)
-    return output_stem(volume.source, content_sha256=content_hash(volume) if nameless else "", anonymous=anonymous)
+    source = volume.source
+    nameless = anonymous or not (source.series_uid or (source.files and source.format != "DICOM"))
+    return output_stem(source, content_sha256=content_hash(volume) if nameless else "", anonymous=anonymous)
 
 
 def _paths(outputs: Outputs, stem: str) -> dict[str, Path]:

@@ -20,6 +20,9 @@ from .sources import OnLook
 RESULTS = (".seg.nrrd", ".seg.nhdr")
 """How the names of segmentations end, which are no scans."""
 
+UNPLACED = ("cut", "loose")
+"""Kinds of DICOM files of which it is not known to which series they belong."""
+
 Files = dict[Path, Looked]
 
 
@@ -73,12 +76,13 @@ class Folder:
         for path, looked in files.items():
             if looked.kind == "DICOM":
                 series[looked.series].append(path)
-            elif looked.kind in ("", "cut"):
+            elif looked.kind in ("", *UNPLACED):
                 doubtful[path.parent].append(path)
         scans = [_series_scan(uid, paths, files, doubtful) for uid, paths in series.items()]
         alone = doubtful.keys() - {path.parent for paths in series.values() for path in paths}
-        cut = [path for folder in sorted(alone) for path in doubtful[folder] if files[path].kind == "cut"]
-        return [*(scan for _, scan in sorted(scans, key=lambda item: item[0])), *map(self._file_scan, cut)]
+        unplaced = {folder: [path for path in doubtful[folder] if files[path].kind in UNPLACED] for folder in alone}
+        loose = [self._loose_scan(folder, paths, files) for folder, paths in sorted(unplaced.items()) if paths]
+        return [*(scan for _, scan in sorted(scans, key=lambda item: item[0])), *loose]
 
     def _volumes(self, files: Files) -> list[Scan]:
         paths = [path for path, looked in files.items() if looked.kind == "volume"]
@@ -86,9 +90,31 @@ class Folder:
 
     def _file_scan(self, path: Path) -> Scan:
         name = path.relative_to(self._folder).as_posix()
-        parent = path.parent.relative_to(self._folder).as_posix()
-        folder = "" if parent == "." else safe_name(parent)
-        return Scan(key_of("file", name), folder, (path,), name=printable(name), open_header=volume_header)
+        return Scan(
+            key_of("file", name),
+            self._results_of(path.parent),
+            (path,),
+            name=printable(name),
+            open_header=volume_header,
+        )
+
+    def _loose_scan(self, folder: Path, paths: Sequence[Path], files: Files) -> Scan:
+        """The DICOM images of a folder that do not say which series they are of: what a person laid together."""
+        name = folder.relative_to(self._folder).as_posix()
+        return Scan(
+            key=key_of("folder", name),
+            folder=self._results_of(folder),
+            files=tuple(paths),
+            modality=files[paths[0]].modality,
+            description=files[paths[0]].description,
+            name="" if name == "." else printable(name),
+            is_dicom=True,
+            open_header=dicom_header,
+        )
+
+    def _results_of(self, folder: Path) -> str:
+        name = folder.relative_to(self._folder).as_posix()
+        return "" if name == "." else safe_name(name)
 
 
 def look(path: Path, state: str) -> Looked:
@@ -107,11 +133,12 @@ def look(path: Path, state: str) -> Looked:
         try:
             file = open_dicom(path, path.name)
             tags = file.tags
-            if not tags.text("SeriesInstanceUID"):
-                return Looked(state, "cut" if file.refusal is not None or file.pixels is not None else "none")
+            named = bool(tags.text("SeriesInstanceUID"))
+            if not named and file.pixels is None:
+                return Looked(state, "none" if file.refusal is None else "cut")
             return Looked(
                 state,
-                "DICOM",
+                "DICOM" if named else "loose",
                 instance=tags.text("SOPInstanceUID"),
                 series=tags.text("SeriesInstanceUID"),
                 study=tags.text("StudyInstanceUID"),
@@ -156,6 +183,7 @@ def _series_scan(
         description=first.description,
         study_description=first.study_description,
         date=first.date,
+        is_dicom=True,
         open_header=lambda _: dicom_header(paths),
     )
     return (first.patient, first.date, study, number, uid), scan

@@ -19,7 +19,7 @@ from pathlib import Path
 ENVIRONMENT = "MEDDL_INDEX"
 """Environment variable that names another folder."""
 
-_VERSION = 1
+_VERSION = 2
 _COMMITTED = 2000
 """Files after which what was learnt is kept, however the run ends."""
 
@@ -30,8 +30,8 @@ class Looked:
 
     Attributes:
         state: what tells whether it has changed since.
-        kind: ``DICOM``; ``cut``: DICOM whose series is not known; ``none``: DICOM of no series; ``volume``: NIfTI,
-            NRRD or MetaImage; ``""``: none of them.
+        kind: ``DICOM``; ``cut``: DICOM whose series is not known; ``loose``: an image that does not name its series;
+            ``none``: DICOM of no series; ``volume``: NIfTI, NRRD or MetaImage; ``""``: none of them.
         instance, series, study, patient: SOPInstanceUID, SeriesInstanceUID, StudyInstanceUID, PatientID.
         number: SeriesNumber.
         modality, body_part, description, study_description, date: see ``Scan``.

@@ -73,6 +73,7 @@ def _case(entry: Entry, job: Job) -> dict[str, Any]:
         "device": entry.device,
         "model": job.model_name,
         "model_sha256": job.model_sha256,
+        "outputs": [{"kind": output["kind"], "path": output["path"]} for output in entry.outputs],
     }
 
 

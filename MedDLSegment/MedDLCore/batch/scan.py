@@ -24,7 +24,8 @@ class Scan:
         series_uid, study_uid, patient: SeriesInstanceUID, StudyInstanceUID and PatientID, or ``""``.
         modality, body_part, description, study_description: DICOM's terms and texts, or ``""``.
         date: of the study, ``YYYY-MM-DD``, or ``""``.
-        name: the file's path within its source, for a volume file; ``""`` for a series.
+        name: the path within its source, of a volume file or of a folder of images without a series; else ``""``.
+        is_dicom: its result can be DICOM SEG.
         open_header: reads what only a file of the scan says; see ``header``.
     """
 
@@ -41,17 +42,13 @@ class Scan:
     study_description: str = ""
     date: str = ""
     name: str = ""
+    is_dicom: bool = False
     open_header: Callable[[Sequence[Path]], Header] = field(default=lambda _: UNKNOWN, repr=False)
 
     @cached_property
     def header(self) -> Header:
         """What the headers of a few of its files say, which is not looked up before a rule asks."""
         return self.open_header(self.files)
-
-    @property
-    def is_dicom(self) -> bool:
-        """It is a DICOM series, so that its result can be DICOM SEG."""
-        return bool(self.series_uid)
 
     @property
     def slices(self) -> int | None:

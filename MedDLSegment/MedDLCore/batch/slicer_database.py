@@ -70,6 +70,7 @@ class SlicerDatabase:
             description=description,
             study_description=study_description,
             date=iso_date(date),
+            is_dicom=True,
             open_header=dicom_header,
         )
 

@@ -125,6 +125,16 @@ def test_what_would_end_every_scan_alike_ends_the_batch(tmp_path: Path) -> None:
     assert [entries[scan.key].code for scan in scans] == ["NO_MEMORY"] * 3 + [""]
 
 
+def test_images_that_do_not_name_their_series_are_segmented(tmp_path: Path) -> None:
+    """They were an error of our own: nothing gave the result its name."""
+    write_series(tmp_path / "scans", 1, SeriesInstanceUID="")
+    [scan] = open_source(tmp_path / "scans", tmp_path / "out").scans()
+    assert batch([scan], tmp_path / "out")[scan.key].code == Code.SEG_REFUSED.value
+    job = replace(JOB, formats=("nrrd",))
+    [entry] = batch([scan], tmp_path / "out", job=job).values()
+    assert [output["kind"] for output in entry.outputs] == ["nrrd", "statistics", "manifest"]
+
+
 def test_files_that_are_not_of_the_batch_are_never_replaced(tmp_path: Path) -> None:
     [scan] = a_database(tmp_path / "scans", 1).scans()
     theirs = tmp_path / "out" / scan.folder / f"{scan.key}_threshold.seg.dcm"

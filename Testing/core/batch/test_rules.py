@@ -24,7 +24,7 @@ def scan(key: str = "a", thickness: float | None = 2.0, **known: object) -> Scan
         "study_uid": "1",
         **known,
     }
-    return Scan(key, "study", (Path("a"),), ("1",), key, open_header=lambda _: header, **facts)  # type: ignore[arg-type]
+    return Scan(key, "study", (Path("a"),), ("1",), key, is_dicom=True, open_header=lambda _: header, **facts)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,6 @@ def test_a_header_is_not_opened_for_a_scan_that_another_rule_leaves_out() -> Non
     def opened(_: object) -> Header:
         raise AssertionError
 
-    one = Scan("a", "b", (Path("a"),), ("1",), "1", modality="CT", body_part="HEAD", open_header=opened)
+    one = Scan("a", "b", (Path("a"),), ("1",), "1", modality="CT", body_part="HEAD", is_dicom=True, open_header=opened)
     [choice] = choose([one], Rules.parse(["thickness < 3", "body part = chest"]), threshold_spec())
     assert choice.reason == "it does not hold that body part = chest"

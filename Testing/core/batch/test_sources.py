@@ -134,6 +134,18 @@ def test_a_slice_that_is_cut_stays_with_its_series(tmp_path: Path) -> None:
             assert refused.value.code is Code.FILE_TRUNCATED
 
 
+def test_images_that_do_not_name_their_series_are_one_scan_of_their_folder(tmp_path: Path) -> None:
+    """As publishers leave them who blank identifiers: never a scan for each slice, and never left out in silence."""
+    write_series(tmp_path / "scans" / "a", 1, SeriesInstanceUID="", StudyInstanceUID="")
+    write_series(tmp_path / "scans" / "b", 2)
+    named, loose = open_source(tmp_path / "scans", tmp_path / "out").scans()
+    assert (len(named.files), len(loose.files), loose.name, loose.modality) == (8, 8, "a", "CT")
+    [volume] = read(loose.files)
+    assert volume.array.shape[0] == 8
+    [_, choice] = choose([named, loose], Rules(), threshold_spec())
+    assert choice.runs
+
+
 def test_a_folder_of_volume_files_leaves_out_segmentations_and_its_own_results(tmp_path: Path) -> None:
     source = tmp_path / "scans"
     for name in ("a/ct.nii.gz", "b/ct.nii.gz", "out/ct_model.nii.gz", ".hidden/ct.nii.gz"):

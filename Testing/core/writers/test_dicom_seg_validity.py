@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,28 +32,19 @@ from core.writers.seg_readback import (
     slice_points,
     write,
 )
+from fixtures.system_tools import system_tool
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Label, LabelMap, Volume
 
 
 @pytest.fixture
 def dciodvfy() -> str:
-    """Debian's validator; where there is CI it must be there."""
-    return _tool("dciodvfy")
+    return system_tool("dciodvfy", "dicom3tools")
 
 
 @pytest.fixture
 def dcentvfy() -> str:
-    return _tool("dcentvfy")
-
-
-def _tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{name} (Debian: dicom3tools) must be installed where CI is set")
-        pytest.skip(f"{name} is not installed (Debian: dicom3tools)")
-    return found
+    return system_tool("dcentvfy", "dicom3tools")
 
 
 @pytest.mark.parametrize("name", ["oblique CT", "MR", "enhanced", *IRREGULAR])
