@@ -239,7 +239,7 @@ def _write(
     algorithm = Algorithm(package.spec.name, package.spec.version, package.sha256)
     for name in outputs.formats:
         notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, job_date)
-    statistics = segment_statistics(result.label_map, volumes[0])
+    statistics = result.statistics or segment_statistics(result.label_map, volumes[0])
     write_statistics(statistics, paths["statistics"])
     result.seconds["write"] = round(time.monotonic() - started, 3)
     tell("write", 1, 1)

@@ -382,5 +382,20 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "The ledger of the folder of results, which says what is done, is damaged or of a newer version.",
             "Choose another folder. Without the ledger, which may be moved away, results that are there are refused.",
         ),
+        Code.SERVER_REFUSED: Explanation(
+            Exit.USAGE, "The address of a server is not one that MedDL connects to.", "The message says which it takes."
+        ),
+        Code.SERVER_AWAY: _resources(
+            "The DICOMweb server does not answer, though it was asked several times.",
+            "Start the batch again when the server is back: it goes on where it was.",
+        ),
+        Code.ACCESS_DENIED: _resources(
+            "The DICOMweb server refuses access.",
+            "Set MEDDL_DICOMWEB_TOKEN, or MEDDL_DICOMWEB_USER and MEDDL_DICOMWEB_PASSWORD, in the environment.",
+        ),
+        Code.SERVER_FAULTY: _resources(
+            "The DICOMweb server answered with an error, with less than it has, or with what is no DICOMweb.",
+            "Start the batch again: it tries again. If it stays so, ask who runs the server.",
+        ),
     }
 )

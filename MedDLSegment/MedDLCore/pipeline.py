@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from .inference import Device, Engine, Plan, Slab
     from .inference.engine import Wanted
+    from .writers import SegmentStatistics
 
 OnSlab = Callable[[Prepared, "Slab"], None]
 """Called with what the network saw and, as each comes, a slab of logits, which is a view of memory in use."""
@@ -92,6 +93,7 @@ class Segmentation:
         device: what the network ended on.
         backends: what computed the networks: ``torch``, ``torch float16``, ``openvino``, or their own code.
         plan: what was foreseen; None where only the model's own code knows.
+        statistics: a row for each label, where they have been computed already.
     """
 
     label_map: LabelMap
@@ -100,6 +102,7 @@ class Segmentation:
     device: str
     backends: tuple[str, ...]
     plan: Plan | None
+    statistics: tuple[SegmentStatistics, ...] | None = None
 
 
 def load(

@@ -1,10 +1,10 @@
 """Many scans, one model, one folder of results: what ``meddl batch`` does. Read ``driver`` first.
 
-    source -> choosing -> driver -> ledger -> reports
+    source -> choosing -> driver -> site -> ledger -> reports
 
 A source (``sources``) offers scans; rules (``rules``) and the model decide which of them run (``choosing``); the driver
-reads, segments and writes them one after the other; the ledger knows what is done, so that a run that was killed goes
-on where it was; the reports are made from the ledger.
+gives them to sites, which read, segment and write them one after the other; the ledger knows what is done, so that a
+run that was killed goes on where it was; the reports are made from the ledger.
 """
 
 from .choosing import Choice, choose
@@ -16,6 +16,7 @@ from .reports import write_reports
 from .rules import Rules
 from .scan import Scan
 from .segmenters import Segmenter, WorkerSegmenter
+from .site import LocalSite, Site
 from .sources import Source, open_source
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "Entry",
     "Job",
     "Ledger",
+    "LocalSite",
     "Rules",
     "Scan",
     "Segmenter",
+    "Site",
     "Source",
     "State",
     "Watcher",

@@ -62,7 +62,7 @@ def choose(
 
 
 def _choice(scan: Scan, rules: Rules, spec: ModelSpec, allow: frozenset[Code]) -> Choice:
-    if not scan.files:
+    if not scan.files and scan.remote is None:
         return Choice(scan, "its files are not on this machine", Code.FILE_NOT_FOUND)
     stated = scan.modality
     if scan.is_dicom and stated and stated not in IMAGES:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..case import CaseResult
-from ..errors import Code, MedDLError
+from ..errors import Code, MedDLError, Notice
 from .ledger import Entry
 from .scan import Scan
 
@@ -44,27 +43,23 @@ class Control:
         if self._cancelled.is_set():
             raise MedDLError(Code.CANCELLED, "Cancelled. What is done stays done.", "Start it again: it goes on.")
 
-    def wait(self) -> None:
-        """Waits while the batch is paused.
-
-        Raises:
-            MedDLError: CANCELLED.
-        """
-        self.check()
+    def wait(self, check: Callable[[], None]) -> None:
+        """Waits while the batch is paused; ``check`` is called now and then, and ends it by what it raises."""
+        check()
         while not self._running.wait(LOOK_SECONDS):
-            self.check()
+            check()
 
 
 class Watcher(Protocol):
-    """Is told how a batch goes."""
+    """Is told how a batch goes. Several scans may run at the same time."""
 
     def begins(self, scan: Scan, number: int, of: int) -> None:
         """A scan is begun."""
 
-    def progress(self, stage: str, done: int, of: int) -> None:
+    def progress(self, scan: Scan, stage: str, done: int, of: int) -> None:
         """How far a stage of the scan is."""
 
-    def ended(self, scan: Scan, entry: Entry, results: Sequence[CaseResult], error: Exception | None) -> None:
+    def ended(self, scan: Scan, entry: Entry, notices: Sequence[Notice], error: Exception | None) -> None:
         """How the scan ended; its entry stands in the ledger."""
 
 
@@ -74,8 +69,8 @@ class Nobody:
     def begins(self, scan: Scan, number: int, of: int) -> None:
         """Nothing."""
 
-    def progress(self, stage: str, done: int, of: int) -> None:
+    def progress(self, scan: Scan, stage: str, done: int, of: int) -> None:
         """Nothing."""
 
-    def ended(self, scan: Scan, entry: Entry, results: Sequence[CaseResult], error: Exception | None) -> None:
+    def ended(self, scan: Scan, entry: Entry, notices: Sequence[Notice], error: Exception | None) -> None:
         """Nothing."""

@@ -31,6 +31,7 @@ class Foresight:
         seconds: of the network for all of them, or None where that is not known.
         memory: bytes at the peak of the largest.
         disk: bytes of all results, about.
+        on_device: the network runs on a graphics card or the like.
     """
 
     scans: int
@@ -38,6 +39,7 @@ class Foresight:
     seconds: float | None
     memory: int
     disk: int
+    on_device: bool
 
 
 def foresee(scans: Sequence[Scan], model: Model, options: Options, formats: Sequence[str]) -> Foresight:
@@ -68,7 +70,7 @@ def foresee(scans: Sequence[Scan], model: Model, options: Options, formats: Sequ
         seconds += needs[0] or 0.0
         memory = max(memory, needs[1])
         disk += sum(_disk(volume, name, len(model.spec.labels)) for name in formats)
-    return Foresight(len(scans), unknown, seconds if timed else None, memory, round(disk))
+    return Foresight(len(scans), unknown, seconds if timed else None, memory, round(disk), model.device.name != "cpu")
 
 
 def _empty(scan: Scan) -> Volume | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from ..errors import Code, MedDLError
 from .job import Job
 
 FILE_NAME = "meddl-batch.sqlite"
-_VERSION = 1
+_VERSION = 2
 
 _TABLES = """
 CREATE TABLE job (digest TEXT PRIMARY KEY, model_name TEXT, model_version TEXT, model_sha256 TEXT, settings TEXT,
@@ -31,6 +32,9 @@ CREATE TABLE job (digest TEXT PRIMARY KEY, model_name TEXT, model_version TEXT, 
 CREATE TABLE entry (job TEXT REFERENCES job, scan TEXT, study TEXT, input TEXT, state TEXT, code TEXT, seconds REAL,
                     device TEXT, notices TEXT, outputs TEXT, segments TEXT, PRIMARY KEY (job, scan));
 """
+
+_DELIVERED = "CREATE TABLE delivered (place TEXT, sha256 TEXT, PRIMARY KEY (place, sha256));"
+"""Since version 2: which files have been stored where. Places are hashes, too."""
 
 
 class State(str, Enum):
@@ -120,7 +124,8 @@ class Ledger:
         """
         self.folder = folder
         self._job = job.digest
-        with _named_errors():
+        self._lock = threading.RLock()
+        with self._lock, _named_errors():
             self._connection = sqlite3.connect(folder / FILE_NAME, isolation_level=None, check_same_thread=False)
             try:
                 self._prepare()
@@ -156,18 +161,20 @@ class Ledger:
         if version > _VERSION:
             raise MedDLError(Code.LEDGER_UNREADABLE, "The ledger was written by a newer version of MedDL.")
         if version == 0:
-            self._connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+            self._connection.executescript(f"BEGIN; {_TABLES} {_DELIVERED} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version == 1:
+            self._connection.executescript(f"BEGIN; {_DELIVERED} PRAGMA user_version = {_VERSION}; COMMIT;")
 
     @property
     def date(self) -> datetime:
         """When the job was first started: the date that its results carry, however often it is resumed."""
-        with _named_errors():
+        with self._lock, _named_errors():
             row = self._connection.execute("SELECT date FROM job WHERE digest = ?", (self._job,)).fetchone()
         return datetime.fromisoformat(row[0])
 
     def entries(self) -> dict[str, Entry]:
         """All entries of the job, by scan."""
-        with _named_errors():
+        with self._lock, _named_errors():
             rows = self._connection.execute(
                 "SELECT scan, study, input, state, code, seconds, device, notices, outputs, segments FROM entry"
                 " WHERE job = ? ORDER BY rowid",
@@ -177,7 +184,7 @@ class Ledger:
 
     def has_begun(self, scan: str) -> bool:
         """A job of this folder has begun the scan: files that have the names of its results are of this batch."""
-        with _named_errors():
+        with self._lock, _named_errors():
             found = self._connection.execute("SELECT 1 FROM entry WHERE scan = ? LIMIT 1", (scan,)).fetchone()
         return found is not None
 
@@ -194,7 +201,7 @@ class Ledger:
             entry.device,
             *(json.dumps(list(items), allow_nan=False) for items in (entry.notices, entry.outputs, entry.segments)),
         )
-        with _named_errors():
+        with self._lock, _named_errors():
             self._connection.execute(
                 "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, scan) DO UPDATE SET"
                 " study = excluded.study, input = excluded.input, state = excluded.state, code = excluded.code,"
@@ -202,6 +209,17 @@ class Ledger:
                 " outputs = excluded.outputs, segments = excluded.segments",
                 row,
             )
+
+    def is_delivered(self, place: str, sha256: str) -> bool:
+        """The file has been stored there."""
+        with self._lock, _named_errors():
+            query = "SELECT 1 FROM delivered WHERE place = ? AND sha256 = ?"
+            return self._connection.execute(query, (place, sha256)).fetchone() is not None
+
+    def note_delivered(self, place: str, sha256: str) -> None:
+        """Keeps that it has. It is on the disk when this returns."""
+        with self._lock, _named_errors():
+            self._connection.execute("INSERT OR IGNORE INTO delivered VALUES (?, ?)", (place, sha256))
 
 
 def _entry(row: Sequence[Any]) -> Entry:

@@ -16,6 +16,7 @@ PASSING = frozenset(
         Code.WORKER_STALLED,
         Code.FILE_NOT_FOUND,
         Code.OUTPUT_EXISTS,
+        Code.SERVER_FAULTY,
     }
 )
 """What the next run may do better, though nothing of the scan has changed."""
@@ -26,16 +27,17 @@ MOST_LOST = 3
 """Workers that may be lost one after the other. Then it is not the scans."""
 
 
-def state_of(error: MedDLError) -> State:
-    """How a scan ends; raises the error where no further scan could run.
+def ends_the_batch(error: MedDLError) -> bool:
+    """No further scan could run: it is of the model, the machine, the server or the folder of results."""
+    if error.code in NO_SCAN | PASSING:
+        return False
+    return error.exit not in (Exit.INPUT, Exit.OUTPUT) or error.code in OF_THE_FOLDER
 
-    Raises:
-        MedDLError: one of the model, the machine or the folder of results.
-    """
+
+def state_of(error: MedDLError) -> State:
+    """How a scan ends; raises the error where no further scan could run."""
+    if ends_the_batch(error):
+        raise error
     if error.code in NO_SCAN:
         return State.SKIPPED
-    if error.code in PASSING:
-        return State.FAILED
-    if error.exit in (Exit.INPUT, Exit.OUTPUT) and error.code not in OF_THE_FOLDER:
-        return State.REFUSED
-    raise error
+    return State.FAILED if error.code in PASSING else State.REFUSED

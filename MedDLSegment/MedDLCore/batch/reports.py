@@ -19,7 +19,7 @@ from .job import Job
 from .ledger import Entry
 from .scan import Scan
 
-CASES, SEGMENTS, REPORT = "cases.csv", "segments.csv", "report.json"
+CASES, SEGMENTS, REPORT, PAGE = "cases.csv", "segments.csv", "report.json", "report.html"
 
 IDENTITY = ("patient", "study_uid", "series_uid", "name")
 

@@ -7,9 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from ..models.weights import sha256_of
 from .headers import UNKNOWN, Header
+
+
+class Remote(Protocol):
+    """A series that another machine keeps."""
+
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """The SOPInstanceUID of each image, sorted."""
+        ...
+
+    def fetch(self, folder: Path, check: Callable[[], None]) -> tuple[Path, ...]:
+        """Brings all its files into a folder. ``check`` is called now and then, and ends it by what it raises."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +41,7 @@ class Scan:
         name: the path within its source, of a volume file or of a folder of images without a series; else ``""``.
         is_dicom: its result can be DICOM SEG.
         open_header: reads what only a file of the scan says; see ``header``.
+        remote: where its files are, which are on another machine; None: ``files`` are here.
     """
 
     key: str
@@ -44,6 +59,7 @@ class Scan:
     name: str = ""
     is_dicom: bool = False
     open_header: Callable[[Sequence[Path]], Header] = field(default=lambda _: UNKNOWN, repr=False)
+    remote: Remote | None = None
 
     @cached_property
     def header(self) -> Header:
@@ -53,9 +69,8 @@ class Scan:
     @property
     def slices(self) -> int | None:
         """Slices, or frames, or None where that is not known."""
-        if self.is_dicom and len(self.files) > 1:
-            return len(self.files)
-        return self.header.slices
+        count = len(self.files if self.remote is None else self.remote.instances)
+        return count if self.is_dicom and count > 1 else self.header.slices
 
 
 def key_of(kind: str, *parts: str) -> str:
@@ -74,10 +89,14 @@ def input_digest(scan: Scan) -> str:
     """SHA-256 of what a scan is of. It changes when the scan does, and never with a clock.
 
     An instance is known by its SOPInstanceUID, which no other content may have (PS3.5 9), and by its size, which a
-    copy that was cut does not have. Other files are known by their content. A file that is missing counts as such.
+    copy that was cut does not have; on another machine, by its UID alone. Other files are known by their content. A
+    file that is missing counts as such.
     """
     digest = hashlib.sha256()
-    if scan.instances:
+    if scan.remote is not None:
+        for uid in scan.remote.instances:
+            digest.update(f"{uid}\n".encode())
+    elif scan.instances:
         for uid, path in sorted(zip(scan.instances, scan.files, strict=True)):
             digest.update(f"{uid} {_size(path)}\n".encode())
     else:

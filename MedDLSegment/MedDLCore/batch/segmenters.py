@@ -16,6 +16,7 @@ from ..models import ModelPackage
 from ..pipeline import Segmentation
 from ..volume import Volume
 from ..worker import Event, Job, Scan, Worker, give_volume, take_label_map
+from ..writers import SegmentStatistics
 
 _FINE = 1000
 """A worker tells its progress as a fraction; stages count in whole numbers."""
@@ -86,6 +87,7 @@ class WorkerSegmenter:
             manifest["device"],
             tuple(manifest["backends"]),
             None,
+            tuple(SegmentStatistics(**row) for row in found["statistics"]),
         )
 
     def _request(self, options: Options, scan: Scan) -> Job:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ..batch import (
-    Choice,
-    Entry,
+    Control,
     Job,
     Ledger,
+    LocalSite,
     Rules,
     Scan,
-    State,
+    Site,
+    Source,
     WorkerSegmenter,
     choose,
     claimed_for_a_batch,
@@ -27,25 +25,23 @@ from ..batch import (
     open_source,
     run_batch,
 )
+from ..batch.delivery import StoredOnServer
+from ..batch.dicomweb import DicomWeb
+from ..batch.dicomweb_source import DicomWebSource
 from ..batch.foresight import Foresight, foresee
-from ..batch.reports import CASES, REPORT, SEGMENTS, write_reports
-from ..case import CaseResult
-from ..errors import Code, Exit, MedDLError
+from ..batch.reports import write_reports
+from ..batch.workers import fair_threads, workers_that_fit
+from ..errors import Code, MedDLError
 from ..models import ModelPackage, open_model
 from ..pipeline import load
-from ..text import one_line
 from ..worker import Job as WorkerJob
 from ..writers import FORMATS
-from .reporter import Reporter, duration
+from .batch_screen import Screen, concluded, preview
+from .pictures import PICTURE
+from .reporter import Reporter
 from .settings import FilePath, Request, scan_options
 
 LOG = "meddl-batch.log"
-_LONGEST = 60
-"""Characters of a cell."""
-
-_WIDE = 200
-"""Characters of a line where no terminal limits it."""
-
 
 RULES = """\b
 A rule is a field, a sign and a value:
@@ -55,13 +51,20 @@ A rule is a field, a sign and a value:
   keep = thinnest per study
 Signs: = != < <= > >=, and ~ !~ for regular expressions."""
 
+STATUSES = """\b
+Exit status:
+  0  every chosen scan has its result, or was skipped    5  memory, device or server missing
+  2  a rule or an option is wrong                        6  the results could not be written
+  3  the source could not be read                        8  some were refused or failed; the rest is done
+  4  the model was refused                               130  cancelled"""
 
-@click.command(epilog=RULES)
+
+@click.command(epilog=f"{RULES}\n\n{STATUSES}")
 @scan_options
 @click.option("--out", "-o", required=True, type=FilePath(file_okay=False), help="Folder for the results.")
 @click.option("--where", "wheres", multiple=True, metavar="RULE", help="Only scans of which this holds. Repeatable.")
 @click.option("--rules", "rule_files", multiple=True, type=FilePath(), help="A file of such rules. Repeatable.")
-@click.option("--preview", is_flag=True, help="Say what would run and what not, and what it will need.")
+@click.option("--preview", "only_preview", is_flag=True, help="Say what would run and what not, and what it will need.")
 @click.option(
     "--format",
     "formats",
@@ -69,57 +72,72 @@ Signs: = != < <= > >=, and ~ !~ for regular expressions."""
     type=click.Choice([*FORMATS]),
     help="What to write: DICOM SEG of a series and .seg.nrrd of a file by default. Repeatable.",
 )
+@click.option("--workers", default="1", metavar="NUMBER|auto", help="Scans at once; auto: as memory and cores allow.")
+@click.option("--store", is_flag=True, help="Store each DICOM SEG on the DICOMweb server that the scans come from.")
+@click.option("--unencrypted", is_flag=True, help="Let scans travel by http, within a closed network.")
 @click.option("--anonymous", is_flag=True, help="Name the results of files by the scan's content.")
 @click.option("--identify", is_flag=True, help="Put PatientID, UIDs and file names into the tables.")
+@click.option("--no-pictures", is_flag=True, help="A report without pictures.")
 @click.option("--retry", is_flag=True, help="Try scans again that were refused.")
 def batch(
     request: Request,
     out: Path,
     wheres: tuple[str, ...],
     rule_files: tuple[Path, ...],
-    preview: bool,
+    only_preview: bool,
     formats: tuple[str, ...],
+    workers: str,
+    store: bool,
+    unencrypted: bool,
     anonymous: bool,
     identify: bool,
+    no_pictures: bool,
     retry: bool,
 ) -> int:
-    """Segment the scans of a DICOM database or a folder.
+    """Segment the scans of a DICOM database, a folder or a DICOMweb server.
 
-    INPUT is a DICOM database of Slicer (ctkDICOM.sql, or its folder), or a folder with DICOM series, NIfTI, NRRD and
-    MetaImage files anywhere below it. Started again, a batch goes on where it was; what is done is not done again.
+    INPUT is a DICOM database of Slicer (ctkDICOM.sql, or its folder); a folder with DICOM series, NIfTI, NRRD and
+    MetaImage files anywhere below it; or the address of a server, https://machine/dicom-web, whose credentials the
+    environment holds: MEDDL_DICOMWEB_TOKEN, or MEDDL_DICOMWEB_USER and MEDDL_DICOMWEB_PASSWORD. Started again, a batch
+    goes on where it was; what is done is not done again.
     """
+    _check_usage(request, workers)
+    rules = _rules(wheres, rule_files)
+    server = _server(request.inputs[0], unencrypted)
+    if store and server is None:
+        raise click.UsageError("--store needs a DICOMweb server as INPUT.")
+    with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
+        package = _package(request.model)
+        spec = package.spec
+        job = Job(spec.name, spec.version, package.sha256, formats, request.options, request.reading, anonymous)
+        source: Source = open_source(request.inputs[0], out) if server is None else DicomWebSource(server, rules)
+        scans = source.scans()
+        choices = choose(scans, rules, spec, request.options.allow, request.reading.modality or "")
+        with Ledger(out, job) as ledger:
+            entries = ledger.entries()
+            chosen = [choice.scan for choice in choices if choice.runs]
+            done = {scan.key for scan in chosen if is_done(scan, entries.get(scan.key), out, retry)}
+            to_do = [scan for scan in chosen if scan.key not in done]
+            if only_preview:
+                preview(choices, done, entries, _needs(to_do, job, package, request), reporter, request.as_json)
+                return 0
+            count = _count(workers, to_do, job, package, request)
+            control = Control()
+            delivery = None if server is None or not store else StoredOnServer(server, ledger, control.check)
+            with _local_sites(count, package, request, out / LOG) as sites:
+                screen, beside = Screen(reporter, count), () if no_pictures else (PICTURE,)
+                entries = run_batch(chosen, job, sites, ledger, screen, control, retry, beside, delivery)
+        write_reports(out, job, entries, scans, identify)
+        return int(concluded(choices, entries, out, {} if delivery is None else delivery.refused, reporter))
+
+
+def _check_usage(request: Request, workers: str) -> None:
     if request.reading.series not in (None, "all"):
         raise click.UsageError("A batch takes its series by --where, not by --series.")
     if len(request.inputs) != 1:
-        raise click.UsageError("A batch takes one INPUT: a folder or a database.")
-    rules = _rules(wheres, rule_files)
-    with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
-        package = open_model(request.model)
-        if len(package.spec.channels) > 1:
-            raise MedDLError(
-                Code.CHANNELS_MISMATCH,
-                f"A batch gives a model one scan at a time; {package.spec.name} takes {len(package.spec.channels)}.",
-                "Run meddl segment on the scans of each patient.",
-            )
-        job = Job(
-            package.spec.name,
-            package.spec.version,
-            package.sha256,
-            formats,
-            request.options,
-            request.reading,
-            anonymous,
-        )
-        scans = open_source(request.inputs[0], out).scans()
-        choices = choose(scans, rules, package.spec, request.options.allow, request.reading.modality or "")
-        with Ledger(out, job) as ledger:
-            if preview:
-                return _preview(choices, job, package, request, ledger, reporter)
-            chosen = [choice.scan for choice in choices if choice.runs]
-            with WorkerSegmenter(package, _worker_job(request), out / LOG) as segmenter:
-                entries = run_batch(chosen, job, segmenter, ledger, _Screen(reporter), again=retry)
-        write_reports(out, job, entries, scans, identify)
-        return int(_concluded(choices, entries, out, reporter))
+        raise click.UsageError("A batch takes one INPUT: a folder, a database or a server.")
+    if workers != "auto" and not (workers.isdecimal() and int(workers) > 0):
+        raise click.UsageError("--workers takes a number from 1, or auto.")
 
 
 def _rules(wheres: Sequence[str], files: Sequence[Path]) -> Rules:
@@ -129,124 +147,50 @@ def _rules(wheres: Sequence[str], files: Sequence[Path]) -> Rules:
     return rules.and_also(Rules.parse(wheres))
 
 
-def _worker_job(request: Request) -> WorkerJob:
+def _server(given: Path, unencrypted: bool) -> DicomWeb | None:
+    """The server whose address was given; of its two slashes a path has kept one."""
+    found = re.fullmatch(r"(https?):[\\/]*(.*)", str(given), re.IGNORECASE)
+    return None if found is None else DicomWeb(f"{found[1]}://{found[2]}".replace("\\", "/"), unencrypted)
+
+
+def _package(name: str) -> ModelPackage:
+    package = open_model(name)
+    if len(package.spec.channels) > 1:
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"A batch gives a model one scan at a time; {package.spec.name} takes {len(package.spec.channels)}.",
+            "Run meddl segment on the scans of each patient.",
+        )
+    return package
+
+
+def _needs(to_do: Sequence[Scan], job: Job, package: ModelPackage, request: Request) -> Foresight | None:
+    if not to_do:
+        return None
+    model = load(package, request.device, request.threads, request.backend, request.full_precision)
+    formats = sorted({name for scan in to_do for name in job.formats_for(scan.is_dicom)})
+    return foresee(to_do, model, request.options, formats)
+
+
+def _count(workers: str, to_do: Sequence[Scan], job: Job, package: ModelPackage, request: Request) -> int:
+    """How many scans run at once."""
+    if workers != "auto":
+        return max(1, min(int(workers), len(to_do)))
+    needs = _needs(to_do, job, package, request)
+    return 1 if needs is None else workers_that_fit(needs)
+
+
+@contextmanager
+def _local_sites(count: int, package: ModelPackage, request: Request, log: Path) -> Iterator[list[Site]]:
+    """Workers on this machine, each with its part of the cores."""
     path = Path(request.model)
-    return WorkerJob(
+    job = WorkerJob(
         str(path.absolute()) if path.exists() else request.model,
         device=request.device,
-        threads=request.threads,
+        threads=request.threads or fair_threads(count),
         backend=request.backend,
         full_precision=request.full_precision,
     )
-
-
-class _Screen:
-    """Tells a person, or a program, how a batch goes."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._seconds: list[float] = []
-        self._left = 0
-
-    def begins(self, scan: Scan, number: int, of: int) -> None:
-        left = ""
-        self._left = of - number + 1
-        if self._seconds:
-            left = f", about {duration(sum(self._seconds) / len(self._seconds) * self._left)} left"
-        self._reporter.case(f"{number}/{of} {scan.name or scan.key}{left}", ("picture",))
-
-    def progress(self, stage: str, done: int, of: int) -> None:
-        self._reporter.progress(stage, done, of)
-
-    def ended(self, scan: Scan, entry: Entry, results: Sequence[CaseResult], error: Exception | None) -> None:
-        self._seconds.append(entry.seconds)
-        if isinstance(error, MedDLError):
-            if entry.state is not State.SKIPPED:
-                self._reporter.error(error)
-        elif error is not None:
-            self._reporter.internal(error)
-        self._reporter.notices([notice for result in results for notice in result.notices])
-        names = [Path(output["path"]).name for output in entry.outputs if output["kind"] in FORMATS]
-        code = f" {entry.code}" if entry.code else ""
-        self._reporter.result(
-            f"{scan.name or entry.scan}: {entry.state.value}{code} {', '.join(names)}".rstrip(),
-            scan=entry.scan,
-            state=entry.state.value,
-            code=entry.code,
-            seconds=entry.seconds,
-            outputs=[output["path"] for output in entry.outputs],
-        )
-
-
-def _concluded(choices: Sequence[Choice], entries: Mapping[str, Entry], out: Path, reporter: Reporter) -> Exit:
-    """Says how many scans ended how; the exit status."""
-    chosen = [entries[choice.scan.key] for choice in choices if choice.runs]
-    counts = Counter(entry.state.value for entry in chosen)
-    counts["not chosen"] = len(choices) - len(chosen)
-    text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    tables = [str(out / name) for name in (CASES, SEGMENTS, REPORT)]
-    reporter.result("\n".join([f"Batch: {text or 'no scans'}.", *(f"  {path}" for path in tables)]), counts=counts)
-    failed = any(entry.state in (State.REFUSED, State.FAILED) for entry in chosen)
-    return Exit.SOME_FAILED if failed else Exit.OK
-
-
-def _preview(
-    choices: Sequence[Choice], job: Job, package: ModelPackage, request: Request, ledger: Ledger, reporter: Reporter
-) -> int:
-    """What would run, what would not and why, and what it will need."""
-    entries = ledger.entries()
-    done = {c.scan.key for c in choices if c.runs and is_done(c.scan, entries.get(c.scan.key), ledger.folder)}
-    rows = [(choice.scan, _what(choice, done, entries)) for choice in choices]
-    for scan, what in rows:
-        reporter.event("choice", scan=scan.key, study=scan.folder, modality=scan.modality, what=what)
-    to_do = [choice.scan for choice in choices if choice.runs and choice.scan.key not in done]
-    needs = None
-    if to_do:
-        model = load(package, request.device, request.threads, request.backend, request.full_precision)
-        formats = sorted({name for scan in to_do for name in job.formats_for(scan.is_dicom)})
-        needs = foresee(to_do, model, request.options, formats)
-    if not request.as_json:
-        _print_table(rows)
-    reporter.result(_in_words(len(to_do), needs), to_do=len(to_do), **({} if needs is None else asdict(needs)))
-    return int(Exit.OK)
-
-
-def _what(choice: Choice, done: Collection[str], entries: Mapping[str, Entry]) -> str:
-    if choice.scan.key in done:
-        entry = entries[choice.scan.key]
-        return f"already {entry.state.value} {entry.code}".strip()
-    if choice.runs:
-        return "runs"
-    return f"skipped: {choice.reason}" + (f" ({choice.code.value})" if choice.code else "")
-
-
-def _print_table(rows: Sequence[tuple[Scan, str]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("scan", "modality", "description", "slices", "mm", "what"):
-        table.add_column(column, overflow="fold")
-    for scan, what in rows:
-        known = bool(scan.files)
-        thickness = scan.header.thickness if known else None
-        table.add_row(
-            *(
-                Text(one_line(text, _LONGEST))
-                for text in (
-                    scan.name or scan.key,
-                    scan.modality,
-                    scan.description,
-                    str(scan.slices or "") if known else "",
-                    "" if thickness is None else f"{thickness:.3g}",
-                    what,
-                )
-            )
-        )
-    console = Console(highlight=False)
-    console.print(table, width=console.width if console.is_terminal else _WIDE)
-
-
-def _in_words(to_do: int, needs: Foresight | None) -> str:
-    if needs is None:
-        return "Nothing is to be done."
-    time = "" if needs.seconds is None else f", network about {duration(needs.seconds)}"
-    known = f" ({needs.unknown} could not be foreseen)" if needs.unknown else ""
-    return f"{to_do} to run{time}; memory {needs.memory / 1e9:.1f} GB, results about {needs.disk / 1e6:.0f} MB{known}."
+    with ExitStack() as stack:
+        segmenters = [stack.enter_context(WorkerSegmenter(package, job, log)) for _ in range(count)]
+        yield [stack.enter_context(LocalSite(segmenter)) for segmenter in segmenters]

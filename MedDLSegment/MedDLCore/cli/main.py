@@ -96,7 +96,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """Segment CT and MR scans with deep networks.
 
-    For research. Not for clinical use. Everything stays on this machine; only `meddl models get` connects to another.
+    For research. Not for clinical use. Everything stays on this machine; only `meddl models get` connects to another,
+    and `meddl batch` where a server is its source.
     """
 
 

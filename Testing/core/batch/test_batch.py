@@ -150,9 +150,9 @@ def test_a_batch_is_paused_and_cancelled_from_another_thread(tmp_path: Path) -> 
 
     class Watching:
         def begins(self, scan: object, number: int, of: int) -> None: ...
-        def progress(self, stage: str, done: int, of: int) -> None: ...
+        def progress(self, scan: object, stage: str, done: int, of: int) -> None: ...
 
-        def ended(self, scan: object, entry: object, results: object, error: object) -> None:
+        def ended(self, scan: object, entry: object, notices: object, error: object) -> None:
             control.pause()
             begun.set()
 

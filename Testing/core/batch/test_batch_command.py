@@ -88,12 +88,12 @@ def test_a_worker_that_the_system_kills_costs_its_own_scan(model: Path, tmp_path
         def begins(self, scan: Scan, number: int, of: int) -> None:
             self.number = number
 
-        def progress(self, stage: str, done: int, of: int) -> None:
+        def progress(self, scan: object, stage: str, done: int, of: int) -> None:
             if (self.number, stage) == (1, "network"):
                 self.number = 0
                 os.kill(segmenter._worker.conversation.pid or 0, signal.SIGKILL)
 
-        def ended(self, scan: Scan, entry: object, results: object, error: object) -> None: ...
+        def ended(self, scan: Scan, entry: object, notices: object, error: object) -> None: ...
 
     request = Job(str(model), device="cpu", threads=1, backend="torch")
     with WorkerSegmenter(package, request) as segmenter:

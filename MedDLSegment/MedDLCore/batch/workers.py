@@ -1,0 +1,32 @@
+"""How many workers one machine carries."""
+
+from __future__ import annotations
+
+import psutil
+
+from .foresight import Foresight
+
+SHARE_OF_MEMORY = 0.8
+"""Of what is free now; the rest is for the scans that are read ahead and for everybody else."""
+
+CORES_EACH = 4
+"""A network on the CPU gains little from further cores before it has so many."""
+
+ON_A_DEVICE = 2
+"""Workers of one graphics card: while one computes, the other prepares its scan and writes its result."""
+
+
+def workers_that_fit(needs: Foresight) -> int:
+    """Workers at once on this machine; the largest scan counts for every one of them."""
+    from ..inference.devices import usable_cores  # here: it imports torch
+
+    by_memory = int(psutil.virtual_memory().available * SHARE_OF_MEMORY // max(needs.memory, 1))
+    by_cores = ON_A_DEVICE if needs.on_device else usable_cores() // CORES_EACH
+    return max(1, min(by_memory, by_cores, needs.scans))
+
+
+def fair_threads(workers: int) -> int | None:
+    """CPU threads of each of several workers; None for one alone, which takes what the library likes best."""
+    from ..inference.devices import usable_cores
+
+    return None if workers == 1 else max(1, usable_cores() // workers)
