@@ -1,4 +1,4 @@
-"""The tables of a batch, made from its ledger: one of all scans, one of all segments.
+"""The tables and the page of a batch, made from its ledger: one of all scans, one of all segments.
 
 Scans and studies are called by hashes, as their files are. Who may see patients asks for their identity, which then
 stands in columns of its own.
@@ -15,8 +15,11 @@ from typing import Any
 from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Code
 from ..writers.statistics import COLUMNS, spreadsheet_cell
+from .centres import COLUMNS as CENTRE
 from .job import Job
 from .ledger import Entry
+from .outliers import outliers
+from .page import names_of, write_page
 from .scan import Scan
 
 CASES, SEGMENTS, REPORT, PAGE = "cases.csv", "segments.csv", "report.json", "report.html"
@@ -27,35 +30,40 @@ IDENTITY = ("patient", "study_uid", "series_uid", "name")
 def write_reports(
     folder: Path, job: Job, entries: Mapping[str, Entry], scans: Sequence[Scan] = (), identify: bool = False
 ) -> None:
-    """Writes ``cases.csv``, ``segments.csv`` and ``report.json`` into the folder of results.
+    """Writes ``report.html``, ``cases.csv``, ``segments.csv`` and ``report.json`` into the folder of results.
 
     Args:
         folder: of results.
         job: what was done.
         entries: of the ledger, by scan.
-        scans: of the source: who the scans are of.
+        scans: of the source: their order, and who they are of.
         identify: PatientID, UIDs and file names stand in the tables.
 
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
+    place = {scan.key: n for n, scan in enumerate(scans)}
+    ordered = sorted(entries.values(), key=lambda entry: place.get(entry.scan, len(place)))
+    odd = outliers(ordered)
     known = {scan.key: scan for scan in scans} if identify else {}
     who = IDENTITY if identify else ()
-    cases = [_case(entry, job) | _identity(known.get(entry.scan), who) for entry in entries.values()]
+    cases = [_case(entry, job) | _identity(known.get(entry.scan), who) for entry in ordered]
     columns = ("study", "scan", *who, "state", "code", "why", "notices", "seconds", "device", "model", "model_sha256")
     _write_csv(folder / CASES, columns, cases)
     rows = [
         {"study": entry.study, "scan": entry.scan, **_identity(known.get(entry.scan), who), "model": job.model_name}
         | dict(segment)
-        for entry in entries.values()
+        | {"look_at": "; ".join(each.why for each in odd.get(entry.scan, ()) if each.segment == segment["name"])}
+        for entry in ordered
         for segment in entry.segments
     ]
-    _write_csv(folder / SEGMENTS, ("study", "scan", *who, "part", "model", *COLUMNS), rows)
+    _write_csv(folder / SEGMENTS, ("study", "scan", *who, "part", "model", *COLUMNS, *CENTRE, "look_at"), rows)
     report = {
         "model": {"name": job.model_name, "version": job.model_version, "sha256": job.model_sha256},
         "settings": json.loads(job.settings),
         "cases": cases,
     }
+    write_page(folder / PAGE, folder, job, ordered, names_of(cases) if identify else None)
     with atomic_path(folder / REPORT) as temporary:
         temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -25,6 +25,7 @@ from ..pipeline import Segmentation
 from ..readers import read
 from ..volume import Volume
 from ..writers import OutputRecord
+from .centres import centre_columns, centres
 from .job import Job
 from .outcome import ends_the_batch
 from .scan import Scan, input_digest
@@ -204,7 +205,7 @@ class LocalSite:
         return Part(
             result.notices,
             tuple(_records(result, order.folder)),
-            tuple({"part": volume.source.part, **asdict(row)} for row in result.statistics),
+            tuple(_rows(volume, result)),
             result.segmentation.device,
             any(n.code is not Code.LABEL_UNCODED and n not in package.notices for n in result.notices),
         )
@@ -215,6 +216,13 @@ def _read_now(reading: Reading, tell: OnProgress) -> tuple[str, list[Volume]]:
     while not wait([reading], LOOK_SECONDS).done:
         tell("read", 0, 1)
     return reading.result()
+
+
+def _rows(volume: Volume, result: CaseResult) -> Iterator[Mapping[str, Any]]:
+    label_map = result.segmentation.label_map
+    places = centres(label_map)
+    for label, row in zip(label_map.labels, result.statistics, strict=True):
+        yield {"part": volume.source.part, **asdict(row), **centre_columns(label, places)}
 
 
 def _records(result: CaseResult, folder: Path) -> Iterator[Mapping[str, Any]]:

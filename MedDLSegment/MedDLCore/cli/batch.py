@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,6 +30,7 @@ from ..batch.delivery import StoredOnServer
 from ..batch.dicomweb import DicomWeb
 from ..batch.dicomweb_source import DicomWebSource
 from ..batch.foresight import Foresight, foresee
+from ..batch.ray_sites import ray_sites
 from ..batch.reports import write_reports
 from ..batch.workers import fair_threads, workers_that_fit
 from ..errors import Code, MedDLError
@@ -73,6 +75,7 @@ Exit status:
     help="What to write: DICOM SEG of a series and .seg.nrrd of a file by default. Repeatable.",
 )
 @click.option("--workers", default="1", metavar="NUMBER|auto", help="Scans at once; auto: as memory and cores allow.")
+@click.option("--ray", metavar="ADDRESS", help="Use the machines of a Ray cluster: machine:port of its head, or auto.")
 @click.option("--store", is_flag=True, help="Store each DICOM SEG on the DICOMweb server that the scans come from.")
 @click.option("--unencrypted", is_flag=True, help="Let scans travel by http, within a closed network.")
 @click.option("--anonymous", is_flag=True, help="Name the results of files by the scan's content.")
@@ -87,6 +90,7 @@ def batch(
     only_preview: bool,
     formats: tuple[str, ...],
     workers: str,
+    ray: str | None,
     store: bool,
     unencrypted: bool,
     anonymous: bool,
@@ -104,6 +108,8 @@ def batch(
     _check_usage(request, workers)
     rules = _rules(wheres, rule_files)
     server = _server(request.inputs[0], unencrypted)
+    if ray is not None and (server is not None or not out.is_absolute() or not request.inputs[0].is_absolute()):
+        raise click.UsageError("--ray takes folders that every machine sees, by absolute paths, and no server.")
     if store and server is None:
         raise click.UsageError("--store needs a DICOMweb server as INPUT.")
     with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
@@ -121,11 +127,10 @@ def batch(
             if only_preview:
                 preview(choices, done, entries, _needs(to_do, job, package, request), reporter, request.as_json)
                 return 0
-            count = _count(workers, to_do, job, package, request)
             control = Control()
             delivery = None if server is None or not store else StoredOnServer(server, ledger, control.check)
-            with _local_sites(count, package, request, out / LOG) as sites:
-                screen, beside = Screen(reporter, count), () if no_pictures else (PICTURE,)
+            with _sites(ray, workers, to_do, job, package, request, out) as sites:
+                screen, beside = Screen(reporter, len(sites)), () if no_pictures else (PICTURE,)
                 entries = run_batch(chosen, job, sites, ledger, screen, control, retry, beside, delivery)
         write_reports(out, job, entries, scans, identify)
         return int(concluded(choices, entries, out, {} if delivery is None else delivery.refused, reporter))
@@ -181,16 +186,30 @@ def _count(workers: str, to_do: Sequence[Scan], job: Job, package: ModelPackage,
 
 
 @contextmanager
-def _local_sites(count: int, package: ModelPackage, request: Request, log: Path) -> Iterator[list[Site]]:
-    """Workers on this machine, each with its part of the cores."""
+def _sites(
+    ray: str | None,
+    workers: str,
+    to_do: Sequence[Scan],
+    job: Job,
+    package: ModelPackage,
+    request: Request,
+    out: Path,
+) -> Iterator[Sequence[Site]]:
+    """Where scans are segmented: on a cluster, or by workers on this machine, each with its part of the cores."""
     path = Path(request.model)
-    job = WorkerJob(
+    worker = WorkerJob(
         str(path.absolute()) if path.exists() else request.model,
         device=request.device,
-        threads=request.threads or fair_threads(count),
+        threads=request.threads,
         backend=request.backend,
         full_precision=request.full_precision,
     )
     with ExitStack() as stack:
-        segmenters = [stack.enter_context(WorkerSegmenter(package, job, log)) for _ in range(count)]
+        if ray is not None and to_do:
+            count = int(workers) if workers.isdecimal() and int(workers) > 1 else None
+            yield stack.enter_context(ray_sites(ray, worker, package.sha256, count))
+            return
+        number = _count(workers, to_do, job, package, request)
+        each = replace(worker, threads=worker.threads or fair_threads(number))
+        segmenters = [stack.enter_context(WorkerSegmenter(package, each, out / LOG)) for _ in range(number)]
         yield [stack.enter_context(LocalSite(segmenter)) for segmenter in segmenters]

@@ -16,8 +16,19 @@ import pytest
 
 from fixtures.batches import JOB, PACKAGE, STARTED, Threshold, a_database, batch, write_series
 from MedDLCore.admission import Options
-from MedDLCore.batch import Control, Ledger, State, open_source, write_reports
+from MedDLCore.batch import (
+    Control,
+    Ledger,
+    LocalSite,
+    Scan,
+    State,
+    claimed_for_a_batch,
+    open_source,
+    run_batch,
+    write_reports,
+)
 from MedDLCore.batch import ledger as ledgers
+from MedDLCore.batch.site import Order, Outcome, SiteLostError
 from MedDLCore.clock import OnProgress
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import Segmentation
@@ -177,6 +188,51 @@ def test_a_batch_is_paused_and_cancelled_from_another_thread(tmp_path: Path) -> 
     segmenter = Threshold()
     assert len(batch(scans, tmp_path / "out", segmenter)) == 3
     assert len(segmenter.seen) == 1
+
+
+def test_several_sites_work_at_the_same_time(tmp_path: Path) -> None:
+    """Neither of the first two scans is done before both are begun."""
+    scans = a_database(tmp_path / "scans", 5).scans()
+    together = threading.Barrier(2, timeout=60)
+
+    class Together(Threshold):
+        def segment(self, volume: Volume, options: Options, tell: OnProgress) -> Segmentation:
+            if not self.seen:
+                together.wait()
+            return super().segment(volume, options, tell)
+
+    pair = [Together(), Together()]
+    entries = batch(scans, tmp_path / "out", pair)
+    assert sorted(entries) == sorted(scan.key for scan in scans)
+    assert all(entry.state.has_result for entry in entries.values())
+    assert sum(len(each.seen) for each in pair) == 5
+    alone = batch(scans, tmp_path / "alone")
+    digests = [[output["sha256"] for output in run[scan.key].outputs[:2]] for run in (entries, alone) for scan in scans]
+    assert digests[:5] == digests[5:]
+
+
+def test_what_a_lost_site_was_at_is_done_by_another_one(tmp_path: Path) -> None:
+    scans = a_database(tmp_path / "scans", 4).scans()
+
+    class Lost:
+        def run(self, order: Order, ahead: Scan | None, tell: OnProgress) -> Outcome:
+            raise SiteLostError
+
+    with claimed_for_a_batch(tmp_path / "out"), Ledger(tmp_path / "out", JOB) as ledger:
+        with LocalSite(Threshold()) as site:
+            entries = run_batch(scans, JOB, [Lost(), site], ledger)
+        assert [entries[scan.key].state.has_result for scan in scans] == [True] * 4
+    with claimed_for_a_batch(tmp_path / "none"), Ledger(tmp_path / "none", JOB) as ledger:
+        with pytest.raises(MedDLError) as nobody:
+            run_batch(scans, JOB, [Lost()], ledger)
+        assert nobody.value.code is Code.WORKER_LOST
+
+
+def test_what_ends_one_site_ends_them_all(tmp_path: Path) -> None:
+    scans = a_database(tmp_path / "scans", 4).scans()
+    with pytest.raises(MedDLError) as raised:
+        batch(scans, tmp_path / "out", [Failing(MedDLError(Code.NO_SPACE, "Full."), 1), Threshold()])
+    assert raised.value.code is Code.NO_SPACE
 
 
 def test_the_tables_hold_every_scan_and_segment_and_nobodys_name(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""The report of a batch as one HTML page that needs nothing else: no script, no other file, pictures within it."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from ..atomic import atomic_path
+from ..errors import EXPLANATIONS, Code
+from .job import Job
+from .ledger import Entry, State
+from .outliers import Outlier, outliers
+
+PICTURES = 300
+"""In the page, the first cases'; of the others it names the file."""
+
+WIDTH = 640
+"""Pixels of a picture."""
+
+_QUALITY = 80
+
+STYLE = """
+:root{color-scheme:light dark;--line:#8886;--dim:#777;--warn:#d55e00}
+body{margin:0;font:16px/1.45 system-ui,sans-serif}
+main{max-width:1000px;margin:auto;padding:12px}
+h1{font-size:1.5em}h2{font-size:1.2em;margin-top:1.8em}h3{font-size:1em;margin:1.4em 0 .4em}
+table{border-collapse:collapse;font-size:.86em;font-variant-numeric:tabular-nums}
+th,td{border-bottom:1px solid var(--line);padding:.25em .6em;text-align:right;vertical-align:top}
+th:first-child,td.text{text-align:left}
+tbody th{font-weight:400}
+.wide{overflow-x:auto}
+.look{border-left:4px solid var(--warn);padding:.2em .7em;margin:.4em 0}
+img{max-width:100%;height:auto}
+small,footer{color:var(--dim);font-size:.85em}
+@media print{section{break-inside:avoid}}
+"""
+
+
+def write_page(
+    path: Path, folder: Path, job: Job, entries: Sequence[Entry], names: Mapping[str, str] | None = None
+) -> None:
+    """Writes the page.
+
+    Args:
+        path: of the page.
+        folder: of the results, which the entries' paths are relative to.
+        job: what was done.
+        entries: in the order in which they are shown, but that outliers come first.
+        names: what a scan is called; where it has no name here, its hash.
+
+    Raises:
+        MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    text = "".join(_page(folder, job, entries, names or {}))
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def _page(folder: Path, job: Job, entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
+    title = f"Batch: {job.model_name} {job.model_version}".strip()
+    yield (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
+    )
+    counts = Counter(entry.state.value for entry in entries)
+    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    yield f"<p>{len(entries)} scans: {escape(told)}. For research, not for clinical use.</p>"
+    yield from _without_result([entry for entry in entries if not entry.state.has_result], names)
+    odd = outliers(entries)
+    with_result = [entry for entry in entries if entry.state.has_result]
+    with_result.sort(key=lambda entry: -max((each.weight for each in odd.get(entry.scan, ())), default=0.0))
+    if with_result:
+        yield f"<h2>Results</h2><p>{_summary(len(odd))}</p>"
+    for number, entry in enumerate(with_result):
+        yield from _case(folder, entry, odd.get(entry.scan, ()), names, within=number < PICTURES)
+    yield f"<footer>Model {escape(job.model_sha256)}</footer></main></body></html>\n"
+
+
+def _summary(odd: int) -> str:
+    if not odd:
+        return "No volume stands out."
+    return f"{odd} scans stand out and come first. That they do does not say that they are wrong."
+
+
+def _without_result(entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
+    if not entries:
+        return
+    yield "<h2>Without a result</h2><div class=wide><table><thead><tr><th>scan<th>state<th>code<th>why</tr></thead>"
+    order = [State.FAILED, State.STARTED, State.REFUSED, State.SKIPPED]
+    for entry in sorted(entries, key=lambda entry: order.index(entry.state)):
+        why = EXPLANATIONS[Code(entry.code)].meaning if entry.code in Code.__members__ else ""
+        cells = (entry.state.value, entry.code, why)
+        yield f"<tr><th>{_name(entry, names)}{''.join(f'<td class=text>{escape(cell)}' for cell in cells)}</tr>"
+    yield "</table></div>"
+
+
+def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str, str], within: bool) -> Iterator[str]:
+    yield f"<section><h3>{_name(entry, names)}</h3>"
+    for each in odd:
+        yield f"<div class=look><b>{escape(each.segment)}</b> {escape(each.why)}</div>"
+    warned = [code for code in entry.notices if code in Code.__members__]
+    if warned:
+        told = "; ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in warned)
+        yield f"<p><small>{escape(told)}</small></p>"
+    for output in entry.outputs:
+        if output["kind"] == "picture":
+            yield _picture(folder / output["path"], within)
+    yield "<div class=wide><table><thead><tr><th>segment<th>mL<th>mean<th>touches the edge</tr></thead>"
+    for row in entry.segments:
+        mean = "" if row["mean"] is None else f"{row['mean']:.4g}"
+        name = f"{row['name']} ({row['part']})" if row["part"] else row["name"]
+        edge = "yes" if row["touches_edge"] else ""
+        yield f"<tr><th>{escape(name)}<td>{row['volume_mL']:.4g}<td>{mean}<td>{edge}</tr>"
+    yield "</table></div></section>"
+
+
+def _name(entry: Entry, names: Mapping[str, str]) -> str:
+    return escape(names.get(entry.scan) or entry.scan)
+
+
+def _picture(path: Path, within: bool) -> str:
+    """The picture, small and within the page; where there is none any more, or it is one of too many, its name."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not within:
+        return f"<p><small>{escape(path.name)}</small></p>"
+    small = BytesIO()
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((WIDTH, WIDTH * 4))
+            image.convert("RGB").save(small, "JPEG", quality=_QUALITY)
+    except (OSError, UnidentifiedImageError):
+        return f"<p><small>{escape(path.name)} could not be read.</small></p>"
+    return f'<p><img alt="The result" src="data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"></p>'
+
+
+def names_of(cases: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What scans are called where they may be named: the patient, and the scan's own name or its hash."""
+    return {case["scan"]: " ".join(filter(None, (case["patient"], case["name"] or case["scan"]))) for case in cases}

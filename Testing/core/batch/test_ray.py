@@ -1,0 +1,78 @@
+"""A batch on a Ray cluster of two nodes on this machine's loopback, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.batches import write_series
+from fixtures.packages import threshold_package
+from MedDLCore.batch import Job, Ledger, claimed_for_a_batch, open_source, run_batch
+from MedDLCore.batch.ray_sites import ray_sites
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models import open_model
+from MedDLCore.worker import Job as WorkerJob
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+cluster_utils = pytest.importorskip("ray.cluster_utils")
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+SCANS = 6
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    nodes = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
+    try:
+        yield nodes
+    finally:
+        nodes.shutdown()
+
+
+def test_a_cluster_that_loses_a_machine_ends_with_every_result(cluster: Any, tmp_path: Path) -> None:
+    second = cluster.add_node(**NODE)
+    for number in range(1, SCANS + 1):
+        write_series(tmp_path / "scans" / str(number), number, RescaleIntercept=-624)
+    scans = open_source(tmp_path / "scans", tmp_path / "out").scans()
+    package = open_model(threshold_package(tmp_path / "model").folder)
+    job = Job(package.spec.name, package.spec.version, package.sha256)
+    request = WorkerJob(str(package.folder), device="cpu", threads=1, backend="torch")
+
+    class Watching:
+        ended_scans = 0
+
+        def begins(self, scan: object, number: int, of: int) -> None: ...
+        def progress(self, scan: object, stage: str, done: int, of: int) -> None: ...
+
+        def ended(self, scan: object, entry: object, notices: object, error: object) -> None:
+            self.ended_scans += 1
+            if self.ended_scans == 1:
+                cluster.remove_node(second, allow_graceful=False)
+
+    out = tmp_path / "out"
+    with claimed_for_a_batch(out), Ledger(out, job) as ledger:
+        with ray_sites(cluster.address, request, package.sha256) as sites:
+            assert len(sites) == 2
+            entries = run_batch(scans, job, sites, ledger, Watching())
+        assert [entries[scan.key].state.has_result for scan in scans] == [True] * SCANS
+        assert run_batch(scans, job, [], ledger) == entries, "nothing is left to do"
+    assert len(list(out.glob("*/*.seg.dcm"))) == SCANS
+
+
+def test_a_machine_with_another_model_is_refused(cluster: Any, tmp_path: Path) -> None:
+    request = WorkerJob(str(threshold_package(tmp_path / "model").folder), device="cpu", threads=1, backend="torch")
+    with pytest.raises(MedDLError) as refused, ray_sites(cluster.address, request, "00" * 32):
+        pass
+    assert refused.value.code is Code.MODEL_CORRUPT
+
+
+def test_where_there_is_no_cluster_it_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MedDLError) as refused, ray_sites("127.0.0.1:1", WorkerJob("none"), ""):
+        pass
+    assert refused.value.code is Code.WORKER_LOST
