@@ -20,6 +20,7 @@ from pathlib import Path
 import filelock
 import psutil
 
+from .claim_file import TakenError, claim_file
 from .errors import Code, MedDLError
 from .system_errors import named_errors
 
@@ -90,31 +91,48 @@ def atomic_group(folder: Path, last: str, replaced: Sequence[Path] = ()) -> Iter
 def claimed(folder: Path, name: str) -> Iterator[None]:
     """Keeps every other run from writing the result ``name`` into ``folder``. A killed run's claim ends with it.
 
-    Where the file system knows no locks, as some network shares, there is no claim.
+    Where the file system knows no locks, as some network shares, a file that only one can make takes their place.
 
     Raises:
         MedDLError: OUTPUT_EXISTS where another run is at work on this result; OUTPUT_UNWRITABLE.
     """
     path = folder / f"{TEMPORARY_PREFIX}{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-    lock = filelock.FileLock(path)
+    lock, locks = filelock.FileLock(path), True
     with named_errors("the output folder"):
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise MedDLError(
-                Code.OUTPUT_EXISTS,
-                "Another run is writing this very result into this folder.",
-                "Wait for it, or choose another output folder.",
-            ) from None
+            raise _taken() from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
+            locks = False
+    if not locks:
+        path.unlink(missing_ok=True)
+        with _claimed_without_locks(path.with_suffix(".claim")):
+            yield
+        return
     try:
         yield
     finally:
         with suppress(OSError):  # Windows removes it on release
             path.unlink()  # while it is held: who waits for it sees that it is gone
         lock.release()
+
+
+@contextmanager
+def _claimed_without_locks(path: Path) -> Iterator[None]:
+    try:
+        with claim_file(path, _machine()):
+            yield
+    except TakenError:
+        raise _taken(
+            f"Wait for it. If it was cut off on another machine, remove {path.name} from the folder."
+        ) from None
+
+
+def _taken(hint: str = "Wait for it, or choose another output folder.") -> MedDLError:
+    return MedDLError(Code.OUTPUT_EXISTS, "Another run is writing this very result into this folder.", hint)
 
 
 def check_folder(folder: Path, needed_bytes: int = 0) -> None:

@@ -1,7 +1,11 @@
-"""A batch that is killed again and again, against one that is not: ``python batch_kills.py [CASES] [KILLS] [SEED]``.
+"""A batch that is killed again and again, and batches that meet.
+
+    python batch_kills.py [CASES] [KILLS] [RACES] [SEED]
 
 Half of the kills come at a counted instant (see ``fixtures.batch_process``), half after a random time. Says how many
-results differ, how many scans were computed more often than once, and whether that is at most once for each kill.
+results differ from those of a run that was left alone, how many scans were computed more often than once, and whether
+that is at most once for each kill. Then two batches start at once on one folder of results, again and again: says how
+many results were lost or made twice.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from core.batch.test_killed_batches import calls, results, start  # noqa: E402
 from fixtures.batches import write_series  # noqa: E402
 
 
-def main(cases: int = 50, kills: int = 40, seed: int = 1) -> int:
-    """Runs it; 0 where everything is equal."""
+def main(cases: int = 50, kills: int = 40, races: int = 20, seed: int = 1) -> int:
+    """Runs both; 0 where everything is equal."""
     choose = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -51,8 +55,24 @@ def main(cases: int = 50, kills: int = 40, seed: int = 1) -> int:
         one, other = results(interrupted), results(whole)
         differing = [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
         again = calls(interrupted).total() - cases
-        print(f"{cases} cases, {killed} kills: {len(differing)} files differ of {len(other)}; {again} runs repeated")
-        return int(bool(differing) or again > killed or last.returncode != 0)
+        print(
+            f"{cases} cases, {killed} kills: {len(differing)} files differ of {len(other)}; {again} runs repeated",
+            flush=True,
+        )
+        wrong = sum(race(folder / "scans", folder / f"race{n}", cases) for n in range(races))
+        print(f"2 x {races} batches that started at once: {wrong} results lost or doubled", flush=True)
+        return int(bool(differing) or again > killed or last.returncode != 0 or wrong > 0)
+
+
+def race(source: Path, out: Path, cases: int) -> int:
+    """How many results two batches lost, or made twice, that were started at once on one folder."""
+    runs = [start(source, out), start(source, out)]
+    for run in runs:
+        run.communicate()
+    if sorted(run.returncode for run in runs)[0] != 0 or {run.returncode for run in runs} - {0, 6}:
+        return cases
+    made = len([name for name in results(out) if name.endswith(".seg.dcm")])
+    return abs(calls(out).total() - cases) + abs(made - cases)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What a batch costs beyond its networks: ``python batch_throughput.py [CASES] [SIZE] [ROUNDS]``.
 
 One run holds three ways to the same results, in turn and several times over, so that a machine that is busy for a while
-slows them alike; the median round counts:
+slows them alike; the median round counts. Seconds of the clock say what overlaps, and need an idle machine; CPU-seconds
+(of the worker, too) say what a batch adds:
 
   warm   one process that has the model: read, segment, write, one case after the other; the time of one times the cases
   batch  ``meddl batch`` with one worker, its pictures and pages left out, the worker's start taken off
@@ -12,6 +13,7 @@ Wanted: batch / warm at most 1.05. Nothing fails here: read the line.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
+import psutil  # noqa: E402
 from fixtures.batches import write_series  # noqa: E402
 from fixtures.packages import layer, threshold_spec  # noqa: E402
 from MedDLCore.batch import (  # noqa: E402
@@ -38,6 +41,9 @@ from MedDLCore.pipeline import load  # noqa: E402
 from MedDLCore.readers import read  # noqa: E402
 from MedDLCore.spec import Network  # noqa: E402
 from MedDLCore.worker import Job as WorkerJob  # noqa: E402
+
+Seconds = tuple[float, float]
+"""Of the clock, and of the CPU."""
 
 COLD = 3
 """Cold processes that are timed; they differ little."""
@@ -57,13 +63,29 @@ def main(cases: int = 8, size: int = 96, rounds: int = 3) -> int:
             warm.append(_warm(scans, model, folder / f"warm{n}"))
             batch.append(_batch(scans, model, folder / f"batch{n}"))
         cold = _cold(scans, model, folder / "cold")
-        ratios = [b / w for b, w in zip(batch, warm, strict=True)]
-        print(
-            f"{cases} cases of {size}^3: batch / (cases x warm call) = {statistics.median(ratios):.3f}"
-            f" (rounds {', '.join(f'{ratio:.3f}' for ratio in ratios)});"
-            f" loop of cold processes / batch = {cold / statistics.median(batch):.1f}"
-        )
+        print(f"{cases} cases of {size}^3:")
+        for n, kind in enumerate(("clock", "CPU")):
+            ratios = [b[n] / w[n] for b, w in zip(batch, warm, strict=True)]
+            print(
+                f"  {kind}: batch / (cases x warm call) = {statistics.median(ratios):.3f}"
+                f" (rounds {', '.join(f'{ratio:.3f}' for ratio in ratios)});"
+                f" loop of cold processes / batch = {cold[n] / statistics.median(b[n] for b in batch):.1f}"
+            )
     return 0
+
+
+def _now(worker: int | None = None) -> Seconds:
+    """Of the clock; of this process, of those that it has waited for, and of a worker that runs."""
+    times = os.times()
+    cpu = times.user + times.system + times.children_user + times.children_system
+    if worker is not None:
+        about = psutil.Process(worker).cpu_times()
+        cpu += about.user + about.system
+    return time.perf_counter(), cpu
+
+
+def _since(before: Seconds, now: Seconds) -> Seconds:
+    return now[0] - before[0], now[1] - before[1]
 
 
 def _model(folder: Path) -> Path:
@@ -84,16 +106,16 @@ def _model(folder: Path) -> Path:
     return package.folder
 
 
-def _warm(scans, model: Path, out: Path) -> float:
+def _warm(scans, model: Path, out: Path) -> Seconds:
     loaded = load(open_model(model), "cpu", 1, "torch")
     run_case(read(scans[0].files), loaded, Outputs(out / "first", ("dicomseg",)))
-    started = time.perf_counter()
+    started = _now()
     for scan in scans:
         run_case(read(scan.files), loaded, Outputs(out / scan.folder, ("dicomseg",)))
-    return time.perf_counter() - started
+    return _since(started, _now())
 
 
-def _batch(scans, model: Path, out: Path) -> float:
+def _batch(scans, model: Path, out: Path) -> Seconds:
     package = open_model(model)
     job = Job(package.spec.name, package.spec.version, package.sha256)
     request = WorkerJob(str(model), device="cpu", threads=1, backend="torch")
@@ -101,19 +123,21 @@ def _batch(scans, model: Path, out: Path) -> float:
         seconds = []
         for part, folder in ((scans[:1], out / "first"), (scans, out / "all")):
             with claimed_for_a_batch(folder), Ledger(folder, job) as ledger:
-                started = time.perf_counter()
+                pid = segmenter._worker.conversation.pid if seconds else None
+                started = _now(pid)
                 run_batch(part, job, [site], ledger)
-                seconds.append(time.perf_counter() - started)
+                seconds.append(_since(started, _now(pid)))
         return seconds[1]
 
 
-def _cold(scans, model: Path, out: Path) -> float:
+def _cold(scans, model: Path, out: Path) -> Seconds:
     options = ("--format", "dicomseg", "--no-picture", "--threads", "1", "--device", "cpu", "--backend", "torch")
-    started = time.perf_counter()
+    started = _now()
     for n, scan in enumerate(scans[:COLD]):
         given = ("segment", scan.files[0].parent, "-m", model, "-o", out / str(n), *options)
         subprocess.run([sys.executable, "-m", "MedDLCore.cli", *map(str, given)], check=True, capture_output=True)
-    return (time.perf_counter() - started) / COLD * len(scans)
+    clock, cpu = _since(started, _now())
+    return clock / COLD * len(scans), cpu / COLD * len(scans)
 
 
 if __name__ == "__main__":

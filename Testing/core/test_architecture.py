@@ -23,6 +23,7 @@ HEAVY = {"torch", "monai", "openvino", "nnunetv2", "matplotlib"}
 GROUND_FLOOR = {
     "alignment",
     "atomic",
+    "claim_file",
     "codes",
     "cut",
     "errors",

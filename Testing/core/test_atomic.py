@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 
@@ -299,3 +300,49 @@ def test_a_little_space_is_not_called_none(small_disk: Path) -> None:
     with pytest.raises(MedDLError) as caught:
         check_folder(small_disk, 400_000)
     assert "needs 400 kB" in caught.value.message
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network share that knows no locks."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_where_there_are_no_locks_a_result_is_claimed_all_the_same(tmp_path: Path) -> None:
+    with claimed(tmp_path, "liver"):
+        with claimed(tmp_path, "spleen"):
+            pass
+        with pytest.raises(MedDLError) as caught, claimed(tmp_path, "liver"):
+            pass
+        assert caught.value.code is Code.OUTPUT_EXISTS
+        [left] = tmp_path.iterdir()
+        assert left.name in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("no_locks")
+@pytest.mark.parametrize("owner", ["a process that was killed", "a later process of the same number", "elsewhere"])
+def test_a_claim_without_locks_is_taken_over_from_the_dead_of_this_machine_only(owner: str, tmp_path: Path) -> None:
+    with claimed(tmp_path, "liver"):
+        [path] = tmp_path.iterdir()
+        machine, pid, started = path.read_text().split()
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    texts = {
+        "a process that was killed": f"{machine} {dead.stdout.strip()} {started}",
+        "a later process of the same number": f"{machine} {pid} 12.34",
+        "elsewhere": f"0123abcd {pid} 12.34",
+    }
+    path.write_text(texts[owner])
+    if owner == "elsewhere":
+        with pytest.raises(MedDLError), claimed(tmp_path, "liver"):
+            pass
+        assert path.exists()
+    else:
+        with claimed(tmp_path, "liver"):
+            assert path.read_text() == f"{machine} {pid} {started}"
+        assert list(tmp_path.iterdir()) == []

@@ -100,7 +100,7 @@ def claimed_for_a_batch(folder: Path) -> Iterator[None]:
         except MedDLError as error:
             if error.code is not Code.OUTPUT_EXISTS:
                 raise
-            raise MedDLError(Code.BATCH_RUNNING, "Another batch is writing into this folder.") from error
+            raise MedDLError(Code.BATCH_RUNNING, "Another batch is writing into this folder.", error.hint) from error
         yield
 
 

@@ -31,7 +31,7 @@ main{max-width:1000px;margin:auto;padding:12px}
 h1{font-size:1.5em}h2{font-size:1.2em;margin-top:1.8em}h3{font-size:1em;margin:1.4em 0 .4em}
 table{border-collapse:collapse;font-size:.86em;font-variant-numeric:tabular-nums}
 th,td{border-bottom:1px solid var(--line);padding:.25em .6em;text-align:right;vertical-align:top}
-th:first-child,td.text{text-align:left}
+th:first-child,.text th,td.text{text-align:left}
 tbody th{font-weight:400}
 .wide{overflow-x:auto}
 .look{border-left:4px solid var(--warn);padding:.2em .7em;margin:.4em 0}
@@ -93,7 +93,8 @@ def _summary(odd: int) -> str:
 def _without_result(entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
     if not entries:
         return
-    yield "<h2>Without a result</h2><div class=wide><table><thead><tr><th>scan<th>state<th>code<th>why</tr></thead>"
+    yield "<h2>Without a result</h2><div class=wide><table class=text>"
+    yield "<thead><tr><th>scan<th>state<th>code<th>why</tr></thead>"
     order = [State.FAILED, State.STARTED, State.REFUSED, State.SKIPPED]
     for entry in sorted(entries, key=lambda entry: order.index(entry.state)):
         why = EXPLANATIONS[Code(entry.code)].meaning if entry.code in Code.__members__ else ""
@@ -106,9 +107,9 @@ def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str
     yield f"<section><h3>{_name(entry, names)}</h3>"
     for each in odd:
         yield f"<div class=look><b>{escape(each.segment)}</b> {escape(each.why)}</div>"
-    warned = [code for code in entry.notices if code in Code.__members__]
-    if warned:
-        told = "; ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in warned)
+    told_of = [code for code in entry.notices if code in Code.__members__ and code != Code.LABEL_UNCODED]
+    if told_of:
+        told = "; ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in told_of)
         yield f"<p><small>{escape(told)}</small></p>"
     for output in entry.outputs:
         if output["kind"] == "picture":
