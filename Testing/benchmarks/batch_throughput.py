@@ -24,6 +24,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 import psutil  # noqa: E402
+
 from fixtures.batches import write_series  # noqa: E402
 from fixtures.packages import layer, threshold_spec  # noqa: E402
 from MedDLCore.batch import (  # noqa: E402

@@ -104,6 +104,21 @@ def test_a_worker_that_the_system_kills_costs_its_own_scan(model: Path, tmp_path
     ]
 
 
+def test_two_workers_give_what_one_gives(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in (1, 2, 3):
+        write_series(tmp_path / "scans" / str(number), number, RescaleIntercept=-624)
+    found = []
+    for workers in ("1", "2", "auto"):
+        out = tmp_path / workers
+        assert meddl_batch(tmp_path / "scans", "-m", model, "-o", out, "--workers", workers) == Exit.OK
+        assert (out / "report.html").read_text().count("data:image/jpeg") == 3
+        table = (out / "segments.csv").read_text().splitlines()
+        found.append((table, sorted(path.name for path in out.rglob("*.seg.dcm"))))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][1]) == 3
+    capsys.readouterr()
+
+
 def test_a_model_that_changes_meanwhile_ends_the_batch(model: Path, tmp_path: Path) -> None:
     write_series(tmp_path / "scans", 1)
     scans = open_source(tmp_path / "scans", tmp_path / "out").scans()
@@ -130,6 +145,8 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_looked_at(
         (["--rules", "no such file"], Exit.INPUT),
         (["--series", "3"], Exit.USAGE),
         (["a second input"], Exit.USAGE),
+        (["--workers", "0"], Exit.USAGE),
+        (["--store"], Exit.USAGE),
     ],
 )
 def test_what_a_batch_does_not_take_is_refused(
