@@ -101,22 +101,25 @@ _KNOWN: weakref.WeakKeyDictionary[nn.Module, str | None] = weakref.WeakKeyDictio
 
 def _name_of_head(network: nn.Module, shape: Sequence[int]) -> str | None:
     """The layer whose output is the network's, untouched: seen on tensors without data."""
-    made: list[tuple[str, Tensor, int]] = []
+    calls: list[tuple[str, Tensor, Tensor, int]] = []
     bare = without_data(network)
     for name, layer in bare.named_modules():
-        if isinstance(layer, nn.Conv3d) and _is_pointwise(layer) and _parameters(bare) > _parameters(layer):
-            layer.register_forward_hook(lambda _, __, out, name=name: made.append((name, out, out._version)))
+        if isinstance(layer, nn.Conv3d) and _is_pointwise(layer):
+
+            def called(_: nn.Module, given: tuple[Tensor], made: Tensor, name: str = name) -> None:
+                calls.append((name, given[0], made, made._version))
+
+            layer.register_forward_hook(called)
+    images: list[Tensor] = []
+    bare.register_forward_pre_hook(lambda _, given: images.append(given[0]))
     try:
         result = shapes_of(bare, shape)
     except NOT_TAKEN:
         return None
-    ends = [name for name, output, version in made if output is result and version == result._version]
-    called = [name for name, *_ in made]
-    return ends[0] if ends and called.count(ends[0]) == 1 else None
-
-
-def _parameters(layer: nn.Module) -> int:
-    return sum(1 for _ in layer.parameters())
+    last = next((call for call in calls if call[2] is result and call[3] == result._version), None)
+    if last is None or last[1] is images[0] or sum(call[0] == last[0] for call in calls) > 1:
+        return None
+    return last[0]
 
 
 def _is_pointwise(layer: nn.Conv3d) -> bool:

@@ -51,6 +51,7 @@ def seconds_per_pass(
     Returns:
         Seconds, or None where not even the smallest cube had the memory.
     """
+    operations = max(operations, 1)  # where the head makes all of them
     cubes = _cubes(network, channels, patch, round(operations), device, head)
     first = max((n for n, (_, worth) in enumerate(cubes) if worth <= WORTH), default=0)
     seconds: float | None = None
