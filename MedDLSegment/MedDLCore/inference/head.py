@@ -8,6 +8,7 @@ each voxel, of a few slices at a time, in place of once for each patch that cove
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -50,23 +51,31 @@ class Head:
         finally:
             setattr(self._parent, self._key, self._layer)
 
-    def logits(self, features: Tensor, tell: Callable[[str], None] | None = None) -> Tensor:
+    def logits(
+        self, features: Tensor, tell: Callable[[str], None] | None = None, room: Tensor | None = None
+    ) -> Tensor:
         """Makes logits of features: on their device, or in the machine's memory where it has no room.
 
         Args:
             features: ``(features, n, d1, d2)`` float32.
             tell: told what happened where the device did not do.
+            room: earlier logits that are no longer wanted, to write these into where they fit in: memory that is taken
+                anew costs as much time as the product.
 
         Returns:
             ``(outputs, n, d1, d2)`` float32.
         """
         with torch.inference_mode():
-            return on_device(_product, [features, *self._layer.parameters()], "for the logits", tell)
+            product = functools.partial(_product, room=room)
+            return on_device(product, [features, *self._layer.parameters()], "for the logits", tell)
 
 
-def _product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def _product(features: Tensor, weight: Tensor, bias: Tensor | None = None, room: Tensor | None = None) -> Tensor:
     """Slice by slice: no copy of a slab that is a part of a larger one."""
-    logits = features.new_empty(len(weight), *features.shape[1:])
+    slices, plane = features.shape[1], features.shape[2:]
+    if room is None or room.device != features.device or room.shape[2:] != plane or room.shape[1] < slices:
+        room = features.new_empty(len(weight), slices, *plane)
+    logits = room[:, :slices]
     for given, made in zip(features.unbind(1), logits.unbind(1), strict=True):
         torch.mm(weight.flatten(1), given.flatten(1), out=made.flatten(1))
     return logits if bias is None else logits.add_(bias.view(-1, 1, 1, 1))

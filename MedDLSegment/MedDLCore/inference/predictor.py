@@ -56,6 +56,7 @@ class Predictor:
         self.notices: list[Notice] = []
         self._engines = [each if isinstance(each, Engine) else Engine(each) for each in networks]
         self._head = self._engines[0].head if len(self._engines) == 1 else None
+        self._room: Tensor | None = None
         self._outputs = outputs
         self._kept = ExitStack()
         self._flips = [
@@ -147,14 +148,16 @@ class Predictor:
             features: ``(F, n, d1, d2)`` float32.
 
         Returns:
-            ``(outputs or more, n, d1, d2)`` float32; what was given where the networks have no head left.
+            ``(outputs or more, n, d1, d2)`` float32, in memory that the next call takes again; what was given where no
+            head is left to later.
 
         Raises:
             MedDLError: MODEL_INVALID, NETWORK_NONFINITE.
         """
         if self._head is None:
             return features
-        logits = self._head.logits(features, self.stepped_down)
+        logits = self._head.logits(features, self.stepped_down, self._room)
+        self._room = logits if self._room is None or logits.shape[1] > self._room.shape[1] else self._room
         if not on_device(_is_finite, [logits], "to check the logits", self.stepped_down):
             raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
         return logits
