@@ -30,6 +30,7 @@ GROUND_FLOOR = {
     "explanations",
     "geometry",
     "kept_memory",
+    "importing",
     "meta",
     "plain_data",
     "resample",

@@ -51,9 +51,7 @@ class Head:
         finally:
             setattr(self._parent, self._key, self._layer)
 
-    def logits(
-        self, features: Tensor, tell: Callable[[str], None] | None = None, room: Tensor | None = None
-    ) -> Tensor:
+    def logits(self, features: Tensor, tell: Callable[[str], None] | None = None, room: Tensor | None = None) -> Tensor:
         """Makes logits of features: on their device, or in the machine's memory where it has no room.
 
         Args:
