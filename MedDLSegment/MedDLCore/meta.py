@@ -31,11 +31,18 @@ def without_data(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, twins)
 
 
-class Answered(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Within, operations of MedDL's own networks are answered with shapes alone.
+def answer(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """What an operation returns, to be called from a dispatch mode.
 
     What is not plainly right is left to torch, whose errors say what is wrong.
     """
+    known = _answers().get(func.overloadpacket)
+    found = known(*args) if known is not None and not kwargs else None
+    return func(*args, **kwargs) if found is None else found
+
+
+class Answered(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within, operations are answered with shapes alone."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -43,9 +50,7 @@ class Answered(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        known = _answers().get(func.overloadpacket)
-        found = known(*args) if known is not None and not kwargs else None
-        return func(*args, **kwargs or {}) if found is None else found
+        return answer(func, args, kwargs or {})
 
 
 def shapes_of(bare: nn.Module, shape: Sequence[int], mode: Answered | None = None) -> Any:
