@@ -22,6 +22,8 @@ from ..system_errors import named_errors
 TOKEN, USER, PASSWORD = "MEDDL_DICOMWEB_TOKEN", "MEDDL_DICOMWEB_USER", "MEDDL_DICOMWEB_PASSWORD"
 """Environment variables: a bearer token; or a name and its password."""
 
+CREDENTIALS = (TOKEN, USER, PASSWORD)
+
 WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further attempt."""
 
@@ -36,6 +38,9 @@ TIMEOUTS = (10.0, 60.0)
 
 AS_STORED = (("application/dicom", "*"),)
 """Instances are not to be encoded anew (PS3.18 8.7.3.5.2)."""
+
+LOOK_SECONDS = 0.2
+"""How often is looked, while waiting, whether the run is cancelled."""
 
 _AWAY = frozenset({408, 429, 502, 503, 504})
 """Statuses of a server that may be back soon."""
@@ -89,7 +94,7 @@ class DicomWeb:
         self.address = address.rstrip("/")
         self._machine = parts.hostname
         self._waits = tuple(waits)
-        self._client = _client(self.address)
+        self._client = _client(self.address, encrypted=parts.scheme.lower() == "https")
 
     def studies(self, filters: Mapping[str, str], fields: Sequence[str], check: Check) -> list[Item]:
         """What the server says of its studies (QIDO-RS), as DICOM JSON."""
@@ -169,15 +174,20 @@ class DicomWeb:
             try:
                 with self._named():
                     return request()
-            except MedDLError as error:
-                if wait is None or error.code not in (Code.SERVER_AWAY, Code.SERVER_FAULTY) or error.hint == _FINAL:
-                    raise
+            except _PassingError as passing:
+                if wait is None:
+                    raise passing.error from None
             _wait(wait, check)
         raise AssertionError
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Turns what the libraries raise into our errors."""
+        """Turns what the libraries raise into our errors.
+
+        Raises:
+            MedDLError: what asking again would not change.
+            _PassingError: what it may.
+        """
         import requests
 
         try:
@@ -185,7 +195,8 @@ class DicomWeb:
         except requests.HTTPError as error:
             raise self._of_status(0 if error.response is None else error.response.status_code) from None
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise MedDLError(Code.SERVER_AWAY, f"{self._machine} does not answer ({type(error).__name__}).") from None
+            why = f"{self._machine} does not answer ({type(error).__name__})."
+            raise _PassingError(MedDLError(Code.SERVER_AWAY, why)) from None
         except requests.RequestException as error:
             raise self._unreadable(error) from None
         except (MedDLError, OSError):
@@ -193,25 +204,29 @@ class DicomWeb:
         except Exception as error:  # noqa: BLE001  whatever the libraries make of an answer that is cut or is none
             raise self._unreadable(error) from None
 
-    def _unreadable(self, error: Exception) -> MedDLError:
-        return self._faulty(f"gave an answer that is cut or no DICOMweb ({type(error).__name__})")
+    def _unreadable(self, error: Exception) -> Exception:
+        return _PassingError(self._faulty(f"gave an answer that is cut or no DICOMweb ({type(error).__name__})"))
 
-    def _of_status(self, status: int) -> MedDLError:
+    def _of_status(self, status: int) -> Exception:
         if status in _DENIED:
             return MedDLError(Code.ACCESS_DENIED, f"{self._machine} refuses access (status {status}).")
         if status in _AWAY:
-            return MedDLError(Code.SERVER_AWAY, f"{self._machine} cannot answer now (status {status}).")
-        return MedDLError(Code.SERVER_FAULTY, f"{self._machine} answered with the status {status}.", _FINAL)
+            return _PassingError(MedDLError(Code.SERVER_AWAY, f"{self._machine} cannot answer now (status {status})."))
+        return self._faulty(f"answered with the status {status}")
 
     def _faulty(self, what: str) -> MedDLError:
         return MedDLError(Code.SERVER_FAULTY, f"{self._machine} {what}.")
 
 
-_FINAL = "The server's own log may say why. Is the address that of its DICOMweb services?"
-"""The hint where asking again would change nothing."""
+class _PassingError(Exception):
+    """What may be otherwise when the server is asked again."""
+
+    def __init__(self, error: MedDLError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
-def _client(address: str) -> Any:
+def _client(address: str, encrypted: bool) -> Any:
     try:
         from dicomweb_client.web import DICOMwebClient
         from requests import Session
@@ -223,6 +238,8 @@ def _client(address: str) -> Any:
     for name in ("dicomweb_client", "retrying"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log UIDs
     session = Session()
+    if encrypted:
+        session.adapters.pop("http://")  # no redirect leads out of the encryption
     if os.environ.get(TOKEN):
         session.auth = _bearer
     elif os.environ.get(USER):
@@ -243,9 +260,6 @@ def text(item: Mapping[str, Any], tag: str) -> str:
     values = item.get(tag, {}).get("Value") or [""]
     first = values[0]
     return str(first.get("Alphabetic", "") if isinstance(first, Mapping) else "" if first is None else first).strip()
-
-
-LOOK_SECONDS = 0.2
 
 
 def _wait(seconds: float, check: Check) -> None:

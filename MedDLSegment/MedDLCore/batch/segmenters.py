@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ..pipeline import Segmentation
 from ..volume import Volume
 from ..worker import Event, Job, Scan, Worker, give_volume, take_label_map
 from ..writers import SegmentStatistics
+from .dicomweb import CREDENTIALS
 
 _FINE = 1000
 """A worker tells its progress as a fraction; stages count in whole numbers."""
@@ -53,7 +55,7 @@ class WorkerSegmenter:
         """
         self.package = package
         self._job = job
-        self._worker = Worker(log=log)
+        self._worker = Worker(environment=_without_credentials(), log=log)
         self._last: Path | None = None
 
     def __enter__(self) -> WorkerSegmenter:
@@ -100,6 +102,11 @@ class WorkerSegmenter:
             allow=tuple(sorted(code.value for code in options.allow)),
             crop_body=options.crop_body,
         )
+
+
+def _without_credentials() -> dict[str, str]:
+    """The environment of a process that runs models, which may be strangers': those of servers are not its concern."""
+    return {name: value for name, value in os.environ.items() if name not in CREDENTIALS}
 
 
 def _to(tell: OnProgress) -> Callable[[Event], None]:
