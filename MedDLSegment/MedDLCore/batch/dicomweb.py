@@ -122,7 +122,8 @@ class DicomWeb:
             page = {"limit": PAGE, "offset": len(found)}
             items = self._ask(lambda page=page: search(page), check)  # type: ignore[misc]
             new = {text(item, uid): item for item in items if text(item, uid) not in found}
-            new.pop("", None)
+            if "" in new:
+                raise self._faulty("gave an answer that is no DICOMweb: a UID is missing")
             if not new:
                 return list(found.values())
             found |= new

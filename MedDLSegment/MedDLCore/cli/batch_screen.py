@@ -27,7 +27,11 @@ _WIDE = 200
 
 
 class Screen:
-    """Tells how a batch goes. Of several scans that run at once, the bar shows the one that was begun last."""
+    """Tells how a batch goes. Of several scans that run at once, the bar shows the one that was begun last.
+
+    Programs are told ``begins`` and ``result`` of every scan; how far it is, of the one that was begun last, and of the
+    others which ``stage`` they are in.
+    """
 
     def __init__(self, reporter: Reporter, at_once: int = 1) -> None:
         """Takes where to tell it, and how many scans run at once."""
@@ -36,6 +40,7 @@ class Screen:
         self._seconds: list[float] = []
         self._left = 0
         self._shown = ""
+        self._stages: dict[str, str] = {}
 
     def begins(self, scan: Scan, number: int, of: int) -> None:
         """See ``Watcher``."""
@@ -52,10 +57,14 @@ class Screen:
         """See ``Watcher``."""
         if scan.key == self._shown:
             self._reporter.progress(stage, done, of)
+        elif self._stages.get(scan.key) != stage:
+            self._stages[scan.key] = stage
+            self._reporter.event("stage", scan=scan.key, stage=stage)
 
     def ended(self, scan: Scan, entry: Entry, notices: Sequence[Notice], error: Exception | None) -> None:
         """See ``Watcher``."""
         self._seconds.append(entry.seconds)
+        self._stages.pop(scan.key, None)
         if isinstance(error, MedDLError):
             if entry.state is not State.SKIPPED:
                 self._reporter.error(error)

@@ -156,6 +156,43 @@ def test_wrong_credentials_are_told_at_once(pacs: Orthanc, monkeypatch: pytest.M
     assert denied.value.code is Code.ACCESS_DENIED
 
 
+@pytest.mark.parametrize(
+    ("statuses", "body", "code", "requests"),
+    [
+        ([503, 429], b"[]", None, 3),
+        ([503, 503, 503], b"[]", Code.SERVER_AWAY, 3),
+        ([404], b"[]", Code.SERVER_FAULTY, 1),
+        ([], b"<html>no DICOMweb", Code.SERVER_FAULTY, 3),
+        ([], b'{"error": 1}', Code.SERVER_FAULTY, 1),
+    ],
+)
+def test_a_server_is_asked_again_only_where_that_can_help(
+    statuses: list[int], body: bytes, code: Code | None, requests: int
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        if len(asked) <= len(statuses):
+            request.send_error(statuses[len(asked) - 1])
+            return
+        request.send_response(200)
+        request.send_header("Content-Type", "application/dicom+json")
+        request.end_headers()
+        request.wfile.write(body)
+
+    with server.running() as other:
+        other.otherwise = answer  # type: ignore[method-assign]
+        if code is None:
+            assert scans_of(other.url("/dicom-web")) == []
+        else:
+            with pytest.raises(MedDLError) as failed:
+                scans_of(other.url("/dicom-web"))
+            assert failed.value.code is code
+            assert "/dicom-web" not in failed.value.message
+    assert len(asked) == requests
+
+
 @pytest.mark.parametrize("announced", [True, False], ids=["length known", "length not known"])
 def test_a_transfer_that_is_cut_is_no_shorter_scan(announced: bool, pacs: Orthanc, tmp_path: Path) -> None:
     """A proxy between cuts what is longer than a few images: with a Content-Length, and without, as HTTP/1.0 may."""
