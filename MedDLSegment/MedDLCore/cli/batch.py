@@ -122,7 +122,8 @@ def batch(
         with Ledger(out, job) as ledger:
             entries = ledger.entries()
             chosen = [choice.scan for choice in choices if choice.runs]
-            done = {scan.key for scan in chosen if is_done(scan, entries.get(scan.key), out, retry)}
+            asked = only_preview or workers == "auto" or ray is not None  # it reads every result, as the driver does
+            done = {s.key for s in chosen if asked and is_done(s, entries.get(s.key), out, retry)}
             to_do = [scan for scan in chosen if scan.key not in done]
             if only_preview:
                 preview(choices, done, entries, _needs(to_do, job, package, request), reporter, request.as_json)

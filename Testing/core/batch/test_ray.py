@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ from fixtures.batches import write_series
 from fixtures.packages import threshold_package
 from MedDLCore.batch import Job, Ledger, claimed_for_a_batch, open_source, run_batch
 from MedDLCore.batch.ray_sites import ray_sites
-from MedDLCore.errors import Code, MedDLError
+from MedDLCore.cli.main import run
+from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.models import open_model
 from MedDLCore.worker import Job as WorkerJob
 
@@ -22,13 +24,16 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+SOON = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+"""That a machine is gone is noticed in seconds, not in a minute."""
+
 SCANS = 6
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    nodes = cluster_utils.Cluster(initialize_head=True, head_node_args=NODE)
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Its head, with one node."""
+    nodes = cluster_utils.Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": SOON})
     try:
         yield nodes
     finally:
@@ -63,6 +68,18 @@ def test_a_cluster_that_loses_a_machine_ends_with_every_result(cluster: Any, tmp
         assert [entries[scan.key].state.has_result for scan in scans] == [True] * SCANS
         assert run_batch(scans, job, [], ledger) == entries, "nothing is left to do"
     assert len(list(out.glob("*/*.seg.dcm"))) == SCANS
+
+
+def test_the_command_runs_on_a_cluster(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_series(tmp_path / "scans" / "1", 1, RescaleIntercept=-624)
+    model = threshold_package(tmp_path / "model").folder
+    command = ["batch", tmp_path / "scans", "-m", model, "-o", tmp_path / "out", "--ray", cluster.address, "--json"]
+    assert run([*map(str, command), "--device", "cpu", "--threads", "1", "--backend", "torch"]) == Exit.OK
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert said[-1]["counts"] == {"warned": 1, "not chosen": 0}
+    assert len(list((tmp_path / "out").glob("*/*.seg.dcm"))) == 1
+    relative = ["batch", "scans", "-m", str(model), "-o", str(tmp_path / "out"), "--ray", cluster.address]
+    assert run(relative) == Exit.USAGE
 
 
 def test_a_machine_with_another_model_is_refused(cluster: Any, tmp_path: Path) -> None:
