@@ -173,8 +173,8 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
             volumes: ``vtkMRMLScalarVolumeNode``, one for each input of the model.
             model: its name, or its folder.
             onChange: told of progress and of the end: ``run.progress`` is None then.
-            choices: ``structures`` (names), ``region`` (a ROI node), ``segmentation`` (a node for the result),
-                ``device``, ``threads``, ``cropBody``: see ``MedDLSegmentLib.segment_run.Choice``.
+            choices: ``structures`` (names), ``region`` (a ROI node), ``points`` (a point list),
+                ``segmentation`` (a node for the result), ``device``, ``threads``, ``cropBody``: see ``MedDLSegmentLib.segment_run.Choice``.
         """
         from MedDLSegmentLib.segment_run import Choice
 

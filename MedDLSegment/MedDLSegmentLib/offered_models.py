@@ -65,6 +65,8 @@ def summary(model: Offered) -> str:
     parts = []
     if len(model.inputs) > 1:
         parts.append(_("takes {inputs}").format(inputs=", ".join(given.name for given in model.inputs)))
+    if model.crops:
+        parts.append(_("looks at {extent} around each point").format(extent=model.crops))
     parts.append(model.licence.splitlines()[0] if model.licence else _("licence not stated"))
     if model.non_commercial:
         parts.append(_("NOT FOR COMMERCIAL USE"))

@@ -16,6 +16,8 @@ from . import offered_models, panel_state
 from .list_views import ModelListView, StructureListView
 from .panel_state import MOST_INPUTS, PanelState
 from .parameters import VOLUMES, MedDLSegmentParameterNode
+from .placed_nodes import PlacedNodes, placesOf
+from .remedies import said
 from .segment_run import Choice, SegmentRun
 from .segment_session import SegmentSession
 from .structure_choice import NONE_CHOSEN, chosenStructures, numberChosen, parameterFor
@@ -47,6 +49,7 @@ class SegmentPanel:
         self._models = ModelListView(ui.modelList, ui.modelSearch, self._chooseModel)
         self._structures = StructureListView(ui.structureList, self._chooseStructures)
         self._surfaces = SurfaceSteps(self._surfaceMade)
+        self._placed = PlacedNodes(self._placesChanged)
         self._devices: list[str] = []
         self._selectors = [getattr(ui, f"volumeSelector{n}") for n in ("", 2, 3, 4)]
         self._labels = [getattr(ui, f"volumeLabel{n}") for n in ("", 2, 3, 4)]
@@ -60,6 +63,7 @@ class SegmentPanel:
         ui.show3DButton.connect("clicked()", self.onShow3D)
         ui.statisticsButton.connect("clicked()", self.onStatistics)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
+        ui.pointsSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.pointsPlaceWidget.setCurrentNode)
         self._showDevices(())
         self._show()
 
@@ -82,8 +86,10 @@ class SegmentPanel:
         """A choice has changed, here or in the scene."""
         parameters = self._parameters
         if parameters is None:
+            self._placed.watch()
             self._update(model="", inputs=(False,), chosen=None)
             return
+        self._placed.watch(parameters.region, parameters.points)
         self._leaveOthersSegmentation(parameters)
         model = offered_models.modelNamed(self.state.models or (), parameters.model)
         volumes = self._volumes(model)
@@ -93,10 +99,7 @@ class SegmentPanel:
             chosen=numberChosen(parameters.structures, model),
         )
         self._showDevices(self._session.devices)
-        if self._about != self._plannable():
-            self._about = self._plannable()
-            self._session.dropPlan()
-            self._forget()
+        self._placesChanged()
         self._planTimer.start()
 
     def onApply(self) -> None:
@@ -139,27 +142,36 @@ class SegmentPanel:
         """Nothing goes on after this."""
         self._planTimer.stop()
         self._surfaces.stop()
+        self._placed.watch()
 
     def _choice(self) -> Choice:
         parameters, model = self._parameters, self.state.offered
         chosen = chosenStructures(parameters.structures, model)
+        ofCrops = panel_state.looksAroundPoints(model)
         return Choice(
             parameters.model,
             tuple(self._volumes(model)),
             chosen if parameters.structures else (),
-            parameters.region,
+            None if ofCrops else parameters.region,
+            parameters.points if ofCrops else None,
             parameters.segmentation,
             parameters.device,
             parameters.threads,
             parameters.cropBody,
         )
 
-    def _plannable(self) -> tuple[Choice, tuple[float, ...]]:
-        """What a plan depends on: not on where the result goes, but on where the region lies."""
-        choice, bounds = replace(self._choice(), segmentation=None), [0.0] * 6
-        if choice.region is not None:
-            choice.region.GetRASBounds(bounds)
-        return choice, tuple(bounds)
+    def _plannable(self) -> tuple[object, ...]:
+        """What a plan depends on: not on where the result goes, but on where region and points lie."""
+        choice = replace(self._choice(), segmentation=None)
+        return choice, *placesOf(choice.region, choice.points)
+
+    def _placesChanged(self) -> None:
+        """The region or a point may lie elsewhere, or another choice was made: what was said of the old one goes."""
+        if self._parameters is not None and self._about != self._plannable():
+            self._about = self._plannable()
+            self._session.dropPlan()
+            self._forget()
+            self._planTimer.start()
 
     def _volumes(self, model: Offered | None) -> list[Any]:
         """The chosen volume of each input; None where none is chosen."""
@@ -199,7 +211,7 @@ class SegmentPanel:
         self.parametersChanged()
 
     def _modelsFailed(self, error: MedDLError) -> None:
-        self._update(problem=_said(error))
+        self._update(problem=said(error))
 
     def _askPlan(self) -> None:
         if self._parameters is None or self.state.run is not None or panel_state.reasonNotToRun(self.state):
@@ -212,7 +224,7 @@ class SegmentPanel:
 
     def _planFailed(self, error: MedDLError) -> None:
         if error.code is not Code.CANCELLED:
-            self._update(planProblem=_said(error))
+            self._update(planProblem=said(error))
 
     def _runChanged(self, run: SegmentRun) -> None:
         self._update(run=run.progress)
@@ -220,7 +232,7 @@ class SegmentPanel:
             return
         self._planTimer.start()
         if run.error is not None:
-            self._update(problem=_said(run.error), notices=run.notices)
+            self._update(problem=said(run.error), notices=run.notices)
         else:
             found = run.segmentation.GetName()
             self._update(problem="", notices=run.notices, done=_("Done: {name}").format(name=found))
@@ -253,6 +265,10 @@ class SegmentPanel:
         self._structures.show(structures, chosenStructures(parameter, model))
         for widget in (ui.structuresLabel, ui.structureList, ui.allStructuresButton, ui.noStructuresButton):
             widget.visible = len(structures) > 1
+        ofCrops = panel_state.looksAroundPoints(model)
+        for widget in (ui.pointsLabel, ui.pointsSelector, ui.pointsPlaceWidget):
+            widget.visible = ofCrops
+        ui.regionLabel.visible = ui.regionSelector.visible = not ofCrops
         button = panel_state.applyButton(state)
         ui.applyButton.text, ui.applyButton.toolTip = button.text, button.toolTip
         ui.applyButton.enabled = button.enabled
@@ -290,11 +306,6 @@ class SegmentPanel:
             self._devices = names
         if box.currentIndex != names.index(wanted):
             box.setCurrentIndex(names.index(wanted))
-
-
-def _said(error: MedDLError) -> str:
-    """An error in words: what happened, and what to do."""
-    return error.message if error.code is Code.CANCELLED else f"{error.message} {error.hint}".strip()
 
 
 def _isShown3D(segmentation: Any) -> bool:

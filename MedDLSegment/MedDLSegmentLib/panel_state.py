@@ -123,6 +123,11 @@ def inputNames(model: Offered | None) -> tuple[str, ...]:
     return tuple(given.name for given in model.inputs[:MOST_INPUTS])
 
 
+def looksAroundPoints(model: Offered | None) -> bool:
+    """The model was trained on crops: points are chosen for it, and no region."""
+    return model is not None and bool(model.crops)
+
+
 def planLine(state: PanelState) -> str:
     """What stands above Apply: what the run will need, or why there can be none."""
     if state.models is None:

@@ -25,6 +25,7 @@ class Choice:
         volumes: nodes, one for each input of the model.
         structures: names of what to find; empty: all.
         region: a ``vtkMRMLMarkupsROINode``; None: the whole volume.
+        points: a ``vtkMRMLMarkupsFiducialNode``, for a model that looks around points; None: no points.
         segmentation: the node that gets the result; None: a new one.
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
@@ -35,6 +36,7 @@ class Choice:
     volumes: tuple[Any, ...]
     structures: tuple[str, ...] = ()
     region: Any = None
+    points: Any = None
     segmentation: Any = None
     device: str = "auto"
     threads: int = 0
@@ -44,11 +46,13 @@ class Choice:
         """The job for the worker, whose volumes are in its folder then, and what is to be known of them.
 
         Raises:
-            MedDLError: as ``Handover.give`` and ``boxOfRegion``.
+            MedDLError: as ``Handover.give``, ``boxOfRegion`` and ``pointsOfMarkups``.
         """
+        from MedDLScene.points import pointsOfMarkups
         from MedDLScene.region import boxOfRegion
 
         region = None if self.region is None else boxOfRegion(self.region)
+        points = () if self.points is None else pointsOfMarkups(self.points)
         given = [handover.give(volume, folder) for volume in self.volumes]
         job = Job(
             self.model,
@@ -56,6 +60,7 @@ class Choice:
             self.structures,
             region,
             crop_body=self.cropBody,
+            points=points,
             device=self.device,
             threads=self.threads or None,
         )

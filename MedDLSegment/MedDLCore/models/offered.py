@@ -34,6 +34,8 @@ class Offered:
         non_commercial: they forbid commercial use.
         size: bytes of its files.
         seconds, memory: what its author measured: seconds, and bytes; None where nothing is told.
+        crops: how large the crops were that it was trained on, in words: it looks around points that a person names.
+            Empty: it looks at whole scans.
         problem: why it cannot be opened; empty: it can.
     """
 
@@ -47,6 +49,7 @@ class Offered:
     size: int = 0
     seconds: float | None = None
     memory: float | None = None
+    crops: str = ""
     problem: str = ""
 
 
@@ -92,6 +95,7 @@ def _described(name: str, spec: ModelSpec, size: int) -> Offered:
         size,
         _number(spec.measured, "seconds"),
         _number(spec.measured, "memory_bytes"),
+        "" if spec.crops is None else str(spec.crops),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .ctk_widgets import ctkCollapsibleButton
-from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget
+from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget, qSlicerMarkupsPlaceWidget
 from .pythonqt import bridged
 from .strict import StrictModule
 from .ui_loader import QUiLoader
@@ -20,7 +20,11 @@ WIDGETS = {
 LAYOUTS = {
     kind.__name__: bridged(kind) for kind in (QtWidgets.QFormLayout, QtWidgets.QHBoxLayout, QtWidgets.QVBoxLayout)
 }
-OF_SLICER = {"qMRMLWidget": qMRMLWidget, "qMRMLNodeComboBox": qMRMLNodeComboBox}
+OF_SLICER = {
+    "qMRMLWidget": qMRMLWidget,
+    "qMRMLNodeComboBox": qMRMLNodeComboBox,
+    "qSlicerMarkupsPlaceWidget": qSlicerMarkupsPlaceWidget,
+}
 OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton}
 
 QUiLoader.kinds = {**WIDGETS, **LAYOUTS, **OF_SLICER, **OF_CTK}

@@ -60,7 +60,7 @@ def wait(host: Any) -> Callable[..., None]:
 def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: None) -> Path:
     """The person's models: a threshold, and one that takes two scans (of which nothing is ever run)."""
     from fixtures.packages import threshold_package
-    from MedDLCore.spec import Channel
+    from MedDLCore.spec import Channel, Crops
     from MedDLCore.volume import Concept, Label, Terminology
 
     store = Path(os.environ["MEDDL_MODELS"])
@@ -74,6 +74,8 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
         title="Tumours of the brain",
         channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
     )
+    extent = Crops((20.0, 20.0, 20.0), (24.0, 24.0, 24.0))
+    threshold_package(store / "around-points", name="around-points", title="Small things", crops=extent)
     return store
 
 

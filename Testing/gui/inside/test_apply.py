@@ -273,6 +273,33 @@ def test_a_region_limits_the_result(widget: Any, a_scan: Any, scene: Any, wait: 
     assert "Warning: " in widget.ui.warningsLabel.text
 
 
+def test_a_model_of_crops_segments_around_the_points_that_are_clicked(
+    widget: Any, a_scan: Any, scene: Any, wait: Wait
+) -> None:
+    ui = widget.ui
+    choose(widget, wait, "Small things")
+    assert ui.pointsSelector.visible and ui.pointsPlaceWidget.visible and not ui.regionSelector.visible
+    wait(lambda: widget.panel.state.planProblem)
+    assert "the scan is larger" in ui.planLabel.text and "under Points" in ui.planLabel.text
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "here")
+    ui.pointsSelector.setCurrentNode(points)
+    assert ui.pointsPlaceWidget.currentNode() is points
+    wait(lambda: widget.panel.state.planProblem)
+    assert ui.planLabel.text.startswith("No point is placed yet.")
+    points.AddControlPoint(5, 30, 115)  # the ball's centre, under its transform
+    assert widget.panel.state.planProblem == "" and widget.panel.state.plan is None
+    wait(lambda: widget.panel.state.plan is not None)
+    ui.applyButton.click()
+    wait(lambda: ended(widget))
+    assert widget.panel.state.problem == ""
+    segmentation = ui.segmentationSelector.currentNode()
+    identifier = segmentation.GetSegmentation().GetNthSegmentID(0)
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identifier, a_scan) > 0
+    assert np.array_equal(found, slicer.util.arrayFromVolume(a_scan) > 100)
+    choose(widget, wait)
+    assert ui.regionSelector.visible and not ui.pointsSelector.visible
+
+
 def test_the_result_of_another_volume_goes_into_another_segmentation(
     widget: Any, a_scan: Any, scene: Any, wait: Wait
 ) -> None:
