@@ -269,9 +269,7 @@ class SegmentPanel:
         for widget in (ui.pointsLabel, ui.pointsSelector, ui.pointsPlaceWidget):
             widget.visible = ofCrops
         ui.regionLabel.visible = ui.regionSelector.visible = not ofCrops
-        button = panel_state.applyButton(state)
-        ui.applyButton.text, ui.applyButton.toolTip = button.text, button.toolTip
-        ui.applyButton.enabled = button.enabled
+        panel_state.applyButton(state).show(ui.applyButton)
         for section in (ui.inputsCollapsibleButton, ui.outputsCollapsibleButton, ui.advancedCollapsibleButton):
             section.enabled = state.run is None
         ui.progressBar.visible = state.run is not None

@@ -13,6 +13,7 @@ from MedDLCore.errors import Notice
 from MedDLCore.models.offered import Offered
 
 from . import offered_models, wording
+from .button import Button
 from .translation import _
 
 MOST_INPUTS = 4
@@ -76,23 +77,14 @@ class PanelState:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True)
-class ApplyButton:
-    """What the button shows."""
-
-    text: str
-    enabled: bool
-    toolTip: str
-
-
-def applyButton(state: PanelState) -> ApplyButton:
+def applyButton(state: PanelState) -> Button:
     """Apply, or Cancel while a run goes on; the tooltip says why it cannot be clicked."""
     if state.run is not None:
         if state.run.cancelling:
-            return ApplyButton(_("Cancelling ..."), False, _("The run ends within a few seconds."))
-        return ApplyButton(_("Cancel"), True, _("Ends the run. Nothing of it is kept."))
+            return Button(_("Cancelling ..."), False, _("The run ends within a few seconds."))
+        return Button(_("Cancel"), True, _("Ends the run. Nothing of it is kept."))
     reason = reasonNotToRun(state)
-    return ApplyButton(_("Apply"), not reason, reason or _("Segments the volume with the chosen model."))
+    return Button(_("Apply"), not reason, reason or _("Segments the volume with the chosen model."))
 
 
 def reasonNotToRun(state: PanelState) -> str:

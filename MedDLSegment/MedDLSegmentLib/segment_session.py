@@ -11,6 +11,7 @@ from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Event, Job
 
 from .handover import Handover
+from .model_errands import ModelErrands
 from .offered_models import readOffered
 from .segment_run import Choice, SegmentRun
 from .worker_process import Request, WorkerProcess, interpreter
@@ -25,7 +26,11 @@ class SegmentSession:
 
     Attributes:
         devices: what networks can run on, the best one first; empty until the worker has told.
+        memory: bytes of the machine; 0 until the worker has told.
         worker: is started when something is asked of it.
+        errands: in the folder of models.
+        onReady: called when ``devices`` and ``memory`` are told.
+        python: the interpreter that the person chose; empty: Slicer's own.
     """
 
     def __init__(
@@ -33,13 +38,14 @@ class SegmentSession:
         scene: Any,
         python: str = "",
         log: Path | None = None,
-        onDevices: Callable[[tuple[str, ...]], None] | None = None,
     ) -> None:
         """Starts nothing yet. ``python``: the interpreter that the person chose; empty: Slicer's own."""
-        command, environment = interpreter(python)
         self.devices: tuple[str, ...] = ()
-        self._onDevices = onDevices
-        self.worker = WorkerProcess(command, environment, log, self._ready)
+        self.memory = 0
+        self.onReady: Callable[[], None] = lambda: None
+        self._log = log
+        self.worker = self._newWorker(python)
+        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), log))
         self._scene = scene
         self._handover = Handover()
         self._plan: Request | None = None
@@ -112,9 +118,19 @@ class SegmentSession:
 
     def close(self) -> None:
         """Ends the worker and everything that waits for it."""
+        self.errands.close()
         self.worker.close()
 
-    def _ready(self, devices: tuple[str, ...]) -> None:
-        self.devices = devices
-        if self._onDevices is not None:
-            self._onDevices(devices)
+    def usePython(self, python: str) -> None:
+        """From now on this interpreter runs the worker; what the old one did is cancelled."""
+        self.close()
+        self._handover.forget()
+        self.worker = self._newWorker(python)
+
+    def _newWorker(self, python: str) -> WorkerProcess:
+        self.python = python
+        return WorkerProcess(*interpreter(python), self._log, self._ready)
+
+    def _ready(self, told: Mapping[str, Any]) -> None:
+        self.devices, self.memory = tuple(told.get("devices", ())), int(told.get("memory", 0))
+        self.onReady()

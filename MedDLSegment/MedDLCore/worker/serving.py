@@ -6,6 +6,7 @@ third says now and then that the process is alive.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import queue
@@ -15,18 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-
-import psutil
 
 from .. import __version__
 from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
-from .messages import HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_job, to_line
+from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_job, to_line
 from .process import lead_a_group
 
 if TYPE_CHECKING:
@@ -85,12 +83,17 @@ class Server:
 
             about = import_libraries()
         except ImportError as error:
-            self._say("error", code=Code.EXTRA_MISSING.value, message=f"A library is missing: {error}.", hint=_INSTALL)
-            return 1
+            return self._run_without(MedDLError(Code.EXTRA_MISSING, f"A library is missing: {error}.", _INSTALL))
         warm = Warm()
         self._say("ready", **about)
         while (request := self._requests.get()) is not None:
             self._answer(request, warm)
+        return 0
+
+    def _run_without(self, missing: MedDLError) -> int:
+        """No network can run; models can be listed all the same."""
+        while (request := self._requests.get()) is not None:
+            self._refuse(request["id"], missing)
         return 0
 
     def _answer(self, request: Mapping[str, Any], warm: Warm) -> None:
@@ -155,19 +158,29 @@ class Server:
                 self._say("result", number)
             elif kind == "status":
                 self._say("result", number, running=self._current, waiting=self._requests.qsize(), **_usage())
-            elif kind == "models":
-                threading.Thread(target=self._tell_models, args=(number,), daemon=True, name="models").start()
             elif kind in JOBS:
                 self._requests.put(request)
+            elif kind in ERRANDS:
+                threading.Thread(target=self._run_errand, args=(request,), daemon=True, name=kind).start()
             else:
                 self._refuse(number, MedDLError(Code.REQUEST_INVALID, "There is no request of this kind."))
         self._leave()
 
-    def _tell_models(self, number: int) -> None:
-        """Answers at once: the list imports no torch, but the first look at a large foreign model takes a while."""
-        from ..models import offered_models
+    def _run_errand(self, request: Mapping[str, Any]) -> None:
+        """Beside whatever else runs: most need no torch, and a download is slow."""
+        from .errands import run_errand
 
-        kind, data = _end_of(lambda: {"models": [asdict(model) for model in offered_models()]})
+        number = request["id"]
+
+        def tell(fraction: float) -> None:
+            self._say("progress", number, stage=request["request"], fraction=round(fraction, 4), seconds_left=None)
+
+        def is_cancelled() -> bool:
+            return number in self._cancelled or self._gone.is_set()
+
+        run = functools.partial(run_errand, request["request"], request.get("job"), tell, is_cancelled)
+        kind, data = _end_of(run)
+        self._cancelled.discard(number)
         self._say(kind, number, **data)
 
     def _leave(self) -> None:
@@ -218,5 +231,10 @@ def _cancelled() -> MedDLError:
 
 
 def _usage() -> dict[str, Any]:
-    times, memory = os.times(), psutil.Process().memory_info().rss
-    return {"cpu_seconds": round(times.user + times.system, 2), "memory": memory}
+    times = os.times()
+    usage: dict[str, Any] = {"cpu_seconds": round(times.user + times.system, 2)}
+    with suppress(ImportError):  # a library that is missing is told elsewhere
+        import psutil
+
+        usage["memory"] = psutil.Process().memory_info().rss
+    return usage
