@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
 from .errors import Code, MedDLError
 from .system_errors import named_errors
 

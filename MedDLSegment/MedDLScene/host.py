@@ -16,6 +16,7 @@ _LOGICS = {
     "Tables": "vtkSlicerTablesLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
 }
 """Logics by the names under which Slicer's application logic knows them, in the order in which they are started."""
 

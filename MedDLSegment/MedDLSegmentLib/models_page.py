@@ -1,4 +1,4 @@
-"""The page of models: what is on this machine, and what can be had. What follows from a click is in ``models_state``."""
+"""The page of models: what is here, and what can be had. What follows from a click is in ``models_state``."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ class MedDLSegmentParameterNode:
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
+        wholeSequence: all volumes of the sequence whose item the first volume shows.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -39,3 +40,4 @@ class MedDLSegmentParameterNode:
     device: str = "auto"
     threads: Annotated[int, WithinRange(0, 256)] = 0
     cropBody: bool = False
+    wholeSequence: bool = False

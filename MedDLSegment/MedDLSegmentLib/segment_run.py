@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Choice:
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
+        wholeSequence: the first volume shows an item of a sequence, and all of its items are wanted.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Choice:
     device: str = "auto"
     threads: int = 0
     cropBody: bool = False
+    wholeSequence: bool = False
 
     def job(self, folder: Path, handover: Handover) -> tuple[Job, tuple[Notice, ...]]:
         """The job for the worker, whose volumes are in its folder then, and what is to be known of them.
@@ -77,6 +79,7 @@ class SegmentRun:
         segmentation: what it made; None: not yet, or nothing.
         error: why it made nothing.
         notices: warnings so far.
+        statistics, manifest: of the result, as the worker gave them.
     """
 
     choice: Choice
@@ -88,6 +91,8 @@ class SegmentRun:
     segmentation: Any = None
     error: MedDLError | None = None
     notices: tuple[Notice, ...] = ()
+    statistics: Sequence[Mapping[str, Any]] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
     _request: Request | None = None
     _because: MedDLError | None = None
     _observed: list[int] = field(default_factory=list)
@@ -154,8 +159,9 @@ class SegmentRun:
             chosen = None  # it was removed meanwhile: the result is worth a new one
         try:
             found = take_label_map(data["label_map"], self.worker.folder)
+            self.statistics, self.manifest = data["statistics"], data["manifest"]
             self.segmentation = resultToScene(
-                found, data["statistics"], data["manifest"], self.choice.volumes[0], self.scene, chosen
+                found, self.statistics, self.manifest, self.choice.volumes[0], self.scene, chosen
             )
         except MedDLError as error:
             return error

@@ -14,11 +14,13 @@ from .handover import Handover
 from .model_errands import ModelErrands
 from .offered_models import readOffered
 from .segment_run import Choice, SegmentRun
+from .sequence_run import SequenceRun
 from .worker_process import Request, WorkerProcess, interpreter
 
 OnModels = Callable[[tuple[Offered, ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
+AnyRun = SegmentRun | SequenceRun
 
 
 class SegmentSession:
@@ -49,7 +51,7 @@ class SegmentSession:
         self._scene = scene
         self._handover = Handover()
         self._plan: Request | None = None
-        self._runs: list[SegmentRun] = []
+        self._runs: list[AnyRun] = []
 
     def listModels(self, onModels: OnModels, onError: OnError) -> None:
         """The models of this machine; none of them is loaded."""
@@ -103,10 +105,15 @@ class SegmentSession:
         if request is not None:
             self.worker.cancel(request)
 
-    def run(self, choice: Choice, onChange: Callable[[SegmentRun], None] = lambda _: None) -> SegmentRun:
-        """Starts a run."""
+    def run(self, choice: Choice, onChange: Callable[[AnyRun], None] = lambda _: None) -> AnyRun:
+        """Starts a run.
+
+        Raises:
+            ValueError: all of a sequence is wanted, and the volume is of none.
+        """
         self.dropPlan()
-        run = SegmentRun(choice, self.worker, self._handover, self._scene, onChange)
+        kind = SequenceRun if choice.wholeSequence else SegmentRun
+        run = kind(choice, self.worker, self._handover, self._scene, onChange)
         self._runs = [other for other in self._runs if other.progress is not None]
         self._runs.append(run)
         return run.start()

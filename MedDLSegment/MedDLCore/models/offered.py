@@ -122,9 +122,7 @@ def _described(name: str, spec: ModelSpec, size: int) -> Offered:
 def _of_totalsegmentator(found: Installed) -> Offered:
     """Its licence, TotalSegmentator alone knows."""
     inputs = tuple(Input(modality or "image", modality) for modality in found.modalities)
-    return Offered(
-        found.name, inputs=inputs, structures=found.structures, size=found.size, origin="totalsegmentator"
-    )
+    return Offered(found.name, inputs=inputs, structures=found.structures, size=found.size, origin="totalsegmentator")
 
 
 def _number(measured: Mapping[str, Any], key: str) -> float | None:

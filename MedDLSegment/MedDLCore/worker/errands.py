@@ -18,7 +18,7 @@ OnFraction = Callable[[float], None]
 Cancelled = Callable[[], bool]
 
 
-def tell_models(_: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[str, Any]:
+def tell_models(_: Errand) -> dict[str, Any]:
     """``models``: what can be chosen on this machine. The first look at a large foreign model takes a while."""
     return {"models": [asdict(model) for model in offered_models()]}
 
@@ -33,12 +33,12 @@ def get_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[st
     return {"name": stored.name}
 
 
-def add_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[str, Any]:
+def add_model(errand: Errand) -> dict[str, Any]:
     """Copies a folder, or unpacks a zip. Nothing in it is run. The result: its ``name``."""
     return {"name": ModelStore().add(errand.model).name}
 
 
-def remove_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[str, Any]:
+def remove_model(errand: Errand) -> dict[str, Any]:
     """Removes a model of the store; of a folder that was trusted only the consent, not the files."""
     store = ModelStore()
     if store.find(errand.model) is None and Consents(store.path).revoke(Path(errand.model)):
@@ -47,14 +47,14 @@ def remove_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict
     return {"name": errand.model}
 
 
-def examine_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[str, Any]:
+def examine_model(errand: Errand) -> dict[str, Any]:
     """What of a bundle is not data. The result: ``reasons``; ``programs``, ``files``, ``size``, ``sha256`` of all."""
     from ..models.monai_bundle import reasons
 
     folder = _folder(errand)
     files = file_set(folder)
     return {
-        "reasons": list(reasons(folder)),
+        "reasons": [str(reason) for reason in reasons(folder)],
         "programs": [file.name for file in files.programs],
         "files": len(files.files),
         "size": files.size,
@@ -62,7 +62,7 @@ def examine_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dic
     }
 
 
-def trust_model(errand: Errand, tell: OnFraction, cancelled: Cancelled) -> dict[str, Any]:
+def trust_model(errand: Errand) -> dict[str, Any]:
     """Records the person's consent to exactly the files that ``examine`` showed. The result: ``name``, the folder.
 
     Raises:
@@ -84,12 +84,12 @@ def run_errand(kind: str, job: Any, tell: OnFraction, cancelled: Cancelled) -> d
     Raises:
         MedDLError: REQUEST_INVALID; as ``get``, ``ModelStore.add``, ``ModelStore.remove``, ``file_set``.
     """
-    return _BY_KIND[kind](read_errand(job), tell, cancelled)
+    errand = read_errand(job)
+    return get_model(errand, tell, cancelled) if kind == "get" else _AT_ONCE[kind](errand)
 
 
-_BY_KIND: Mapping[str, Callable[[Errand, OnFraction, Cancelled], dict[str, Any]]] = {
+_AT_ONCE: Mapping[str, Callable[[Errand], dict[str, Any]]] = {
     "models": tell_models,
-    "get": get_model,
     "add": add_model,
     "remove": remove_model,
     "examine": examine_model,

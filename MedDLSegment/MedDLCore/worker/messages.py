@@ -3,6 +3,7 @@
 Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
 
     load, plan, segment   ``job``: a ``Job``
+    export                ``job``: an ``Export``
     models, get, add, remove, examine, trust   ``job``: an ``Errand``; ``models`` needs none
     cancel                ``which``: the id of the request to cancel
     status
@@ -39,7 +40,7 @@ LONGEST_LINE = 1 << 24
 
 HEARTBEAT_SECONDS = 2.0
 
-Kind = Literal["load", "plan", "segment", "models", "get", "add", "remove", "examine", "trust", "status"]
+Kind = Literal["load", "plan", "segment", "models", "get", "add", "remove", "examine", "trust", "export", "status"]
 """Requests that end in what was asked for."""
 
 ERRANDS = ("models", "get", "add", "remove", "examine", "trust")
@@ -112,6 +113,23 @@ class Errand:
 
 
 @dataclass(frozen=True)
+class Export:
+    """A label map that is to be written as DICOM SEG.
+
+    Attributes:
+        files: of the DICOM series.
+        label_map: see ``arrays.give_label_map``; on any grid of the series' patient.
+        name, version, sha256: of the model that made it.
+    """
+
+    files: tuple[str, ...]
+    label_map: Mapping[str, Any]
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Event:
     """What the worker said.
 
@@ -175,6 +193,16 @@ def read_errand(data: Any) -> Errand:
     """
     errand: Errand = _read(Errand, {} if data is None else data)
     return errand
+
+
+def read_export(data: Any) -> Export:
+    """The export of a request.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    export: Export = _read(Export, data)
+    return export
 
 
 def _read(kind: type, data: Any) -> Any:

@@ -24,7 +24,7 @@ from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
-from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_job, to_line
+from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_export, read_job, to_line
 from .process import lead_a_group
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ GRACE_SECONDS = 3.0
 TOLD_SECONDS = 0.1
 """Progress is told no more often."""
 
-JOBS = ("load", "plan", "segment")
+JOBS = ("load", "plan", "segment", "export")
 
 
 def main() -> int:
@@ -107,12 +107,15 @@ class Server:
     def _outcome(self, request: Mapping[str, Any], warm: Warm) -> tuple[str, Mapping[str, Any]]:
         """How a request ends: ``result`` or ``error``, and what belongs to it."""
         from . import tasks
+        from .exporting import export_dicom_seg
 
         number = request["id"]
 
         def run() -> Mapping[str, Any]:
             if number in self._cancelled:
                 raise _cancelled()
+            if request["request"] == "export":
+                return export_dicom_seg(read_export(request.get("job")), self._folder, self._warning(number))
             job = read_job(request.get("job"))
             task = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}[request["request"]]
             return task(job, warm, self._folder, self._progress(number), self._warning(number))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +26,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
 
 
 def do(kind: str, told: list[float] | None = None, cancelled: bool = False, **job: Any) -> dict[str, Any]:
-    return run_errand(kind, job, (told if told is not None else []).append, lambda: cancelled)
+    found = run_errand(kind, job, (told if told is not None else []).append, lambda: cancelled)
+    return dict(json.loads(json.dumps(found)))  # it travels as JSON
 
 
 def names(kind: str = "added") -> list[str]:
@@ -79,8 +82,6 @@ def worker_without_torch(store: ModelStore, tmp_path: Path) -> Iterator[Worker]:
     """In its Python, torch cannot be imported."""
     (tmp_path / "without" / "torch").mkdir(parents=True)
     (tmp_path / "without" / "torch" / "__init__.py").write_text("raise ModuleNotFoundError('No module named torch')\n")
-    import os
-
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), os.environ["PYTHONPATH"]])}
     with Worker(sys.executable, environment) as worker:
         yield worker
@@ -89,7 +90,7 @@ def worker_without_torch(store: ModelStore, tmp_path: Path) -> Iterator[Worker]:
 def test_without_torch_models_are_listed_and_runs_are_refused(worker_without_torch: Worker, tmp_path: Path) -> None:
     told = worker_without_torch.run("models")["models"]
     assert any(model["origin"] == "shipped" for model in told)
-    with pytest.raises(MedDLError, match="A library is missing: .*torch") as refused:
+    with pytest.raises(MedDLError, match=r"A library is missing: .*torch") as refused:
         worker_without_torch.run("plan")
     assert refused.value.code is Code.EXTRA_MISSING
     with pytest.raises(MedDLError) as refused:

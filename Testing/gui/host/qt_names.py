@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from .ctk_widgets import ctkCollapsibleButton
+from .desktop import DesktopServices, FileDialog
 from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget, qSlicerMarkupsPlaceWidget
 from .pythonqt import bridged
 from .strict import StrictModule
@@ -14,7 +15,8 @@ WIDGETS = {
     kind.__name__: bridged(kind)
     for kind in (
         QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLabel, QtWidgets.QLineEdit, QtWidgets.QListWidget,
-        QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget,
+        QtWidgets.QPlainTextEdit, QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox,
+        QtWidgets.QTabWidget, QtWidgets.QWidget,
     )
 }  # fmt: skip
 LAYOUTS = {
@@ -42,6 +44,9 @@ qt = StrictModule(
         "QFile": QtCore.QFile,
         "QIcon": QtGui.QIcon,
         "QListWidgetItem": QtWidgets.QListWidgetItem,
+        "QFileDialog": FileDialog,
+        "QDesktopServices": DesktopServices,
+        "QUrl": QtCore.QUrl,
         "Qt": QtCore.Qt,
     },
 )

@@ -70,6 +70,7 @@ class Host:
 
         sys.modules["qt"], sys.modules["ctk"] = qt, ctk
         self.app = Application(self._mrml.application, self.folder)
+        sys.modules["SampleData"] = importlib.import_module(f"{__package__}.sample_data")
         names = {
             **OF_SLICER,
             "app": self.app,
@@ -85,6 +86,7 @@ class Host:
             ("i18n", "translations"),
             ("ScriptedLoadableModule", "scripted_module"),
             ("parameterNodeWrapper", "parameter_nodes"),
+            ("packaging", "pip_packages"),
         ):
             module = importlib.import_module(f"{__package__}.{ours}")
             sys.modules[f"slicer.{name}"] = module
