@@ -118,7 +118,7 @@ class ModelsPage:
     def _done(self, kind: str, errand: Errand, told: Mapping[str, Any]) -> None:
         self._update(work=None)
         if kind == "examine":
-            self._update(examined=Examined.of(errand.model, told), said="")
+            self._update(chosen="", examined=Examined.of(errand.model, told), said="")
             return
         name = str(told["name"])
         self._update(examined=None, chosen=name, said=models_state.doneText(kind, Path(name).name))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from MedDLCore.models.catalogue import Entry
-from MedDLCore.models.offered import Offered
+from MedDLCore.models.offered import Input, Offered
+from MedDLCore.spec import Channel
 
 from . import offered_models, wording
 from .button import Button
@@ -129,8 +130,9 @@ def line(row: Row) -> str:
     if row.offered is not None:
         return offered_models.line(row.offered)
     assert row.entry is not None  # noqa: S101  it is one of the two
-    size = wording.size(row.entry.size) if row.entry.size is not None else _("size not stated")
-    return _("{title}  (to download, {size})").format(title=row.entry.title, size=size)
+    if row.entry.size is None:
+        return _("{title}  (to download)").format(title=row.entry.title)
+    return _("{title}  (to download, {size})").format(title=row.entry.title, size=wording.size(row.entry.size))
 
 
 def details(state: ModelsState) -> str:
@@ -146,7 +148,7 @@ def details(state: ModelsState) -> str:
 def agreeText(state: ModelsState) -> str:
     """What the tick says; empty: there is nothing to agree to."""
     if state.examined is not None:
-        return _("I have looked at these files and trust them to run on this computer")
+        return _("I trust these files to run on this computer")
     if state.row is not None and state.row.entry is not None:
         return _("I have read the licence and accept it")
     return ""
@@ -227,7 +229,7 @@ def fits(model: Offered, memory: int) -> str:
 
 
 def _aboutOffered(model: Offered, memory: int) -> str:
-    inputs = ", ".join(f"{given.name} ({given.modality or _('any modality')})" for given in model.inputs)
+    inputs = _inputs(model.inputs)
     measured = "" if model.seconds is None else wording.duration(model.seconds)
     lines = [
         offered_models.shownName(model),
@@ -253,21 +255,29 @@ def _aboutOffered(model: Offered, memory: int) -> str:
 
 def _aboutEntry(entry: Entry | None) -> str:
     assert entry is not None  # noqa: S101
-    size = wording.size(entry.size) if entry.size is not None else _("not stated")
-    inputs = ", ".join(f"{channel.name} ({channel.modality or _('any modality')})" for channel in entry.channels)
-    return "\n".join(
-        [
-            entry.title,
-            entry.description,
-            "",
-            _("Takes: {inputs}").format(inputs=inputs),
-            _("Finds: {structures}").format(structures=", ".join(entry.structures)),
-            _("To download: {size}, from {host}").format(size=size, host=_hosts(entry)),
-            _("Please cite: {citation}").format(citation=entry.citation),
-            "",
-            _("Licence: {licence}").format(licence=entry.licence),
-        ]
-    )
+    size = wording.size(entry.size) if entry.size is not None else _("size not stated")
+    lines = [
+        entry.title,
+        entry.description,
+        "",
+        _("Licence: {name}, {url}").format(name=entry.licence.name, url=entry.licence.url),
+        _("NOT FOR COMMERCIAL USE") if entry.licence.non_commercial else "",
+        _("To download: {size}, from {host}").format(size=size, host=_hosts(entry)),
+        _("Takes: {inputs}").format(inputs=_inputs(entry.channels)),
+        _("Finds: {structures}").format(structures=", ".join(entry.structures)),
+        _("Please cite: {citation}").format(citation=entry.citation),
+    ]
+    shown = "\n".join(line for n, line in enumerate(lines) if line or n == 2)
+    return f"{shown}\n\n{entry.licence.text}".strip()
+
+
+def _inputs(inputs: Sequence[Input | Channel]) -> str:
+    """``CT``, or ``T1 (MR), FLAIR (MR)``."""
+    words = []
+    for given in inputs:
+        modality = given.modality or _("any modality")
+        words.append(modality if given.name == modality else f"{given.name} ({modality})")
+    return ", ".join(words)
 
 
 def _warning(examined: Examined) -> str:

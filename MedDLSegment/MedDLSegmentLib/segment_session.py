@@ -47,7 +47,8 @@ class SegmentSession:
         self.onReady: Callable[[], None] = lambda: None
         self._log = log
         self.worker = self._newWorker(python)
-        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), log))
+        errandsLog = None if log is None else log.with_stem(f"{log.stem}-models")
+        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), errandsLog))
         self._scene = scene
         self._handover = Handover()
         self._plan: Request | None = None

@@ -17,7 +17,11 @@ from .worker_process import WorkerProcess
 
 @dataclass(eq=False)
 class SequenceRun:
-    """Members as those of ``SegmentRun``. A run that is cancelled or fails leaves nothing, as with one volume."""
+    """Members as those of ``SegmentRun``.
+
+    A run that is cancelled or fails makes no node, as with one volume; a segmentation that the person had chosen then
+    holds the result of the last volume that was done.
+    """
 
     choice: Choice
     worker: WorkerProcess
@@ -107,10 +111,20 @@ class SequenceRun:
                 return
             self._results.show(self._made)
             self.segmentation = self._made
-        elif self._made is not None and self._made is not self.choice.segmentation:
-            self.scene.RemoveNode(self._made)
+        else:
+            self._removeResult(self._made or run.segmentation)
         self.progress, self.error = None, error
         self.onChange(self)
+
+    def _removeResult(self, made: Any) -> None:
+        """Results of some volumes are no result of the sequence. What the person had chosen stays."""
+        from MedDLScene.result_nodes import statisticsTable
+
+        if made is None or made.GetScene() is None or made is self.choice.segmentation:
+            return
+        for node in (statisticsTable(made), made):
+            if node is not None:
+                self.scene.RemoveNode(node)
 
     def _removeItems(self) -> None:
         items, self._items = self._items, ()

@@ -35,7 +35,9 @@ sys.stdout.write(f'{{"ms": {1000 * spent}, "came": "{" ".join(came)}"}}')
 def measured(folder: Path, name: str) -> tuple[float, str]:
     """CPU-milliseconds, and the names of the packages that came along."""
     command = [sys.executable, "-I", "-c", STAND_INS + MEASURED, str(folder), name]
-    told = [json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(ROUNDS)]
+    told = [
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(ROUNDS)
+    ]
     return min(one["ms"] for one in told), told[0]["came"]
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ from PySide6 import QtCore, QtWidgets
 from vtk.util import numpy_support
 
 from gui.host.start import PANEL_WIDTH
+from MedDLSegmentLib.models_state import Examined, Work
 
 Wait = Callable[..., None]
+
+ROW = 30
+"""Pixels: widgets beside each other differ by less in where they begin."""
 
 
 @pytest.fixture
@@ -134,3 +140,59 @@ def test_pictures_of_the_panel(
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000  # shaded surfaces, not a plain background
     ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
     picture("6-two-inputs")
+
+
+def test_pictures_of_the_other_pages(
+    widget: Any, host: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
+) -> None:
+    pages = widget.pages
+    wait(lambda: widget.panel.state.models is not None and widget.logic.session.devices)
+    pages.widget.setCurrentIndex(1)
+    models = pages.models
+    rows = [models._ui.list.item(n).text() for n in range(models._ui.list.count)]
+    models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if row.startswith("Organs")))
+    picture("7-model-here")
+    models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if "to download" in row))
+    picture("8-model-to-get")
+    models._update(
+        examined=Examined(
+            "/home/a/bundle",
+            ("inference.json: network_def: scripts.own.Network",),
+            ("scripts/own.py",),
+            12,
+            3 * 10**7,
+            "ab" * 32,
+        )
+    )
+    picture("9-trust")
+    models._update(examined=None, work=Work("get", "brain-tissue-t1", 0.42))
+    picture("10-download")
+    models._update(work=None)
+    pages.widget.setCurrentIndex(2)
+    installation = pages.installation
+    wait(lambda: not installation.state.busy)
+    picture("11-installed")
+    found = installation.state.found
+    installation._update(found=replace(found, libraries={**found.libraries, "torch": "2.1.0", "monai": None}))
+    picture("12-missing")
+    installation._update(python="/home/a/venv/bin/python")
+    picture("13-another-python")
+    installation._update(python="", found=found)
+    pages.widget.setCurrentIndex(0)
+
+
+def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:
+    """A widget below is not reached before one above."""
+    plain = QtWidgets.QWidget
+    for page in range(3):
+        widget.pages.widget.setCurrentIndex(page)
+        host.app.processEvents()
+        shown, first = [], widget.pages._pages[page]
+        chained = plain.nextInFocusChain(first)
+        while chained is not first and len(shown) < 500:
+            takes = plain.focusPolicy(chained) & QtCore.Qt.FocusPolicy.TabFocus
+            if first.isAncestorOf(chained) and chained.isVisible() and takes:
+                shown.append(chained.mapTo(first, QtCore.QPoint(0, 0)).y())
+            chained = plain.nextInFocusChain(chained)
+        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), shown
+    widget.pages.widget.setCurrentIndex(0)
