@@ -13,6 +13,7 @@ from MedDLCore import found_libraries
 from MedDLCore.worker.process import worker_environment
 
 from . import installation_state
+from .button import Button
 from .installation_state import KEPT, Found, InstallationState
 from .installing import NotInstalledError, install, installFrom, whyNot
 from .translation import _
@@ -152,7 +153,10 @@ class InstallationPage:
             ui.report.setPlainText(report)
         button = installation_state.installButton(state)
         button.show(ui.installButton)
-        ui.installFromButton.enabled = button.enabled
+        fromFolder = _("Installs what is missing from a folder of wheels, where there is no network.")
+        Button(ui.installFromButton.text, button.enabled, fromFolder if button.enabled else button.toolTip).show(
+            ui.installFromButton
+        )
         ui.checkButton.enabled = not state.busy
         verdict, command = installation_state.verdict(state), installation_state.command(state)
         ui.verdictLabel.text, ui.verdictLabel.visible = verdict, bool(verdict)

@@ -21,6 +21,9 @@ KEPT = ("numpy", "pillow", "pydicom", "highdicom", "requests", "scipy", "SimpleI
 
 TORCH = "torch"
 
+OF_TORCH = (TORCH, "torchvision")
+"""What the PyTorch extension installs together."""
+
 OLDEST_PYTHON = Version("3.10")
 
 
@@ -30,9 +33,9 @@ def requirements() -> tuple[Requirement, ...]:
     return tuple(Requirement(line) for line in lines if line and not line.startswith("#"))
 
 
-def constraints(found: Mapping[str, str | None]) -> str:
-    """A file for pip that keeps what is there: ``KEPT``, at the versions that were found."""
-    return "".join(f"{name}=={found[name]}\n" for name in KEPT if found.get(name))
+def constraints(found: Mapping[str, str | None], but: Sequence[str] = ()) -> str:
+    """A file for pip that keeps what is there: ``KEPT``, at the versions that were found, ``but`` for some."""
+    return "".join(f"{name}=={found[name]}\n" for name in KEPT if found.get(name) and name not in but)
 
 
 @dataclass(frozen=True)

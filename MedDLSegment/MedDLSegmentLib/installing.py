@@ -6,8 +6,10 @@ They ask the person first, show what goes on, and offer to restart. Only a click
 from __future__ import annotations
 
 import importlib
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import slicer
@@ -15,7 +17,7 @@ from packaging.requirements import Requirement
 
 from MedDLCore.found_libraries import found
 
-from .installation_state import KEPT, TORCH, constraints, withoutTorch
+from .installation_state import KEPT, OF_TORCH, TORCH, constraints, withoutTorch
 from .translation import _
 
 REQUESTER = "MedDL"
@@ -45,10 +47,9 @@ def install(missing: Sequence[Requirement]) -> None:
     torch = next((needed for needed in missing if needed.name == TORCH), None)
     if torch is not None:
         _installTorch(torch)
-    wanted = withoutTorch(missing)
-    with tempfile.TemporaryDirectory() as folder:
+    with _constraintsFile() as kept:
         try:
-            pip_ensure(wanted, constraints=_constraintsFile(folder), requester=REQUESTER)
+            pip_ensure(withoutTorch(missing), constraints=kept, requester=REQUESTER)
         except RuntimeError as error:  # Slicer's way to say that the person declined
             raise NotInstalledError(_("Nothing was installed.")) from error
         except Exception as error:
@@ -66,15 +67,18 @@ def installFrom(wheels: Path, missing: Sequence[Requirement]) -> None:
     if not any(wheels.glob("*.whl")):
         raise NotInstalledError(_("There are no wheels (.whl) in {folder}.").format(folder=wheels.name))
     arguments = ["--no-index", "--find-links", str(wheels), *map(str, missing)]
-    with tempfile.TemporaryDirectory() as folder:
+    with _constraintsFile(but=[needed.name for needed in missing if needed.name in OF_TORCH]) as kept:
         try:
-            pip_install(arguments, constraints=_constraintsFile(folder), requester=REQUESTER)
+            pip_install(arguments, constraints=kept, requester=REQUESTER)
         except Exception as error:
             raise NotInstalledError(_("The installation failed: {why}").format(why=error)) from error
 
 
 def _installTorch(needed: Requirement) -> None:
-    """By the PyTorch extension, which knows the build for this machine's graphics card."""
+    """By the PyTorch extension, which knows the build for this machine's graphics card.
+
+    It takes no constraints; pip, which it calls in a process of its own, takes them from the environment.
+    """
     try:
         import PyTorchUtils
     except ImportError as error:
@@ -82,18 +86,25 @@ def _installTorch(needed: Requirement) -> None:
         raise NotInstalledError(text) from error
     if slicer.app.testingEnabled():  # there, it would install without asking
         raise NotInstalledError(_("Nothing was installed."))
-    try:
-        torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=True, torchVersionRequirement=str(needed.specifier)
-        )
-    except Exception as error:
-        raise NotInstalledError(_("PyTorch could not be installed: {why}").format(why=error)) from error
+    with _constraintsFile(but=OF_TORCH) as kept:
+        os.environ["PIP_CONSTRAINT"] = str(kept)
+        try:
+            torch = PyTorchUtils.PyTorchUtilsLogic().installTorch(
+                askConfirmation=True, torchVersionRequirement=str(needed.specifier)
+            )
+        except Exception as error:
+            raise NotInstalledError(_("PyTorch could not be installed: {why}").format(why=error)) from error
+        finally:
+            del os.environ["PIP_CONSTRAINT"]
     if torch is None:
         raise NotInstalledError(_("Nothing was installed."))
 
 
-def _constraintsFile(folder: str) -> Path:
+@contextmanager
+def _constraintsFile(but: Sequence[str] = ()) -> Iterator[Path]:
+    """A file for pip that keeps what is there, ``but`` for some."""
     importlib.invalidate_caches()  # torch may have come a moment ago
-    path = Path(folder) / "constraints.txt"
-    path.write_text(constraints(found(KEPT)), encoding="utf-8")
-    return path
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "constraints.txt"
+        path.write_text(constraints(found(KEPT), but), encoding="utf-8")
+        yield path

@@ -58,6 +58,7 @@ def test_a_python_that_is_too_old_is_told() -> None:
 def test_what_slicer_has_is_kept_as_it_is() -> None:
     kept = constraints({"numpy": "2.4.6", "torch": "2.10.0+cpu", "SimpleITK": "2.5.3", "monai": "1.6.1", "scipy": None})
     assert kept == "numpy==2.4.6\nSimpleITK==2.5.3\ntorch==2.10.0+cpu\n"
+    assert constraints({"numpy": "2.4.6", "torch": "2.1.0"}, but=["torch"]) == "numpy==2.4.6\n"
 
 
 def test_the_answer_is_found_among_what_a_start_up_file_prints() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,36 @@ def test_without_the_pytorch_extension_torch_is_not_installed_otherwise(page: An
     page._ui.installButton.click()
     wait(lambda: not page.state.busy)
     assert "Install the extension PyTorch" in page._ui.verdictLabel.text and pip_packages.asked == []
+
+
+def test_torch_comes_from_the_pytorch_extension_and_replaces_nothing_of_slicers(
+    page: Any, host: Any, wait: Wait, monkeypatch: Any
+) -> None:
+    """Its parameters are those of PyTorchUtils; pip is told what to keep through its environment."""
+    asked: list[str] = []
+
+    class PyTorchUtilsLogic:
+        def installTorch(
+            self, askConfirmation: bool = False, forceComputationBackend: Any = None,
+            torchVersionRequirement: Any = None, torchvisionVersionRequirement: Any = None,
+        ) -> object:  # fmt: skip
+            assert askConfirmation
+            asked.extend([torchVersionRequirement, Path(os.environ["PIP_CONSTRAINT"]).read_text()])
+            return object()
+
+    utils = types.ModuleType("PyTorchUtils")
+    utils.PyTorchUtilsLogic = PyTorchUtilsLogic
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
+    without(page, "torch")
+    page._ui.installButton.click()  # in testing mode it would install without asking
+    wait(lambda: not page.state.busy)
+    assert asked == []
+    monkeypatch.setattr(host.app, "testingEnabled", lambda: False)
+    without(page, "torch")
+    page._ui.installButton.click()
+    wait(lambda: not page.state.busy)
+    assert asked[0] == ">=2.10" and "numpy==" in asked[1] and "torch==" not in asked[1]
+    assert "PIP_CONSTRAINT" not in os.environ
 
 
 def test_a_folder_of_wheels_needs_no_network(page: Any, wait: Wait, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,16 @@ def test_a_download_that_hangs_can_be_cancelled(page: Any, widget: Any, wait: Wa
         ui.agreeCheckBox.checked = True
         ui.mainButton.click()
         assert ui.mainButton.text == "Cancel" and ui.statusLabel.text.startswith("Downloading brain-tissue-t1")
-        connection, _ = proxy.accept()
-        with connection:
+        proxy.setblocking(False)
+        connections: list[socket.socket] = []
+
+        def is_connected() -> bool:
+            with suppress(BlockingIOError):
+                connections.append(proxy.accept()[0])
+            return bool(connections)
+
+        wait(is_connected)
+        with connections[0]:
             ui.mainButton.click()
             assert ui.statusLabel.text == "Cancelling ..." and not ui.mainButton.enabled
             wait(lambda: page.state.work is None)

@@ -20,7 +20,6 @@ from PySide6 import QtCore, QtWidgets
 from vtk.util import numpy_support
 
 from gui.host.start import PANEL_WIDTH
-from MedDLSegmentLib.models_state import Examined, Work
 
 Wait = Callable[..., None]
 
@@ -145,6 +144,8 @@ def test_pictures_of_the_panel(
 def test_pictures_of_the_other_pages(
     widget: Any, host: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
 ) -> None:
+    from MedDLSegmentLib.models_state import Examined, Work
+
     pages = widget.pages
     wait(lambda: widget.panel.state.models is not None and widget.logic.session.devices)
     pages.widget.setCurrentIndex(1)
