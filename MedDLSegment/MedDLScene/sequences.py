@@ -6,14 +6,13 @@ other. Segmenting proxies would have to move the person's browser; so each item 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .hierarchy import putBesideVolume
 from .libraries import slicer
-from .result_nodes import MANIFEST, putStatistics
+from .result_nodes import putStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +87,6 @@ class SegmentationSequence:
         """The sequence of the volumes."""
         self._browsed = browsed
         self._rows: list[Mapping[str, Any]] = []
-        self._manifests: list[Mapping[str, Any]] = []
         self._sequence = slicer.vtkMRMLSequenceNode()
         of = browsed.sequence
         self._sequence.SetIndexName(of.GetIndexName())
@@ -97,20 +95,15 @@ class SegmentationSequence:
         self._sequence.SetNumericIndexValueTolerance(of.GetNumericIndexValueTolerance())
 
     def add(
-        self,
-        number: int,
-        segmentationNode: slicer.vtkMRMLSegmentationNode,
-        statistics: Sequence[Mapping[str, Any]],
-        manifest: Mapping[str, Any],
+        self, number: int, segmentationNode: slicer.vtkMRMLSegmentationNode, statistics: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Takes a copy of the result of an item."""
+        """Takes a copy of the result of an item, with its manifest."""
         self._sequence.SetDataNodeAtValue(segmentationNode, self._browsed.sequence.GetNthIndexValue(number))
         item = self._browsed.itemName(number)
         self._rows += [{"item": item, **row} for row in statistics]
-        self._manifests.append({"item": item, **manifest})
 
     def show(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
-        """From now on this node shows the result of the item that is browsed; table and manifest tell of all items."""
+        """From now on this node shows the result of the item that is browsed; the table tells of all items."""
         scene, volume = self._browsed.volume.GetScene(), self._browsed.volume
         self._sequence.SetName(scene.GenerateUniqueName(f"{segmentationNode.GetName()} sequence"))
         scene.AddNode(self._sequence)
@@ -118,4 +111,3 @@ class SegmentationSequence:
         self._browsed.browser.AddSynchronizedSequenceNode(self._sequence)
         self._browsed.browser.AddProxyNode(segmentationNode, self._sequence, False)
         putStatistics(segmentationNode, self._rows, volume, scene)
-        segmentationNode.SetAttribute(MANIFEST, json.dumps({**self._manifests[-1], "items": self._manifests}))

@@ -161,3 +161,4 @@ class InstallationPage:
         verdict, command = installation_state.verdict(state), installation_state.command(state)
         ui.verdictLabel.text, ui.verdictLabel.visible = verdict, bool(verdict)
         ui.commandEdit.text, ui.commandEdit.visible = command, bool(command)
+        ui.commandEdit.cursorPosition = 0  # its beginning is seen

@@ -79,7 +79,7 @@ class SegmentRun:
         segmentation: what it made; None: not yet, or nothing.
         error: why it made nothing.
         notices: warnings so far.
-        statistics, manifest: of the result, as the worker gave them.
+        statistics: of the result, a row for each structure.
     """
 
     choice: Choice
@@ -92,7 +92,6 @@ class SegmentRun:
     error: MedDLError | None = None
     notices: tuple[Notice, ...] = ()
     statistics: Sequence[Mapping[str, Any]] = ()
-    manifest: Mapping[str, Any] = field(default_factory=dict)
     _request: Request | None = None
     _because: MedDLError | None = None
     _observed: list[int] = field(default_factory=list)
@@ -159,9 +158,9 @@ class SegmentRun:
             chosen = None  # it was removed meanwhile: the result is worth a new one
         try:
             found = take_label_map(data["label_map"], self.worker.folder)
-            self.statistics, self.manifest = data["statistics"], data["manifest"]
+            self.statistics = data["statistics"]
             self.segmentation = resultToScene(
-                found, self.statistics, self.manifest, self.choice.volumes[0], self.scene, chosen
+                found, self.statistics, data["manifest"], self.choice.volumes[0], self.scene, chosen
             )
         except MedDLError as error:
             return error

@@ -104,7 +104,7 @@ class SequenceRun:
             error = MedDLError(Code.CANCELLED, _("The sequence was removed: the run was cancelled."))
         if error is None:
             self._made = run.segmentation
-            self._results.add(self._number, run.segmentation, run.statistics, run.manifest)
+            self._results.add(self._number, run.segmentation, run.statistics)
             self._number += 1
             if self._number < count:
                 self._next()

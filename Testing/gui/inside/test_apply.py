@@ -383,22 +383,23 @@ def test_all_volumes_of_a_sequence_become_a_sequence_of_segmentations(widget: An
     segmentation = widget.ui.segmentationSelector.currentNode()
     found = browser.GetSequenceNode(segmentation)
     assert found.GetNumberOfDataNodes() == 3 and found.GetIndexUnit() == "s"
-    assert segmentation.GetTransformNodeID() == proxy.GetTransformNodeID()
+    from MedDLScene.result_nodes import runManifest, statisticsTable
+
+    hashes = set()
     for n in range(3):
         browser.SetSelectedItemNumber(n)
         slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
         identifier = segmentation.GetSegmentation().GetNthSegmentID(0)
         voxels = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identifier, proxy) > 0
-        expected = slicer.util.arrayFromVolume(volumes.GetNthDataNode(n)) > 100
-        assert np.array_equal(voxels, expected)
-
-    from MedDLScene.result_nodes import runManifest, statisticsTable
-
+        assert np.array_equal(voxels, slicer.util.arrayFromVolume(volumes.GetNthDataNode(n)) > 100)
+        hashes.add(str(runManifest(segmentation)["inputs"]))
+    assert len(hashes) == 3  # each item has the record of its own run
+    assert segmentation.GetTransformNodeID() == proxy.GetTransformNodeID()
+    assert segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole()) is proxy
     table = statisticsTable(segmentation).GetTable()
     assert [table.GetValueByName(n, "Item").ToString() for n in range(3)] == ["0 s", "1 s", "2 s"]
     volumes_mL = [table.GetValueByName(n, "Volume [mL]").ToDouble() for n in range(3)]
     assert volumes_mL == sorted(volumes_mL) and volumes_mL[0] > 0
-    assert [item["item"] for item in runManifest(segmentation)["items"]] == ["0 s", "1 s", "2 s"]
 
 
 def test_a_sequence_that_is_removed_ends_its_run_and_leaves_nothing(widget: Any, scene: Any, wait: Wait) -> None:

@@ -82,37 +82,82 @@ def a_body(scene: Any) -> Any:
     return node
 
 
+SIDE = 480
+"""Pixels of a view."""
+
+
+class View:
+    """A view off the screen, in which Slicer's own displayable managers draw the scene's segmentations."""
+
+    def __init__(self, host: Any, factory: Any, manager: str, node: Any) -> None:
+        factory.SetMRMLApplicationLogic(host.app.applicationLogic())
+        if not factory.IsDisplayableManagerRegistered(manager):
+            factory.RegisterDisplayableManager(manager)
+        self.window, self.renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+        self.window.SetOffScreenRendering(1)
+        self.window.SetSize(SIDE, SIDE)
+        self.window.AddRenderer(self.renderer)
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()
+        self._interactor.SetRenderWindow(self.window)
+        self._group = slicer.vtkMRMLDisplayableManagerGroup()
+        self._group.SetRenderer(self.renderer)
+        self._group.Initialize(factory, self.renderer)
+        self._group.SetMRMLDisplayableNode(node)
+
+    def picture(self, path: Path) -> np.ndarray:
+        """Drawn, written, and as ``(rows, columns, 3)`` uint8."""
+        self.window.Render()
+        grabbed = vtk.vtkWindowToImageFilter()
+        grabbed.SetInput(self.window)
+        writer = vtk.vtkPNGWriter()
+        writer.SetInputConnection(grabbed.GetOutputPort())
+        writer.SetFileName(str(path))
+        writer.Write()
+        scalars = grabbed.GetOutput().GetPointData().GetScalars()
+        return numpy_support.vtk_to_numpy(scalars).reshape(SIDE, SIDE, 3)
+
+
 def picture_of_the_3d_view(host: Any, path: Path) -> np.ndarray:
-    """What Slicer's own displayable manager draws of the scene's segmentations. ``(rows, columns, 3)`` uint8."""
+    """The surfaces, from the front."""
     factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
-    factory.SetMRMLApplicationLogic(host.app.applicationLogic())
-    if not factory.IsDisplayableManagerRegistered("vtkMRMLSegmentationsDisplayableManager3D"):
-        factory.RegisterDisplayableManager("vtkMRMLSegmentationsDisplayableManager3D")
-    window, renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
-    window.SetOffScreenRendering(1)
-    window.SetSize(480, 480)
-    window.AddRenderer(renderer)
-    interactor = vtk.vtkGenericRenderWindowInteractor()
-    interactor.SetRenderWindow(window)
-    group = slicer.vtkMRMLDisplayableManagerGroup()
-    group.SetRenderer(renderer)
-    group.Initialize(factory, renderer)
-    group.SetMRMLDisplayableNode(host.scene.AddNewNodeByClass("vtkMRMLViewNode"))
-    renderer.SetBackground(0.75, 0.78, 0.91)
-    camera = renderer.GetActiveCamera()
-    camera.SetPosition(0, 1, 0)  # from the front
+    node = host.scene.AddNewNodeByClass("vtkMRMLViewNode")
+    view = View(host, factory, "vtkMRMLSegmentationsDisplayableManager3D", node)
+    view.renderer.SetBackground(0.75, 0.78, 0.91)
+    camera = view.renderer.GetActiveCamera()
+    camera.SetPosition(0, 1, 0)
     camera.SetFocalPoint(0, 0, 0)
     camera.SetViewUp(0, 0, 1)
-    renderer.ResetCamera()
-    window.Render()
-    grabbed = vtk.vtkWindowToImageFilter()
-    grabbed.SetInput(window)
-    writer = vtk.vtkPNGWriter()
-    writer.SetInputConnection(grabbed.GetOutputPort())
-    writer.SetFileName(str(path))
-    writer.Write()
-    image = grabbed.GetOutput()
-    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(480, 480, 3)
+    view.renderer.ResetCamera()
+    return view.picture(path)
+
+
+def picture_of_a_slice_view(host: Any, volume: Any, path: Path) -> np.ndarray:
+    """A coronal slice, and the segments on it. The slice itself is drawn by Slicer's widget, and here by an actor."""
+    application = host.app.applicationLogic()
+    if application.GetSliceLogics() is None:
+        application.SetSliceLogics(vtk.vtkCollection())
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLApplicationLogic(application)
+    application.GetSliceLogics().AddItem(logic)
+    logic.SetMRMLScene(host.scene)
+    node = logic.AddSliceNode("Green")
+    node.SetOrientationToCoronal()
+    logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+    logic.ResizeSliceNode(SIDE, SIDE)
+    logic.FitSliceToBackground(SIDE, SIDE)
+    logic.SnapSliceOffsetToIJK()
+    factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
+    view = View(host, factory, "vtkMRMLSegmentationsDisplayableManager2D", node)
+    mapper, actor = vtk.vtkImageMapper(), vtk.vtkActor2D()
+    mapper.SetInputConnection(logic.GetImageDataConnection())
+    mapper.SetColorWindow(255)
+    mapper.SetColorLevel(127.5)
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetDisplayLocationToBackground()  # below the segments
+    view.renderer.AddViewProp(actor)
+    drawn = view.picture(path)
+    application.GetSliceLogics().RemoveItem(logic)
+    return drawn
 
 
 def test_pictures_of_the_panel(
@@ -135,8 +180,11 @@ def test_pictures_of_the_panel(
     ui.show3DButton.click()
     wait(lambda: ui.show3DButton.text == "Hide 3D")
     picture("4-done")
-    drawn = picture_of_the_3d_view(host, Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path)) / "5-view.png")
+    folder = Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path))
+    drawn = picture_of_the_3d_view(host, folder / "5-view.png")
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000  # shaded surfaces, not a plain background
+    drawn = picture_of_a_slice_view(host, a_body, folder / "5-slice.png").astype(int)
+    assert (drawn.max(axis=-1) - drawn.min(axis=-1) > 40).sum() > 1000  # segments are coloured, the slice is grey
     ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
     picture("6-two-inputs")
 
