@@ -208,17 +208,26 @@ def test_every_fold_is_told_and_the_model_is_the_ensemble(child: Child, data: Da
 
 
 def test_scans_of_an_open_scene_become_a_data_set(child: Child, tmp_path: Path) -> None:
-    scans, maps = [], []
-    for n in range(2):
-        case = drawn(n)
-        scans.append(give_volume(Volume(case.image, case.geometry, "CT"), child.folder))
-        maps.append((give_label_map(LabelMap(case.labels, case.geometry, labels_of(*NAMES)), child.folder),))
     folder = tmp_path / "collected"
-    job = CollectJob(("Smith", "Jones"), tuple(scans), tuple(maps), str(folder))
-    assert child.ask("collect", job) == {"folder": str(folder), "names": ["Jones", "Smith"]}
+
+    def handed_over() -> CollectJob:
+        scans, maps = [], []
+        for n in range(2):
+            case = drawn(n)
+            scans.append(give_volume(Volume(case.image, case.geometry, "CT"), child.folder))
+            maps.append((give_label_map(LabelMap(case.labels, case.geometry, labels_of(*NAMES)), child.folder),))
+        return CollectJob(("Smith", "Jones"), tuple(scans), tuple(maps), str(folder))
+
+    assert sorted(child.ask("collect", handed_over())["names"].items()) == [
+        ("case_0001", "Jones"),
+        ("case_0002", "Smith"),
+    ]
     told = child.ask("check", CheckJob(Data(str(folder))))
     assert [label["name"] for label in told["labels"]] == list(NAMES) and len(told["cases"]) == 2
     assert not [path for path in folder.rglob("*") if "Smith" in path.name]
+    assert len(child.ask("collect", handed_over())["names"]) == 2  # once more: what was there is replaced
+    (folder / "notes.txt").write_text("of a person")
+    assert child.refused("collect", handed_over()) == "OUTPUT_EXISTS"
 
 
 def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Path) -> None:

@@ -65,13 +65,13 @@ class CheckJob:
 class CollectJob:
     """Writes the scans of an open scene and what was drawn on them as a data set.
 
-    The result: ``folder``, ``names``: of the cases, in the order of their ids.
+    The result: ``folder``, and ``names`` by the cases' ids.
 
     Attributes:
         names: what the scans are called.
         scans: in the private folder.
         drawn: of each scan, its label maps, as ``arrays.give_label_map`` gives them.
-        folder: where the data set goes; new or empty.
+        folder: where the data set goes; what was collected there before is replaced.
     """
 
     names: tuple[str, ...]

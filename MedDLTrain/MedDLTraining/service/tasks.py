@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from MedDLCore.inference.devices import usable_cores
 from MedDLCore.models import ModelStore
 from MedDLCore.plain_data import to_plain
 from MedDLCore.spec_rules import plain_name
+from MedDLCore.system_errors import named_errors
 from MedDLCore.volume import LabelMap, Volume
 from MedDLCore.worker.arrays import give_label_map, give_volume, take_label_map, take_volume
 
@@ -26,6 +28,7 @@ from ..cases import divide, prepare_cases
 from ..check import Finding
 from ..cross_validation import cross_validate
 from ..data import Case, DataSet, export_data_set, open_nodes
+from ..data.nnunet import DATASET_JSON, IMAGES, LABELS
 from ..events import Control
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
@@ -33,7 +36,7 @@ from ..plan import Budget
 from ..plan.plan_file import plan_from_plain, plan_to_plain
 from ..publish import Statement, publish, source_of
 from ..publish.evaluation import read_evaluation
-from ..training import MODEL, SPLIT, plan_training, train
+from ..training import MODEL, PLAN, SPLIT, plan_training, train
 from .desk import Desk
 from .jobs import (
     MATERIAL,
@@ -95,10 +98,11 @@ def collect_task(job: CollectJob, _: Desk, talk: Talk) -> Result:
     ]
     data_set = open_nodes(scans)
     folder = Path(job.folder)
+    _remove_collected(folder)
     export_data_set(data_set, folder, form="seg.nrrd", on_progress=lambda done, of: talk.tell("collect", done, of))
     for given in (*(scan.array for scan in job.scans), *(one["array"] for drawn in job.drawn for one in drawn)):
         (talk.folder / given).unlink(missing_ok=True)
-    return {"folder": str(folder), "names": [case.name for case in data_set.cases]}
+    return {"folder": str(folder), "names": {case.id: case.name for case in data_set.cases}}
 
 
 def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
@@ -312,3 +316,15 @@ def _remember(data: Data, folder: Path) -> None:
     with atomic_path(folder / MATERIAL) as unfinished:
         unfinished.write_text(json.dumps(to_plain(data), indent=1) + "\n", encoding="utf-8")
         unfinished.chmod(0o600)
+
+
+def _remove_collected(folder: Path) -> None:
+    """What was collected before, as long as nothing has learnt from it and nothing else lies there."""
+    own = {IMAGES, LABELS, DATASET_JSON}
+    if (folder / DATASET_JSON).is_file() and {path.name for path in folder.iterdir()} <= own:
+        if (folder.parent / PLAN).exists():
+            raise MedDLError(
+                Code.OUTPUT_EXISTS, "A training has begun with the scans in this folder.", "Choose another folder."
+            )
+        with named_errors(folder.name):
+            shutil.rmtree(folder)

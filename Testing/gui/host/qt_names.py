@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .ctk_widgets import ctkCollapsibleButton
+from .ctk_widgets import ctkCollapsibleButton, ctkPathLineEdit
 from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget
 from .pythonqt import bridged
 from .strict import StrictModule
@@ -14,14 +14,14 @@ WIDGETS = {
     kind.__name__: bridged(kind)
     for kind in (
         QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLabel, QtWidgets.QLineEdit, QtWidgets.QListWidget,
-        QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget,
+        QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QTableWidget, QtWidgets.QWidget,
     )
 }  # fmt: skip
 LAYOUTS = {
     kind.__name__: bridged(kind) for kind in (QtWidgets.QFormLayout, QtWidgets.QHBoxLayout, QtWidgets.QVBoxLayout)
 }
 OF_SLICER = {"qMRMLWidget": qMRMLWidget, "qMRMLNodeComboBox": qMRMLNodeComboBox}
-OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton}
+OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton, "ctkPathLineEdit": ctkPathLineEdit}
 
 QUiLoader.kinds = {**WIDGETS, **LAYOUTS, **OF_SLICER, **OF_CTK}
 
@@ -37,7 +37,9 @@ qt = StrictModule(
         "QSettings": QtCore.QSettings,
         "QFile": QtCore.QFile,
         "QIcon": QtGui.QIcon,
+        "QPixmap": QtGui.QPixmap,
         "QListWidgetItem": QtWidgets.QListWidgetItem,
+        "QTableWidgetItem": QtWidgets.QTableWidgetItem,
         "Qt": QtCore.Qt,
     },
 )

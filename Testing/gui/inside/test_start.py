@@ -6,22 +6,29 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 import slicer
 
-HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLSegmentLib"}
+from gui.run import MODULES
+
+HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLTraining",
+         "MedDLSegmentLib", "MedDLTrainLib"}  # fmt: skip
 
 
-def test_the_module_says_what_it_is(host: Any) -> None:
-    parent = host._loaded.parent
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_says_what_it_is(host: Any, name: str) -> None:
+    parent = host.modules[name].parent
     assert parent.title and parent.helpText and parent.categories == ["Segmentation"]
     assert not parent.icon.isNull()
 
 
-def test_its_own_test_passes(host: Any, scene: Any) -> None:
-    slicer.selfTests["MedDLSegment"]()
+@pytest.mark.parametrize("name", MODULES)
+def test_its_own_test_passes(host: Any, scene: Any, name: str) -> None:
+    slicer.selfTests[name]()
 
 
-def test_the_module_file_imports_nothing_that_takes_time(host: Any) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_file_imports_nothing_that_takes_time(host: Any, name: str) -> None:
     """As Slicer imports it at its start, with stand-ins that import nothing either."""
     code = f"""
 import sys, types
@@ -34,10 +41,10 @@ slicer = module("slicer")
 module("vtk")
 module("slicer.i18n", tr=str, translate=lambda context, text: text)
 names = ["ScriptedLoadableModule" + part for part in ("", "Logic", "Test", "Widget")]
-module("slicer.ScriptedLoadableModule", **{{name: type(name, (), {{}}) for name in names}})
+module("slicer.ScriptedLoadableModule", **{{each: type(each, (), {{}}) for each in names}})
 module("slicer.util", VTKObservationMixin=base)
 sys.path.insert(0, {str(host.folder)!r})
-import MedDLSegment
+import {name}
 print(sorted({HEAVY!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
