@@ -12,16 +12,16 @@ import slicer
 
 from MedDLCore.errors import MedDLError
 from MedDLSegmentLib.translation import _
+from MedDLTraining.plan import NAMED
 
 from . import train_state, wording
 from .scene_cases import SceneCases
-from .table_views import CaseListView, TableView
+from .table_views import CaseListView, ChoiceView, TableView
 from .train_session import TrainSession
 from .train_state import FOLDER, SCENE, Button
 from .workflow import Workflow
 
 AUTO = "auto"
-SOURCES = (FOLDER, SCENE)
 
 LAST_TRAINING = "MedDL/LastTraining"
 """The setting with the folder of the training that was begun last."""
@@ -45,28 +45,26 @@ class TrainPanel:
         self._parameters: Any = None
         self._case = ""
         self._finding = -1
-        self._devices: list[str] = []
         self._filling = False
         self._drawn = 0
         self._picture = ""
         self._cases = SceneCases(scene, session)
         self._curves = LearningCurves(scene)
         self.workflow = Workflow(session, self._show)
-        session.onDevices = self._show
+        session.onDevices = self._showParameters
         self._caseList = CaseListView(ui.caseList, self._chooseCase, lambda out: self._set("leftOut", out))
         self._labels = TableView(ui.labelTable, onEdited=self.workflow.setLabel)
         self._findings = TableView(ui.findingTable, onChosen=self._chooseFinding)
         self._report = TableView(ui.reportTable)
         self._judged = TableView(ui.judgedTable, onChosen=self._openJudged)
+        self._sources = ChoiceView(ui.sourceComboBox, self._chooseSource)
+        self._devices = ChoiceView(ui.deviceComboBox, lambda device: self._set("device", device))
+        self._networks = ChoiceView(ui.networkComboBox, lambda network: self._set("network", network))
         self._connect()
         self._show()
 
     def _connect(self) -> None:
         ui, workflow = self._ui, self.workflow
-        for text in (_("Folder of scans and segmentations"), _("Scans of this scene")):
-            ui.sourceComboBox.addItem(text)
-        ui.sourceComboBox.connect("currentIndexChanged(int)", self._chooseSource)
-        ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
         for widget, name in self._paths():
             widget.filters = ctk.ctkPathLineEdit.Dirs
             widget.connect("currentPathChanged(QString)", self._pathChanged(name))
@@ -105,10 +103,6 @@ class TrainPanel:
         fromScene = self._parameters is not None and self._parameters.source == SCENE
         self.workflow.look(self._cases.count() if fromScene else 0)
         self._showParameters()
-
-    def planChoiceChanged(self) -> None:
-        """Something that a plan depends on."""
-        self.workflow.dropPlan()
 
     def close(self) -> None:
         """Nothing goes on after this."""
@@ -207,14 +201,9 @@ class TrainPanel:
                 self._open(self._case, False)
         self._show()
 
-    def _chooseSource(self, index: int) -> None:
-        if not self._filling:
-            self._set("source", SOURCES[index])
-            self._forgetCases()
-
-    def _chooseDevice(self, index: int) -> None:
-        if not self._filling and 0 <= index < len(self._devices):
-            self._set("device", self._devices[index])
+    def _chooseSource(self, source: str) -> None:
+        self._set("source", source)
+        self._forgetCases()
 
     def _paths(self) -> tuple[tuple[Any, str], ...]:
         ui = self._ui
@@ -243,27 +232,19 @@ class TrainPanel:
 
     def _showParameters(self) -> None:
         """What no parameter's own connection shows."""
-        if self._parameters is None:
+        parameters = self._parameters
+        if parameters is None:
             return
+        sources = [(FOLDER, _("Folder of scans and segmentations")), (SCENE, _("Scans of this scene"))]
+        self._sources.show(sources, parameters.source)
+        self._networks.show([("", _("As planned")), *((name, name) for name in NAMED)], parameters.network)
+        devices = [(AUTO, _("Automatic")), *((name, name) for name in self._session.devices)]
+        self._devices.show(devices, parameters.device)
         self._filling = True
-        source = self._parameters.source
-        self._ui.sourceComboBox.setCurrentIndex(SOURCES.index(source) if source in SOURCES else 0)
         for widget, name in self._paths():
-            if widget.currentPath != getattr(self._parameters, name):
-                widget.setCurrentPath(getattr(self._parameters, name))
-        self._showDevices()
+            if widget.currentPath != getattr(parameters, name):
+                widget.setCurrentPath(getattr(parameters, name))
         self._filling = False
-
-    def _showDevices(self) -> None:
-        wanted, box = self._parameters.device, self._ui.deviceComboBox
-        names = [AUTO, *self._session.devices]
-        names += [] if wanted in names else [wanted]
-        if names != self._devices:
-            self._devices = names
-            box.clear()
-            for name in names:
-                box.addItem(_("Automatic") if name == AUTO else name)
-        box.setCurrentIndex(names.index(wanted))
 
     def _show(self) -> None:
         """Everything that depends on the state."""

@@ -23,6 +23,7 @@ class MedDLTrainParameterNode:
         threads: on the CPU; 0: all cores.
         folds: parts of the cases, of which one is held out.
         allFolds: a cross-validation: each part is held out once, and the model is the ensemble.
+        network: MONAI's name of one; empty: as it is planned.
         start: a model to begin with; empty: none.
         seed: of everything that is drawn.
         onlyHeldOut: the report is of the cases that were not learnt from.
@@ -43,6 +44,7 @@ class MedDLTrainParameterNode:
     threads: Annotated[int, WithinRange(0, 256)] = 0
     folds: Annotated[int, WithinRange(2, 20)] = 5
     allFolds: bool = False
+    network: str
     start: str
     seed: Annotated[int, WithinRange(0, 1000000)] = 0
     onlyHeldOut: bool = True

@@ -68,6 +68,7 @@ class Parameters(Protocol):
     threads: int
     folds: int
     allFolds: bool
+    network: str
     start: str
     seed: int
     onlyHeldOut: bool
@@ -91,6 +92,7 @@ class Workflow:
         self._session, self._onChange = session, onChange
         self._parameters: Parameters | None = None
         self._request: object = None
+        self._planJob: PlanJob | None = None
         self._collected = ""
         self._names: Mapping[str, str] = {}  # of a scene's scans, which are collected under pseudonyms
         self.state = TrainState()
@@ -128,13 +130,10 @@ class Workflow:
             data=data,
             leftOut=tuple(sorted(chosen.leftOut)),
         )
+        if self.state.plan is not None and self._planJob is not None and self._planJob != self._wantedPlan():
+            self._update(plan=None, picture="")
         if self.state.work is None:
             self._update(earlier=earlierIn(chosen.trainingFolder))
-
-    def dropPlan(self) -> None:
-        """Something that a plan depends on was changed."""
-        if self.state.plan is not None:
-            self._update(plan=None, picture="")
 
     def check(self) -> None:
         """Opens and checks the data set."""
@@ -159,21 +158,7 @@ class Workflow:
 
     def plan(self) -> None:
         """Plans the training."""
-        chosen = self._chosen()
-        name = Path(chosen.trainingFolder).name
-        job = PlanJob(
-            self._data(),
-            name,
-            float(chosen.minutes),
-            chosen.memory * 10**9,
-            chosen.device,
-            chosen.threads or None,
-            chosen.start,
-            0.0,
-            chosen.folds,
-            chosen.allFolds,
-            chosen.seed,
-        )
+        self._planJob = job = self._wantedPlan()
         self._ask("plan", job, lambda told: self._update(plan=told))
 
     def preview(self, case: str) -> None:
@@ -265,6 +250,22 @@ class Workflow:
         if self.state.data is None:
             raise MedDLError(Code.FILE_NOT_FOUND, _("No cases are chosen."))
         return self.state.data
+
+    def _wantedPlan(self) -> PlanJob:
+        chosen = self._chosen()
+        return PlanJob(
+            self._data(),
+            Path(chosen.trainingFolder).name,
+            float(chosen.minutes),
+            chosen.memory * 10**9,
+            chosen.device,
+            chosen.threads or None,
+            chosen.start,
+            folds=chosen.folds,
+            all_folds=chosen.allFolds,
+            seed=chosen.seed,
+            network=chosen.network,
+        )
 
     def _dataOfTraining(self) -> Data:
         earlier = self.state.earlier

@@ -93,6 +93,7 @@ class PlanJob:
         start: a model to begin with; empty: none.
         fixed: as in ``plan.Start``.
         all_folds: a cross-validation.
+        network: as for ``plan_training``.
     """
 
     data: Data
@@ -106,6 +107,7 @@ class PlanJob:
     folds: int = 5
     all_folds: bool = False
     seed: int = 0
+    network: str = ""
 
 
 @dataclass(frozen=True)

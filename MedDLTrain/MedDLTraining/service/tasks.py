@@ -120,6 +120,7 @@ def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
         job.fixed,
         job.folds,
         seed=job.seed,
+        network=job.network,
     )
     talk.tell("plan", 1, 1)
     division = divide(report.data_set, plan.folds, plan.fold, plan.seed)

@@ -16,7 +16,7 @@ from gui.run import MODULES
 FOLDER = Path(os.environ["MEDDL_GUI_FOLDER"])
 """What CMake lists, as it is installed."""
 
-PATIENCE = 120.0
+PATIENCE = float(os.environ.get("MEDDL_GUI_PATIENCE", "120"))
 """Seconds until a test gives up waiting: a worker imports torch, on a busy machine."""
 
 

@@ -156,9 +156,9 @@ def test_a_label_that_is_given_twice_merges_and_an_empty_one_leaves_out(chosen: 
 def test_an_error_stops_the_training_until_the_case_is_left_out(
     chosen: Any, scene: Any, wait: Wait, tmp_path: Path
 ) -> None:
-    from fixtures.data_sets import clean_set
-
     import qt
+
+    from fixtures.data_sets import clean_set
 
     ui, folder = chosen.ui, clean_set(tmp_path / "broken", 4)
     (folder / "labelsTr" / "patient_001.nii.gz").unlink()
