@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import ctk
@@ -15,10 +14,12 @@ from MedDLSegmentLib.translation import _
 from MedDLTraining.plan import NAMED
 
 from . import train_state, wording
+from .case_opening import CaseOpening
+from .earlier import earlierIn
 from .scene_cases import SceneCases
 from .table_views import CaseListView, ChoiceView, TableView
 from .train_session import TrainSession
-from .train_state import FOLDER, SCENE, Button
+from .train_state import DATABASE, FOLDER, SCENE, Button
 from .workflow import Workflow
 
 AUTO = "auto"
@@ -51,6 +52,7 @@ class TrainPanel:
         self._cases = SceneCases(scene, session)
         self._curves = LearningCurves(scene)
         self.workflow = Workflow(session, self._show)
+        self._opening = CaseOpening(scene, session, self.workflow, self._cases)
         session.onDevices = self._showParameters
         self._caseList = CaseListView(ui.caseList, self._chooseCase, lambda out: self._set("leftOut", out))
         self._labels = TableView(ui.labelTable, onEdited=self.workflow.setLabel)
@@ -70,7 +72,7 @@ class TrainPanel:
             widget.connect("currentPathChanged(QString)", self._pathChanged(name))
         for button, act in (
             (ui.checkButton, self.onCheck),
-            (ui.openButton, lambda: self._open(self._case, False)),
+            (ui.openButton, lambda: self._opening.open(self._case, False)),
             (ui.planButton, lambda: self._cancelOr("plan", workflow.plan)),
             (ui.previewButton, lambda: workflow.preview(self._case)),
             (ui.startButton, self.onStart),
@@ -83,11 +85,8 @@ class TrainPanel:
             button.connect("clicked()", self._guarded(act))
 
     def enter(self) -> None:
-        """The person has chosen the module: an unfinished training is found again."""
-        if self._parameters is not None and not self._parameters.trainingFolder:
-            last = str(qt.QSettings().value(LAST_TRAINING, "") or "")
-            if last and Path(last).is_dir():
-                self._parameters.trainingFolder = last
+        """The person has chosen the module."""
+        self._offerUnfinished()
         self.parametersChanged()
 
     def setParameters(self, parameters: Any) -> None:
@@ -96,12 +95,22 @@ class TrainPanel:
         self._cases.stop()
         self._case, self._finding = "", -1
         self.workflow.setParameters(parameters)
+        self._offerUnfinished()
         self.parametersChanged()
+
+    def _offerUnfinished(self) -> None:
+        """The training that was begun last, where it is not done and no other is chosen."""
+        if self._parameters is None or self._parameters.trainingFolder:
+            return
+        last = str(qt.QSettings().value(LAST_TRAINING, "") or "")
+        earlier = earlierIn(last)
+        if earlier is not None and not earlier.isDone:
+            self._parameters.trainingFolder = last
 
     def parametersChanged(self) -> None:
         """A choice has changed, here or in the scene."""
-        fromScene = self._parameters is not None and self._parameters.source == SCENE
-        self.workflow.look(self._cases.count() if fromScene else 0)
+        source = self._parameters.source if self._parameters is not None else ""
+        self.workflow.look(self._cases.count() if source == SCENE else 0, _databaseFolder())
         self._showParameters()
 
     def close(self) -> None:
@@ -114,11 +123,11 @@ class TrainPanel:
         if workflow.state.work is not None:
             if workflow.state.work.kind == "handover":
                 self._cases.stop()
-                workflow.handingOverCancelled()
+                workflow.handingOverEnded()
             else:
                 workflow.cancel()
         elif workflow.state.source == SCENE:
-            self._cases.give(workflow.collect, workflow.handingOver, workflow.handingOverFailed)
+            self._cases.give(workflow.collect, workflow.handingOver, workflow.refused)
         else:
             workflow.check()
 
@@ -151,39 +160,14 @@ class TrainPanel:
             try:
                 act()
             except MedDLError as error:
-                self.workflow.handingOverFailed(error)
+                self.workflow.refused(error)
 
         return clicked
-
-    def _open(self, case: str, withModel: bool) -> None:
-        """Loads a case; one of this scene is there already."""
-        from MedDLCore.plain_data import from_plain
-        from MedDLCore.worker.arrays import take_label_map, take_volume
-        from MedDLCore.worker.messages import Scan
-        from MedDLScene.case_nodes import caseToScene
-
-        name = self._nameOf(case)
-        here = self._scene.GetNodeByID(self._cases.given.get(name, "")) if self._cases.given else None
-        if here is not None and not withModel:
-            slicer.util.setSliceViewerLayers(background=here, fit=True)
-            return
-
-        def shown(told: Mapping[str, Any]) -> None:
-            folder = self._session.folder
-            volumes = [take_volume(from_plain(Scan, scan, "scan"), folder) for scan in told["scans"]]
-            truth = take_label_map(told["truth"], folder)
-            found = take_label_map(told["found"], folder) if "found" in told else None
-            scan = caseToScene(name or told["name"], volumes, truth, found, self._scene)
-            for array in (*(scan["array"] for scan in told["scans"]), told["truth"]["array"]):
-                (folder / array).unlink(missing_ok=True)
-            slicer.util.setSliceViewerLayers(background=scan, fit=True)
-
-        self.workflow.show(case, withModel, shown)
 
     def _openJudged(self, row: int) -> None:
         report = self.workflow.state.report
         if report is not None and self.workflow.state.work is None:
-            self._open(report["cases"][row]["case"], True)
+            self._opening.open(report["cases"][row]["case"], True)
 
     def _chooseCase(self, case: str) -> None:
         self._case = case
@@ -198,7 +182,7 @@ class TrainPanel:
             self._caseList.choose(self._case)
             usable = {case["id"] for case in self.workflow.state.check["cases"]}
             if self.workflow.state.work is None and self._case in usable:
-                self._open(self._case, False)
+                self._opening.open(self._case, False)
         self._show()
 
     def _chooseSource(self, source: str) -> None:
@@ -227,15 +211,16 @@ class TrainPanel:
         self._set("labelTable", "")
         self._set("leftOut", [])
 
-    def _nameOf(self, case: str) -> str:
-        return next((each[1] for each in self.workflow.state.cases if each[0] == case), "")
-
     def _showParameters(self) -> None:
         """What no parameter's own connection shows."""
         parameters = self._parameters
         if parameters is None:
             return
-        sources = [(FOLDER, _("Folder of scans and segmentations")), (SCENE, _("Scans of this scene"))]
+        sources = [
+            (FOLDER, _("Folder of scans and segmentations")),
+            (SCENE, _("Scans of this scene")),
+            (DATABASE, _("DICOM database of this Slicer")),
+        ]
         self._sources.show(sources, parameters.source)
         self._networks.show([("", _("As planned")), *((name, name) for name in NAMED)], parameters.network)
         devices = [(AUTO, _("Automatic")), *((name, name) for name in self._session.devices)]
@@ -294,8 +279,10 @@ class TrainPanel:
         ui.progressBar.visible = work is not None
         ui.progressBar.setMaximum(0 if work is not None and work.fraction is None else 1000)
         ui.progressBar.setValue(round(1000 * (work.fraction or 0.0)) if work is not None else 0)
-        for section in (ui.casesCollapsibleButton, ui.labelsCollapsibleButton, ui.advancedCollapsibleButton):
-            section.enabled = work is None or section is ui.casesCollapsibleButton
+        for choice in (
+            ui.sourceComboBox, ui.dataPath, ui.trainingPath, ui.caseList, ui.labelTable, ui.advancedCollapsibleButton,
+        ):  # fmt: skip
+            choice.enabled = work is None
         if state.picture != self._picture:
             self._picture = state.picture
             ui.previewLabel.setPixmap(
@@ -326,6 +313,12 @@ class TrainPanel:
             widget.visible = state.report is not None
         _showText(ui.judgedLabel, _("A click opens the case, with what was drawn and, in outline, what was found."))
         ui.judgedLabel.visible = state.report is not None
+
+
+def _databaseFolder() -> str:
+    """Empty where Slicer has opened none."""
+    database = getattr(slicer, "dicomDatabase", None)
+    return str(database.databaseDirectory) if database is not None and database.isOpen else ""
 
 
 def _showButton(widget: Any, button: Button) -> None:

@@ -12,7 +12,7 @@ class MedDLTrainParameterNode:
     """The parameters of MedDLTrain.
 
     Attributes:
-        source: where the cases are: ``folder``, or ``scene``.
+        source: where the cases are: ``folder``, ``scene``, or ``database``.
         dataFolder: of the cases.
         trainingFolder: gets everything that the training makes.
         labelTable: rows of the table of labels that a person has changed, JSON; empty: as it is proposed.

@@ -15,7 +15,7 @@ from MedDLTraining.service import Data
 
 from .earlier import Earlier
 
-FOLDER, SCENE = "folder", "scene"
+FOLDER, SCENE, DATABASE = "folder", "scene", "database"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TrainState:
     """All that the panel shows.
 
     Attributes:
-        source: ``FOLDER`` or ``SCENE``.
+        source: ``FOLDER``, ``SCENE`` or ``DATABASE``.
         hasCases: a folder is chosen; or the scene has scans on which something was drawn.
         trainingFolder: where everything goes.
         data: what a training would learn from now; None: not known yet.
@@ -122,6 +122,8 @@ def _noData(state: TrainState) -> str:
     if not state.hasCases:
         if state.source == SCENE:
             return _("The scene has no scan on which something was drawn.")
+        if state.source == DATABASE:
+            return _("Slicer has no DICOM database open.")
         return _("Choose the folder of the cases.")
     if not state.trainingFolder:
         return _("Choose the folder in which the training is kept.")

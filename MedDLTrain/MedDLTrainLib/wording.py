@@ -40,18 +40,18 @@ def findingDetail(finding: Mapping[str, Any]) -> str:
 
 
 def checkSummary(state: TrainState) -> str:
-    """``10 cases, 3 labels. 1 error, 2 warnings.``"""
+    """``Cases: 10, labels: 3. Errors: 1, warnings: 2, notes: 0.``"""
     if state.check is None:
         return ""
     if not state.isChecked:
         return _("Something was changed since the check: check again.")
     counts = [sum(one["severity"] == kind for one in state.check["findings"]) for kind in ("error", "warning", "note")]
-    head = _("{cases} cases, {labels} labels.").format(
+    head = _("Cases: {cases}, labels: {labels}.").format(
         cases=len(state.check["cases"]), labels=len(state.check["labels"])
     )
     if not any(counts):
         return _("{head} Nothing was found that would spoil the training.").format(head=head)
-    found = _("{errors} errors, {warnings} warnings, {notes} notes.").format(
+    found = _("Errors: {errors}, warnings: {warnings}, notes: {notes}.").format(
         errors=counts[0], warnings=counts[1], notes=counts[2]
     )
     return f"{head} {found}"

@@ -29,7 +29,7 @@ from MedDLTraining.service.jobs import (
 
 from . import label_rows
 from .earlier import earlierIn
-from .train_state import SCENE, TrainState, Work
+from .train_state import DATABASE, SCENE, TrainState, Work
 
 COLLECTED, REPORT = "data", "report"
 """In the folder of a training: the scans of a scene, the report."""
@@ -105,14 +105,18 @@ class Workflow:
         self._collected = ""
         self._update(check=None, checkedData=None, cases=(), plan=None, picture="", report=None)
 
-    def look(self, scans: int) -> None:
-        """What is chosen, and what lies in the training's folder. ``scans``: annotated ones, in the scene."""
+    def look(self, scans: int = 0, database: str = "") -> None:
+        """What is chosen, and what lies in the training's folder.
+
+        Args:
+            scans: annotated ones, in the scene.
+            database: the folder of Slicer's DICOM database.
+        """
         chosen = self._parameters
         if chosen is None:
             self._update(hasCases=False, trainingFolder="", data=None, leftOut=())
             return
-        fromScene = chosen.source == SCENE
-        folder = self._collected if fromScene else chosen.dataFolder
+        folder = {SCENE: self._collected, DATABASE: database}.get(chosen.source, chosen.dataFolder)
         data = None
         if folder:
             data = Data(folder, label_rows.fromText(chosen.labelTable), tuple(sorted(chosen.leftOut)))
@@ -122,7 +126,7 @@ class Workflow:
             self._update(plan=None, picture="")
         if chosen.trainingFolder != self.state.trainingFolder:
             self._update(report=None, published="", problem="", done="", notices=())
-        hasCases = scans > 0 if fromScene else bool(chosen.dataFolder)
+        hasCases = scans > 0 if chosen.source == SCENE else bool(folder)
         self._update(
             source=chosen.source,
             hasCases=hasCases,
@@ -143,12 +147,12 @@ class Workflow:
         """Scans of the scene are on their way; this is work, too."""
         self._update(work=Work("handover", "handover", done / max(of, 1)), problem="", done="", notices=())
 
-    def handingOverCancelled(self) -> None:
+    def handingOverEnded(self) -> None:
         """A person has ended it."""
         self._update(work=None)
 
-    def handingOverFailed(self, error: MedDLError) -> None:
-        """A scan cannot be given."""
+    def refused(self, error: MedDLError) -> None:
+        """What a click asked for cannot be done."""
         self._update(work=None, problem=said(error))
 
     def collect(self, names: tuple[str, ...], scans: tuple[Any, ...], drawn: tuple[Any, ...]) -> None:

@@ -106,7 +106,7 @@ def test_findings_say_what_they_do_and_what_to_do_in_this_window() -> None:
     assert wording.findingDetail(ERROR) == (
         "It cannot be trained on.\nWhat to do: Add it, or untick it in the list of cases."
     )
-    assert wording.checkSummary(ready(check=check)) == "2 cases, 1 labels. 1 errors, 0 warnings, 0 notes."
+    assert wording.checkSummary(ready(check=check)) == "Cases: 2, labels: 1. Errors: 1, warnings: 0, notes: 0."
 
 
 def test_no_remedy_names_an_option_of_the_command_line() -> None:
@@ -296,6 +296,15 @@ def test_scans_of_the_scene_are_collected_and_then_checked_under_their_own_names
     pseudonyms = [{"id": f"case_000{n}", "name": f"case_000{n}"} for n in (1, 2)]
     oracle.say("result", **{**CHECK, "cases": pseudonyms, "unusable": []})
     assert [case[1] for case in workflow.state.cases] == ["Jones", "Smith"]
+
+
+def test_slicers_database_is_a_source_where_there_is_one(tmp_path: Path) -> None:
+    workflow = Workflow(Oracle(), lambda: None)
+    workflow.setParameters(chosen(tmp_path, source="database"))
+    workflow.look(0)
+    assert train_state.checkButton(workflow.state).toolTip == "Slicer has no DICOM database open."
+    workflow.look(0, "/database")
+    assert workflow.state.data == Data("/database") and train_state.checkButton(workflow.state).enabled
 
 
 def test_without_a_scene_nothing_is_begun(tmp_path: Path) -> None:
