@@ -11,6 +11,9 @@ from .libraries import numpy_support, slicer, vtk
 
 EPOCH, LOSS, MEAN = "Epoch", "Loss", "Mean Dice"
 
+RELATIVE = "Loss (first epoch = 1)"
+"""What is drawn of the loss: one chart then shows it and the Dice, from 0 to 1."""
+
 OF_LOSS, OF_MEAN = (0.45, 0.45, 0.45), (0.1, 0.1, 0.1)
 """Colours; a structure has its own."""
 
@@ -45,7 +48,9 @@ class LearningCurves:
             The chart.
         """
         numbered = list(enumerate(epochs, start=1))
-        losses = {EPOCH: [n for n, _ in numbered], LOSS: [epoch["loss"] for epoch in epochs]}
+        values = [epoch["loss"] for epoch in epochs]
+        first = next((abs(value) for value in values if value), 1.0)
+        losses = {EPOCH: [n for n, _ in numbered], LOSS: values, RELATIVE: [value / first for value in values]}
         watched = [(n, epoch) for n, epoch in numbered if epoch["dice"]]
         dice: dict[str, list[Any]] = {EPOCH: [n for n, _ in watched], MEAN: [one["mean_dice"] for _, one in watched]}
         names = list(watched[0][1]["dice"]) if watched else []
@@ -73,7 +78,7 @@ class LearningCurves:
         self.chart = self._node("vtkMRMLPlotChartNode", title, name)
         self.chart.SetTitle(title)
         self.chart.SetXAxisTitle(EPOCH)
-        self.chart.SetYAxisTitle(f"{LOSS}, Dice")
+        self.chart.SetYAxisTitle("Loss, Dice")
 
     def _node(self, kind: str, title: str, name: str) -> slicer.vtkMRMLNode:
         node = self._scene.AddNewNodeByClass(kind, self._scene.GenerateUniqueName(title))
@@ -82,7 +87,7 @@ class LearningCurves:
 
     def _draw(self, name: str, labels: Sequence[str], colors: Mapping[str, Sequence[int]]) -> None:
         """The series that are not there yet."""
-        wanted = {LOSS: (LOSS, OF_LOSS)}
+        wanted = {RELATIVE: (LOSS, OF_LOSS)}
         if labels:
             wanted[MEAN] = ("Dice", OF_MEAN)
         if len(labels) > 1:

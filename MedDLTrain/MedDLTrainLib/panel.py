@@ -175,13 +175,12 @@ class TrainPanel:
 
     def _chooseFinding(self, row: int) -> None:
         """A click on a finding opens its first case."""
-        self._finding = row
-        cases = self.workflow.state.check["findings"][row]["cases"] if self.workflow.state.check else ()
-        if cases:
+        self._finding, check = row, self.workflow.state.check
+        cases = check["findings"][row]["cases"] if check is not None else ()
+        if check is not None and cases:
             self._case = cases[0]
             self._caseList.choose(self._case)
-            usable = {case["id"] for case in self.workflow.state.check["cases"]}
-            if self.workflow.state.work is None and self._case in usable:
+            if self.workflow.state.work is None and self._case in {case["id"] for case in check["cases"]}:
                 self._opening.open(self._case, False)
         self._show()
 

@@ -8,6 +8,10 @@ from typing import Any
 import qt
 
 
+ROW_HEIGHT = 24
+"""Pixels."""
+
+
 class TableView:
     """Rows of texts under a header. A click chooses a row."""
 
@@ -22,6 +26,8 @@ class TableView:
         self._shown: tuple[tuple[str, ...], tuple[tuple[str, ...], ...]] = ((), ())
         self._filling = False
         table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        table.horizontalHeader().setStretchLastSection(True)
         if onChosen is not None:
             table.connect("cellClicked(int,int)", self._clicked)
         if onEdited is not None:

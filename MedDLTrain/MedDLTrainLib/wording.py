@@ -12,8 +12,10 @@ from .train_state import TrainState, Work
 
 NOT_KNOWN = "-"
 
-SCORES = ("dice", "hd95", "surface_dice", "volume_error_percent")
-"""The columns of the report's first table."""
+SCORES = ("dice", "hd95", "surface_dice")
+"""The columns of the report's first table; ``report.html`` has all."""
+
+WITH_INTERVAL = {"dice", "hd95"}
 
 
 def severity(name: str) -> str:
@@ -131,16 +133,19 @@ def closingLine(state: TrainState) -> str:
 
 
 def reportRows(report: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
-    """Of each structure, and of all: mean and 95 % confidence interval of each of ``SCORES``."""
+    """Of each structure, and of all: the mean of each of ``SCORES``, with its 95 % confidence interval."""
     if report is None:
         return []
-    rows = [(one["name"], *(_interval(one["scores"][key]) for key in SCORES)) for one in report["structures"]]
-    return [*rows, (_("Mean"), *(_interval(report["mean"][key]) for key in SCORES))]
+    named = [*((one["name"], one["scores"]) for one in report["structures"]), (_("Mean"), report["mean"])]
+    return [
+        (name, *(_interval(its[key]) if key in WITH_INTERVAL else _number(its[key]["mean"]) for key in SCORES))
+        for name, its in named
+    ]
 
 
 def reportHeader() -> tuple[str, ...]:
     """Its columns."""
-    return (_("Structure"), _("Dice"), _("HD95 [mm]"), _("Surface Dice"), _("Volume error [%]"))
+    return (_("Structure"), _("Dice"), _("HD95 [mm]"), _("Surface Dice"))
 
 
 def caseRows(report: Mapping[str, Any] | None, names: Mapping[str, str]) -> list[tuple[str, ...]]:

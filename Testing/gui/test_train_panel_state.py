@@ -132,13 +132,13 @@ def test_progress_is_told_with_the_time_left() -> None:
 
 def test_the_report_has_a_row_for_each_structure_and_for_each_case() -> None:
     known, none = {"mean": 0.9123, "low": 0.88, "high": 0.93}, {"mean": None, "low": None, "high": None}
-    scores = {"dice": known, "hd95": {**known, "mean": 12.34}, "surface_dice": none, "volume_error_percent": none}
+    scores = {"dice": known, "hd95": {**known, "mean": 12.34}, "surface_dice": none}
     report = {
         "structures": [{"name": "liver", "scores": scores}],
         "mean": scores,
         "cases": [{"case": "case_0001", "dice": 0.5, "scores": {"liver": {"dice": None}}}],
     }
-    assert wording.reportRows(report)[0] == ("liver", "0.912 [0.880, 0.930]", "12.3 [0.880, 0.930]", "-", "-")
+    assert wording.reportRows(report)[0] == ("liver", "0.912 [0.880, 0.930]", "12.3 [0.880, 0.930]", "-")
     assert wording.caseRows(report, {"case_0001": "one"}) == [("one", "0.500", "-")]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import vtk
 from vtk.util import numpy_support
 
+from fixtures.data_sets import clean_set
 from gui.host.start import PANEL_WIDTH
 from gui.inside.test_pictures import cut_off
 from gui.inside.test_train import cases, chosen, done, train, with_a_small_plan  # noqa: F401  fixtures among them
@@ -70,11 +71,16 @@ def test_pictures_of_the_panel_of_meddltrain(
         assert cut_off(panel) == []
 
     take("0-first")
+    folder_of_cases, broken = ui.dataPath.currentPath, clean_set(tmp_path / "broken", 3)
+    (broken / "labelsTr" / "patient_001.nii.gz").unlink()
+    ui.dataPath.setCurrentPath(str(broken))
     ui.checkButton.click()
     done(chosen, wait)
     ui.findingTable.cellClicked.emit(0, 0)
-    wait(lambda: chosen.panel.workflow.state.work is None)
-    take("1-checked")
+    take("1-findings")
+    ui.dataPath.setCurrentPath(folder_of_cases)
+    ui.checkButton.click()
+    done(chosen, wait)
     with_a_small_plan(chosen, 12)
     ui.previewButton.click()
     done(chosen, wait)
