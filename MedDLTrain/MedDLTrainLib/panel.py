@@ -92,7 +92,7 @@ class TrainPanel:
     def setParameters(self, parameters: Any) -> None:
         """Shows the choices of this node; None: the scene is closed."""
         self._parameters = parameters
-        self._cases.stop()
+        self._endHandover()
         self._case, self._finding = "", -1
         self.workflow.setParameters(parameters)
         self._offerUnfinished()
@@ -121,15 +121,16 @@ class TrainPanel:
         """Check, or Cancel; scans of the scene are given to the child process first."""
         workflow = self.workflow
         if workflow.state.work is not None:
-            if workflow.state.work.kind == "handover":
-                self._cases.stop()
-                workflow.handingOverEnded()
-            else:
-                workflow.cancel()
+            self._endHandover()
+            workflow.cancel()
         elif workflow.state.source == SCENE:
             self._cases.give(workflow.collect, workflow.handingOver, workflow.refused)
         else:
             workflow.check()
+
+    def _endHandover(self) -> None:
+        self._cases.stop()
+        self.workflow.handingOverEnded()
 
     def onStart(self) -> None:
         """Start, Resume or Stop."""

@@ -27,6 +27,7 @@ class SceneCases:
         """Gives nothing yet."""
         self._scene, self._session = scene, session
         self._steps: Iterator[None] | None = None
+        self._wanted = 0  # counts what was begun or ended, so that an answer to something earlier is known
         self._onProgress: Callable[[int, int], None] = lambda _done, _of: None
         self._onFailed: Callable[[MedDLError], None] = lambda _error: None
         self.given: dict[str, str] = {}
@@ -56,9 +57,13 @@ class SceneCases:
     ) -> None:
         """Gives all of them; the child is started where there is none."""
         self._onProgress, self._onFailed = onProgress, onFailed
+        self._wanted += 1
+        wanted = self._wanted
         onProgress(0, 1)
 
         def answered(event: Event) -> None:
+            if wanted != self._wanted:
+                return
             if event.kind == "error":
                 onFailed(event.error)
             elif event.kind == "result":
@@ -69,6 +74,7 @@ class SceneCases:
 
     def stop(self) -> None:
         """Gives no more."""
+        self._wanted += 1
         self._timer.stop()
         self._steps = None
 

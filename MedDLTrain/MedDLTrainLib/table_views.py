@@ -7,7 +7,6 @@ from typing import Any
 
 import qt
 
-
 ROW_HEIGHT = 24
 """Pixels."""
 

@@ -148,8 +148,9 @@ class Workflow:
         self._update(work=Work("handover", "handover", done / max(of, 1)), problem="", done="", notices=())
 
     def handingOverEnded(self) -> None:
-        """A person has ended it."""
-        self._update(work=None)
+        """A person has ended it, or the scene was closed."""
+        if self.state.work is not None and self.state.work.kind == "handover":
+            self._update(work=None)
 
     def refused(self, error: MedDLError) -> None:
         """What a click asked for cannot be done."""
@@ -211,7 +212,7 @@ class Workflow:
             chosen.device,
             chosen.threads or None,
         )
-        self._ask("evaluate", job, lambda told: self._update(report=told, done=_("The report is made.")))
+        self._ask("evaluate", job, self._reported)
 
     def show(self, case: str, withModel: bool, onShown: Callable[[Mapping[str, Any]], None]) -> None:
         """Gets the voxels of a case; ``withModel``: and what the trained model finds in it."""
@@ -335,6 +336,12 @@ class Workflow:
         """Done, or stopped. The scene in which it was begun may be closed."""
         done = "" if told["model"] is None else _diceLine(told["dice"])
         self._update(earlier=earlierIn(folder), done=done)
+
+    def _reported(self, told: Mapping[str, Any]) -> None:
+        done = _("The report: {path}").format(path=told["report"])
+        if told["failed"]:
+            done += "\n" + _("Cases that could not be judged: {n}.").format(n=len(told["failed"]))
+        self._update(report=told, done=done)
 
     def _published(self, told: Mapping[str, Any]) -> None:
         self._update(published=told["path"], done=_("Published: {path}").format(path=told["path"]))

@@ -307,6 +307,25 @@ def test_slicers_database_is_a_source_where_there_is_one(tmp_path: Path) -> None
     assert workflow.state.data == Data("/database") and train_state.checkButton(workflow.state).enabled
 
 
+def test_a_report_says_where_it_is_and_what_could_not_be_judged(tmp_path: Path) -> None:
+    oracle = Oracle()
+    workflow = Workflow(oracle, lambda: None)
+    workflow.setParameters(chosen(tmp_path))
+    workflow.look(0)
+    workflow.evaluate()
+    oracle.say(
+        "result", report="/t/report/report.html", failed=[{"case": "case_0001"}], structures=[], mean={}, cases=[]
+    )
+    assert workflow.state.done == "The report: /t/report/report.html\nCases that could not be judged: 1."
+
+
+def test_handing_over_ends_with_its_scene(tmp_path: Path) -> None:
+    workflow = Workflow(Oracle(), lambda: None)
+    workflow.handingOver(0, 3)
+    workflow.handingOverEnded()
+    assert workflow.state.work is None
+
+
 def test_without_a_scene_nothing_is_begun(tmp_path: Path) -> None:
     workflow = Workflow(Oracle(), lambda: None)
     workflow.look(0)

@@ -301,3 +301,16 @@ def test_reload_goes_on_with_new_libraries(host: Any, chosen: Any, wait: Wait) -
     assert type(again.panel) is not before
     again.ui.checkButton.click()
     assert len(done(again, wait).check["cases"]) == 4
+
+
+def test_what_the_panel_says_can_be_translated(host: Any, chosen: Any) -> None:
+    ui = chosen.ui
+    host.app.translates = True
+    try:
+        chosen.panel._show()
+        texts = [button.text for button in (ui.checkButton, ui.planButton, ui.startButton, ui.useButton)]
+        texts += [button.toolTip for button in (ui.checkButton, ui.planButton, ui.startButton, ui.useButton)]
+    finally:
+        host.app.translates = False
+        chosen.panel._show()
+    assert all(text.startswith("[") for text in texts), texts
