@@ -63,6 +63,7 @@ class WorkerProcess:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
         onReady: Callable[[Mapping[str, Any]], None] | None = None,
+        command: Callable[[str | Path], list[str]] = worker_command,
     ) -> None:
         """Starts nothing yet.
 
@@ -71,8 +72,9 @@ class WorkerProcess:
             environment: in which it is started; this process's own if None.
             log: where what it prints is written; None: nowhere.
             onReady: told what a worker says of the machine, whenever one has its libraries: see ``messages``.
+            command: what starts a worker with an interpreter: another one has other requests.
         """
-        self._command = worker_command(python)
+        self._command = command(python)
         self._environment = worker_environment(environment)
         self._log = log
         self._onReady = onReady

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from gui.host.package_folder import listed
-from gui.run import ROOT, run
-
-MODULES = ("MedDLSegment",)
+from gui.run import MODULES, ROOT, run
 
 
 def test_slicer_packages_every_file_of_a_module() -> None:
@@ -73,7 +71,7 @@ _OWN = "Resources/extension_index.py"
 
 def test_every_text_of_the_panel_can_be_translated_with_named_placeholders() -> None:
     """A text in ``_()`` is no f-string, and its placeholders have names."""
-    for path in (ROOT / "MedDLSegment" / "MedDLSegmentLib").glob("*.py"):
+    for path in (path for module in MODULES for path in (ROOT / module / f"{module}Lib").glob("*.py")):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\b_\(f[\"']", text), path
         assert not re.search(r"\b_\(\"[^\"]*\{\}", text), path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .ctk_widgets import ctkCollapsibleButton
+from .ctk_widgets import ctkCollapsibleButton, ctkPathLineEdit
 from .desktop import DesktopServices, FileDialog
 from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget, qSlicerMarkupsPlaceWidget
 from .pythonqt import bridged
@@ -16,7 +16,7 @@ WIDGETS = {
     for kind in (
         QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLabel, QtWidgets.QLineEdit, QtWidgets.QListWidget,
         QtWidgets.QPlainTextEdit, QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox,
-        QtWidgets.QTabWidget, QtWidgets.QWidget,
+        QtWidgets.QTableWidget, QtWidgets.QTabWidget, QtWidgets.QWidget,
     )
 }  # fmt: skip
 LAYOUTS = {
@@ -27,7 +27,7 @@ OF_SLICER = {
     "qMRMLNodeComboBox": qMRMLNodeComboBox,
     "qSlicerMarkupsPlaceWidget": qSlicerMarkupsPlaceWidget,
 }
-OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton}
+OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton, "ctkPathLineEdit": ctkPathLineEdit}
 
 QUiLoader.kinds = {**WIDGETS, **LAYOUTS, **OF_SLICER, **OF_CTK}
 
@@ -43,10 +43,12 @@ qt = StrictModule(
         "QSettings": QtCore.QSettings,
         "QFile": QtCore.QFile,
         "QIcon": QtGui.QIcon,
+        "QPixmap": QtGui.QPixmap,
         "QListWidgetItem": QtWidgets.QListWidgetItem,
         "QFileDialog": FileDialog,
         "QDesktopServices": DesktopServices,
         "QUrl": QtCore.QUrl,
+        "QTableWidgetItem": QtWidgets.QTableWidgetItem,
         "Qt": QtCore.Qt,
     },
 )

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from gui.run import MODULES
+
 FOLDER = Path(os.environ["MEDDL_GUI_FOLDER"])
 """What CMake lists, as it is installed."""
 
-PATIENCE = 120.0
+PATIENCE = float(os.environ.get("MEDDL_GUI_PATIENCE", "120"))
 """Seconds until a test gives up waiting: a worker imports torch, on a busy machine."""
 
 
@@ -23,13 +25,15 @@ def host() -> Iterator[Any]:
     from gui.host.start import Host
 
     running = Host(FOLDER)
-    running.load("MedDLSegment")
-    for name in ("MedDLCore", "MedDLScene", "MedDLSegmentLib"):
+    for name in MODULES:
+        running.load(name)
+    for name in ("MedDLCore", "MedDLScene", "MedDLSegmentLib", "MedDLTraining", "MedDLTrainLib"):
         module = importlib.import_module(name)
         assert FOLDER in Path(str(module.__file__)).parents, f"{name} comes from {module.__file__}"
     yield running
-    if running.shown("MedDLSegment"):
-        running.unload("MedDLSegment")
+    for name in MODULES:
+        if running.shown(name):
+            running.unload(name)
 
 
 @pytest.fixture

@@ -6,15 +6,19 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 import slicer
 
 from gui.host.bare import STAND_INS
+from gui.run import MODULES
 
-HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLSegmentLib"}
+HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLTraining",
+         "MedDLSegmentLib", "MedDLTrainLib"}  # fmt: skip
 
 
-def test_the_module_says_what_it_is(host: Any) -> None:
-    parent = host._loaded.parent
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_says_what_it_is(host: Any, name: str) -> None:
+    parent = host.modules[name].parent
     assert parent.title and parent.helpText and parent.categories == ["Segmentation"]
     assert not parent.icon.isNull()
 
@@ -29,15 +33,17 @@ def test_scans_to_try_it_with_are_registered_once_slicer_is_up(host: Any) -> Non
         assert source["uris"].rpartition("/")[2] == source["checksums"].removeprefix("SHA256:")
 
 
-def test_its_own_test_passes(host: Any, scene: Any) -> None:
-    slicer.selfTests["MedDLSegment"]()
+@pytest.mark.parametrize("name", MODULES)
+def test_its_own_test_passes(host: Any, scene: Any, name: str) -> None:
+    slicer.selfTests[name]()
 
 
-def test_the_module_file_imports_nothing_that_takes_time(host: Any) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_file_imports_nothing_that_takes_time(host: Any, name: str) -> None:
     """As Slicer imports it at its start, with stand-ins that import nothing either."""
     code = f"""{STAND_INS}
 sys.path.insert(0, {str(host.folder)!r})
-import MedDLSegment
+import {name}
 print(sorted({HEAVY!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -60,7 +66,7 @@ NOT_IN_SLICER = ("torch", "monai", "psutil", "filelock", "safetensors", "yaml", 
 """What Slicer's own Python does not have."""
 
 
-def test_in_a_slicer_without_the_libraries_the_module_opens_and_its_own_test_passes(host: Any) -> None:
+def test_in_a_slicer_without_the_libraries_the_modules_open_and_their_own_tests_pass(host: Any) -> None:
     """A process in which none of them can be imported, as in a Slicer in which nothing was installed."""
     code = f"""
 import sys
@@ -76,14 +82,18 @@ sys.meta_path.insert(0, NotThere())
 from gui.host.start import Host
 
 host = Host(Path({str(host.folder)!r}))
-host.load("MedDLSegment")
 import slicer
-slicer.selfTests["MedDLSegment"]()
-widget = host.widget("MedDLSegment")
+for name in {MODULES!r}:
+    host.load(name)
+    slicer.selfTests[name]()
+    host.widget(name)
+    host.exit(name)
+widget = host.shown("MedDLSegment")
 widget.pages.widget.setCurrentIndex(1)
 assert widget.pages.models._ui.list.count > 3
 widget.pages.widget.setCurrentIndex(2)
-host.unload("MedDLSegment")
+for name in {MODULES!r}:
+    host.unload(name)
 print("done")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
