@@ -216,6 +216,16 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         return self.start(volumes, model, **choices).wait()
 
+    def exportToDicom(self, segmentation: Any) -> None:
+        """Puts a result into Slicer's DICOM database as DICOM SEG, in the study of its series, and waits.
+
+        Raises:
+            MedDLCore.errors.MedDLError: NOT_DICOM where its volume is not from DICOM; and what the writer refuses.
+        """
+        from MedDLSegmentLib.dicom_export import exportAndWait
+
+        exportAndWait(segmentation, self.session.worker)
+
     def close(self) -> None:
         """Ends the worker."""
         if self._session is not None:

@@ -72,6 +72,21 @@ class DicomExport:
         worker.submit(self._request)
 
 
+def exportAndWait(segmentationNode: Any, worker: WorkerProcess) -> None:
+    """For scripts: as ``DicomExport``, without Slicer's event loop.
+
+    Raises:
+        MedDLError: why it was not exported.
+    """
+    ended: list[MedDLError | None] = []
+    export = DicomExport(lambda _text: ended.append(None), ended.append)
+    export.start(segmentationNode, worker)
+    while not ended:
+        worker.wait(100)
+    if ended[0] is not None:
+        raise ended[0]
+
+
 def _export(segmentationNode: Any, folder: Path) -> Export:
     """What the worker needs; the voxels are in its folder then.
 

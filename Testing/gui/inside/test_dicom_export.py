@@ -15,6 +15,7 @@ from pydicom import dcmread
 
 from fixtures.dicom_phantoms import planes, series, write
 from gui.host.dicom_database import DicomDatabase
+from MedDLCore.errors import Code, MedDLError
 
 Wait = Callable[..., None]
 
@@ -93,6 +94,22 @@ def test_a_volume_that_is_not_from_dicom_is_refused(
         False,
         True,
     )
+
+
+def test_scripts_export_without_the_panel(a_series: Any, scene: Any, database: DicomDatabase, models: Path) -> None:
+    import MedDLSegment
+
+    logic = MedDLSegment.MedDLSegmentLogic()
+    try:
+        before = len(database.allFiles())
+        logic.exportToDicom(logic.process([a_series], "threshold", device="cpu", threads=1))
+        assert len(database.allFiles()) == before + 1
+        database.isOpen = False
+        with pytest.raises(MedDLError) as refused:
+            logic.exportToDicom(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode"))
+        assert refused.value.code is Code.DATABASE_UNREADABLE
+    finally:
+        logic.close()
 
 
 def test_a_series_that_left_the_database_is_refused(
