@@ -26,6 +26,9 @@ OF_TORCH = (TORCH, "torchvision")
 
 OLDEST_PYTHON = Version("3.10")
 
+WITHOUT_TORCH = "Darwin x86_64"
+"""Torch ended there with 2.2. Slicer's own Python is such a one on every Mac whose Slicer is translated by Rosetta."""
+
 
 def requirements() -> tuple[Requirement, ...]:
     """What the worker needs."""
@@ -79,7 +82,8 @@ class InstallationState:
         busy: what goes on; empty: nothing does.
         said: how the last installation ended.
         devices: what the worker can run networks on; empty until it has told.
-        canInstall: empty, or why this Slicer cannot install.
+        cannotInstall: why this Slicer cannot install; empty: it can.
+        needed: what the worker needs.
     """
 
     python: str = ""
@@ -110,29 +114,34 @@ def report(state: InstallationState) -> str:
     if state.found is None:
         return _("Looking ...")
     found = state.found
-    lines = [
-        _("Python {version} ({machine}): {where}").format(
-            version=found.python, machine=found.machine, where=found.executable
-        ),
-        *(
-            [_("This Python is too old: {oldest} or newer is needed.").format(oldest=OLDEST_PYTHON)]
-            if _isOld(found)
-            else []
-        ),
-        "",
-    ]
-    for needed in sorted(state.needed, key=lambda needed: needed.name.casefold()):
-        version = found.libraries.get(needed.name)
-        if version is None:
-            lines.append(_("MISSING  {name} ({wanted})").format(name=needed.name, wanted=needed.specifier))
-        elif not _suffices(version, needed):
-            line = _("TOO OLD  {name} {version} ({wanted})")
-            lines.append(line.format(name=needed.name, version=version, wanted=needed.specifier))
-        else:
-            lines.append(_("found  {name} {version}").format(name=needed.name, version=version))
+    about = {"version": found.python, "machine": found.machine, "where": found.executable}
+    lines = [_("Python {version} ({machine}): {where}").format(**about), ""]
+    byName = sorted(state.needed, key=lambda needed: needed.name.casefold())
+    lines += [_line(needed, found.libraries.get(needed.name)) for needed in byName]
     if state.devices:
         lines += ["", _("Networks can run on: {devices}").format(devices=", ".join(state.devices))]
     return "\n".join(lines)
+
+
+def _line(needed: Requirement, version: str | None) -> str:
+    about = {"name": needed.name, "version": version, "wanted": needed.specifier}
+    if version is None:
+        return _("MISSING  {name} ({wanted})").format(**about)
+    if not _suffices(version, needed):
+        return _("TOO OLD  {name} {version} ({wanted})").format(**about)
+    return _("found  {name} {version}").format(**about)
+
+
+def unfit(state: InstallationState) -> str:
+    """Why this Python can never run networks; empty: it can, or will once what is missing is there."""
+    if state.found is None:
+        return ""
+    if Version(state.found.python) < OLDEST_PYTHON:
+        return _("This Python is too old: choose one of {oldest} or newer.").format(oldest=OLDEST_PYTHON)
+    lacksTorch = any(needed.name == TORCH for needed in state.missing)
+    if state.found.machine == WITHOUT_TORCH and lacksTorch:
+        return _("There is no PyTorch of today for this Python (Mac, x86_64): choose one for arm64.")
+    return ""
 
 
 def verdict(state: InstallationState) -> str:
@@ -141,8 +150,8 @@ def verdict(state: InstallationState) -> str:
         return state.busy
     if state.found is None:
         return ""
-    if _isOld(state.found):
-        return _("Choose another Python.")
+    if why := unfit(state):
+        return why
     if not state.missing:
         return state.said or _("Everything that networks need is there.")
     names = ", ".join(needed.name for needed in state.missing)
@@ -161,8 +170,8 @@ def installButton(state: InstallationState) -> Button:
         return Button(text, False, _("It is not known yet what is missing."))
     if not state.missing:
         return Button(text, False, _("Nothing is missing."))
-    if state.cannotInstall:
-        return Button(text, False, state.cannotInstall)
+    if why := unfit(state) or state.cannotInstall:
+        return Button(text, False, why)
     return Button(text, True, _("Downloads and installs it into Slicer's Python, after asking."))
 
 
@@ -179,10 +188,6 @@ def _suffices(version: str | None, needed: Requirement) -> bool:
         return version is not None and needed.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return False
-
-
-def _isOld(found: Found) -> bool:
-    return Version(found.python) < OLDEST_PYTHON
 
 
 def withoutTorch(missing: Sequence[Requirement]) -> list[str]:

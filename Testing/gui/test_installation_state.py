@@ -51,8 +51,15 @@ def test_a_build_of_torch_for_a_device_suffices(version: str) -> None:
 
 
 def test_a_python_that_is_too_old_is_told() -> None:
-    old = state("3.9.10")
-    assert "too old: 3.10 or newer" in report(old) and verdict(old) == "Choose another Python."
+    old = state("3.9.10", monai=None)
+    assert verdict(old) == installButton(old).toolTip == "This Python is too old: choose one of 3.10 or newer."
+
+
+def test_a_python_that_can_never_have_torch_is_told() -> None:
+    mac = InstallationState(found=Found("/slicer/python", "3.12.10", "Darwin x86_64", {**ALL, "torch": None}))
+    assert "choose one for arm64" in verdict(mac) and not installButton(mac).enabled
+    there = InstallationState(found=Found("/slicer/python", "3.12.10", "Darwin x86_64", ALL))
+    assert verdict(there) == "Everything that networks need is there."
 
 
 def test_what_slicer_has_is_kept_as_it_is() -> None:

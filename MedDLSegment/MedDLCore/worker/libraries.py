@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..importing import import_torch
 from ..writers import library_versions
 
 
@@ -17,6 +18,7 @@ def import_libraries() -> dict[str, Any]:
     Raises:
         ImportError: one is missing.
     """
+    import_torch()
     import psutil
     import torch
 

@@ -187,6 +187,10 @@ def test_pictures_of_the_panel(
     assert (drawn.max(axis=-1) - drawn.min(axis=-1) > 40).sum() > 1000  # segments are coloured, the slice is grey
     ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
     picture("6-two-inputs")
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Small")))
+    ui.pointsSelector.setCurrentNode(host.scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Middles"))
+    ui.sequenceLabel.visible = ui.sequenceCheckBox.visible = True  # as for a volume of a sequence
+    picture("6-points-and-sequence")
 
 
 def test_pictures_of_the_other_pages(
