@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,11 @@ def test_pictures_of_the_panel_of_meddltrain(
         assert chosen.area.grab().save(str(folder / f"train-{name}.png"))
         assert cut_off(panel) == []
 
+    folder_of_cases = str(shutil.copytree(ui.dataPath.currentPath, tmp_path / "Segmented scans of the abdomen"))
+    ui.dataPath.setCurrentPath(folder_of_cases)
+    ui.trainingPath.setCurrentPath(str(tmp_path / "Training on organs of the abdomen"))
     take("0-first")
-    folder_of_cases, broken = ui.dataPath.currentPath, clean_set(tmp_path / "broken", 3)
+    broken = clean_set(tmp_path / "Scans of which one has no label map", 3)
     (broken / "labelsTr" / "patient_001.nii.gz").unlink()
     ui.dataPath.setCurrentPath(str(broken))
     ui.checkButton.click()
