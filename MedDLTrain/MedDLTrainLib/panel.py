@@ -74,7 +74,7 @@ class TrainPanel:
             (ui.checkButton, self.onCheck),
             (ui.openButton, lambda: self._opening.open(self._case, False)),
             (ui.planButton, lambda: self._cancelOr("plan", workflow.plan)),
-            (ui.previewButton, lambda: workflow.preview(self._case)),
+            (ui.previewButton, lambda: workflow.preview(self._case if self._case in workflow.state.usable else "")),
             (ui.startButton, self.onStart),
             (ui.pauseButton, workflow.pause),
             (ui.curvesButton, self.onCurves),
@@ -181,7 +181,7 @@ class TrainPanel:
         if check is not None and cases:
             self._case = cases[0]
             self._caseList.choose(self._case)
-            if self.workflow.state.work is None and self._case in {case["id"] for case in check["cases"]}:
+            if self.workflow.state.work is None and self._case in self.workflow.state.usable:
                 self._opening.open(self._case, False)
         self._show()
 
@@ -234,6 +234,8 @@ class TrainPanel:
     def _show(self) -> None:
         """Everything that depends on the state."""
         state, ui = self.workflow.state, self._ui
+        if self._case not in {case[0] for case in state.cases}:
+            self._case = ""
         licence = self._parameters.licence.strip() if self._parameters is not None else ""
         for widget, button in (
             (ui.checkButton, train_state.checkButton(state)),

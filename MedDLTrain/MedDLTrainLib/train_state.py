@@ -95,6 +95,11 @@ class TrainState:
         return self.check is not None and self.data is not None and self.data == self.checkedData
 
     @property
+    def usable(self) -> frozenset[str]:
+        """Ids of the cases that can be read and are not left out."""
+        return frozenset(case["id"] for case in (self.check or {}).get("cases", ()))
+
+    @property
     def errors(self) -> int:
         """Findings with which no training begins."""
         return sum(finding["severity"] == "error" for finding in (self.check or {}).get("findings", ()))
@@ -222,6 +227,8 @@ def useButton(state: TrainState) -> Button:
 def openButton(state: TrainState, case: str) -> Button:
     """Opens a case in the scene."""
     reason = _whileWorking(state) or ("" if case else _("Choose a case."))
+    if not reason and case not in state.usable:
+        reason = _("This case is left out, or cannot be read.")
     return _button(_("Open case"), reason, _("Loads the scan and what was drawn on it into the scene."))
 
 

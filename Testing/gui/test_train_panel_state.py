@@ -94,6 +94,12 @@ def test_only_a_trained_model_is_judged_published_and_used() -> None:
     assert not train_state.publishButton(ready(earlier=DONE), "").enabled
 
 
+def test_only_a_case_that_can_be_read_is_opened() -> None:
+    assert train_state.openButton(ready(), "case_0001").enabled
+    assert train_state.openButton(ready(), "").toolTip == "Choose a case."
+    assert train_state.openButton(ready(), "case_0002").toolTip == "This case is left out, or cannot be read."
+
+
 def test_a_training_that_was_not_finished_is_offered_to_go_on() -> None:
     state = TrainState(earlier=HALF)
     assert train_state.startButton(state).text == "Resume" and train_state.startButton(state).enabled

@@ -90,7 +90,7 @@ def child(_no_models_of_the_person: None) -> Iterator[Child]:
     yield running
     running.write(b'{"request": "shutdown"}\n')
     running.process.stdin.close()
-    running.process.wait(20)
+    running.process.wait(120)
     running.process.stdout.close()
 
 
@@ -236,7 +236,7 @@ def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Pat
     number = first.send("train", TrainJob(data, plan, str(out), "cpu", 1))
     first.until(lambda: first.told("epoch", number))
     end_group(first.talk.pid)
-    first.process.wait(20)
+    first.process.wait(120)
     first.process.stdout.close()
     first.process.stdin.close()
     second = Child()
@@ -247,5 +247,5 @@ def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Pat
     losses = [event.data["loss"] for event in second.told("epoch", again)]
     assert len(losses) == 12 and np.isfinite(losses).all()
     second.process.stdin.close()
-    second.process.wait(20)
+    second.process.wait(120)
     second.process.stdout.close()

@@ -44,7 +44,8 @@ class TrainingServer(Server):
 
     def task(self, kind: str, job: Any, number: int) -> Mapping[str, Any]:
         """Does what was asked for."""
-        from .tasks import TASKS, Talk
+        from .talk import Talk
+        from .tasks import TASKS
 
         self.control = Control()
         self._paused.clear()

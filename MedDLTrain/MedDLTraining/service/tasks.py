@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import SimpleITK as sitk
 
 from MedDLCore.atomic import atomic_path
-from MedDLCore.clock import OnProgress
-from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference import choose_device
 from MedDLCore.inference.devices import usable_cores
 from MedDLCore.models import ModelStore
 from MedDLCore.plain_data import to_plain
 from MedDLCore.spec_rules import plain_name
-from MedDLCore.system_errors import named_errors
-from MedDLCore.volume import LabelMap, Volume
-from MedDLCore.worker.arrays import give_label_map, give_volume, take_label_map, take_volume
+from MedDLCore.worker.arrays import give_label_map, give_volume
 
 from .. import evaluation as evaluating
 from ..cases import divide, prepare_cases
 from ..check import Finding
 from ..cross_validation import cross_validate
-from ..data import Case, DataSet, export_data_set, open_nodes
-from ..data.nnunet import DATASET_JSON, IMAGES, LABELS
-from ..events import Control
+from ..data import Case, DataSet
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
 from ..plan import Budget
 from ..plan.plan_file import plan_from_plain, plan_to_plain
 from ..publish import Statement, publish, source_of
 from ..publish.evaluation import read_evaluation
-from ..training import MODEL, PLAN, SPLIT, plan_training, train
+from ..training import MODEL, SPLIT, plan_training, train
+from .collecting import collect_task
 from .desk import Desk
 from .jobs import (
     MATERIAL,
     CheckJob,
-    CollectJob,
     Data,
     EvaluateJob,
     PlanJob,
@@ -52,30 +45,10 @@ from .jobs import (
     TrainJob,
     UseJob,
 )
+from .talk import Talk
 from .telling import Teller, without_nan
 
 Result = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Talk:
-    """How a task is heard.
-
-    Attributes:
-        number: of the request.
-        tell: of progress; raises CANCELLED.
-        warn: of a notice.
-        say: an event.
-        control: stops and pauses a training.
-        folder: the private one, for voxels.
-    """
-
-    number: int
-    tell: OnProgress
-    warn: Callable[[Notice], None]
-    say: Callable[..., None]
-    control: Control
-    folder: Path
 
 
 def check_task(job: CheckJob, desk: Desk, talk: Talk) -> Result:
@@ -89,22 +62,6 @@ def check_task(job: CheckJob, desk: Desk, talk: Talk) -> Result:
         "rows": [asdict(row) for row in data_set.table.rows],
         "findings": [_finding(finding) for finding in report.findings],
     }
-
-
-def collect_task(job: CollectJob, _: Desk, talk: Talk) -> Result:
-    """See ``CollectJob``."""
-    scans = [
-        _Handed(name, take_volume(scan, talk.folder), tuple(take_label_map(one, talk.folder) for one in drawn))
-        for name, scan, drawn in zip(job.names, job.scans, job.drawn, strict=True)
-    ]
-    data_set = open_nodes(scans)
-    folder = Path(job.folder)
-    _remove_collected(folder)
-    export_data_set(data_set, folder, form="seg.nrrd", on_progress=lambda done, of: talk.tell("collect", done, of))
-    for given in (*(scan.array for scan in job.scans), *(one["array"] for drawn in job.drawn for one in drawn)):
-        with suppress(OSError):  # Windows deletes no file that is mapped; with the process, its folder goes
-            (talk.folder / given).unlink()
-    return {"folder": str(folder), "names": {case.id: case.name for case in data_set.cases}}
 
 
 def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
@@ -250,25 +207,6 @@ TASKS: Mapping[str, Callable[[Any, Desk, Talk], Result]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class _Handed:
-    """A scan of an open scene that the program has handed over: a ``data.scenes.AnnotatedScan``."""
-
-    name: str
-    scan: Volume
-    drawn: tuple[LabelMap, ...]
-
-    @property
-    def isAnnotated(self) -> bool:  # noqa: N802 - as the protocol has it
-        return bool(self.drawn)
-
-    def volume(self) -> Volume:
-        return self.scan
-
-    def labelMaps(self) -> tuple[LabelMap, ...]:  # noqa: N802
-        return self.drawn
-
-
 def _finding(finding: Finding) -> dict[str, Any]:
     """For the screen: with the names that the person knows."""
     effect = finding.effect
@@ -319,15 +257,3 @@ def _remember(data: Data, folder: Path) -> None:
     with atomic_path(folder / MATERIAL) as unfinished:
         unfinished.write_text(json.dumps(to_plain(data), indent=1) + "\n", encoding="utf-8")
         unfinished.chmod(0o600)
-
-
-def _remove_collected(folder: Path) -> None:
-    """What was collected before, as long as nothing has learnt from it and nothing else lies there."""
-    own = {IMAGES, LABELS, DATASET_JSON}
-    if (folder / DATASET_JSON).is_file() and {path.name for path in folder.iterdir()} <= own:
-        if (folder.parent / PLAN).exists():
-            raise MedDLError(
-                Code.OUTPUT_EXISTS, "A training has begun with the scans in this folder.", "Choose another folder."
-            )
-        with named_errors(folder.name):
-            shutil.rmtree(folder)
