@@ -87,6 +87,8 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
 def widget(host: Any, scene: Any, models: Path) -> Iterator[Any]:
     """The panel with an empty scene. One for all tests, as its worker takes seconds to start."""
     panel = host.shown("MedDLSegment") or host.widget("MedDLSegment")
+    if not panel.parent.isEntered:  # a test of another module left that one chosen
+        host.select("MedDLSegment")
     panel.panel.run = None
     panel.ui.modelSearch.text = ""
     yield panel
