@@ -24,6 +24,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 if TYPE_CHECKING:
+    from MedDLSegmentLib.pages import Pages
     from MedDLSegmentLib.parameters import MedDLSegmentParameterNode
     from MedDLSegmentLib.segment_run import SegmentRun
     from MedDLSegmentLib.segment_session import SegmentSession
@@ -40,10 +41,26 @@ class MedDLSegment(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("MedDL Segment")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        parent.dependencies = ["Markups", "Segmentations", "SubjectHierarchy", "Tables", "Terminologies", "Volumes"]
+        parent.dependencies = [
+            "Markups",
+            "Segmentations",
+            "Sequences",
+            "SubjectHierarchy",
+            "Tables",
+            "Terminologies",
+            "Volumes",
+        ]
         parent.contributors = ["The MedDL contributors"]
         parent.helpText = _("Segments CT and MR volumes with deep networks, on this computer. Not for clinical use.")
         parent.acknowledgementText = _("Built on 3D Slicer, MONAI, PyTorch and SimpleITK.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData() -> None:
+    """Tells the module Sample Data of scans to try this one with; nothing is downloaded."""
+    from MedDLSegmentLib.sample_data import register
+
+    register()
 
 
 class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -54,6 +71,7 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic: MedDLSegmentLogic | None = None
+        self.pages: Pages | None = None
         self.panel: Any = None
         self._parameterNode: MedDLSegmentParameterNode | None = None
         self._guiTag: int | None = None
@@ -61,14 +79,12 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self) -> None:
         """Makes the widgets."""
         ScriptedLoadableModuleWidget.setup(self)
-        from MedDLSegmentLib.panel import SegmentPanel
+        from MedDLSegmentLib.pages import Pages
 
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedDLSegment.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedDLSegmentLogic()
-        self.panel = SegmentPanel(self.ui, self.logic.session)
+        self.pages = Pages(self.resourcePath, self.logic.session, self.logic.keepPython)
+        self.layout.addWidget(self.pages.widget)
+        self.ui, self.panel = self.pages.ui, self.pages.panel
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEndImport)
@@ -78,7 +94,7 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode is None:
             self._useParameterNode()
         self._chooseFirstVolume()
-        self.panel.enter()
+        self.pages.enter()
 
     def exit(self) -> None:
         """Called each time a person opens another module. A run goes on."""
@@ -87,8 +103,8 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called when Slicer quits, and before the module is reloaded."""
         self._setParameterNode(None)
         self.removeObservers()
-        if self.panel is not None:
-            self.panel.close()
+        if self.pages is not None:
+            self.pages.close()
         if self.logic is not None:
             self.logic.close()
 
@@ -158,6 +174,13 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
             self._session = SegmentSession(slicer.mrmlScene, python, log)
         return self._session
 
+    @staticmethod
+    def keepPython(python: str) -> None:
+        """Remembers the interpreter that runs networks; empty: Slicer's own."""
+        import qt
+
+        qt.QSettings().setValue(WORKER_PYTHON, python)
+
     def getParameterNode(self) -> MedDLSegmentParameterNode:
         """What is chosen in the panel, typed."""
         from MedDLSegmentLib.parameters import MedDLSegmentParameterNode
@@ -173,8 +196,9 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
             volumes: ``vtkMRMLScalarVolumeNode``, one for each input of the model.
             model: its name, or its folder.
             onChange: told of progress and of the end: ``run.progress`` is None then.
-            choices: ``structures`` (names), ``region`` (a ROI node), ``segmentation`` (a node for the result),
-                ``device``, ``threads``, ``cropBody``: see ``MedDLSegmentLib.segment_run.Choice``.
+            choices: ``structures`` (names), ``region`` (a ROI node), ``points`` (a point list),
+                ``segmentation`` (a node for the result), ``device``, ``threads``, ``cropBody``, ``wholeSequence``:
+                see ``MedDLSegmentLib.segment_run.Choice``.
         """
         from MedDLSegmentLib.segment_run import Choice
 
@@ -191,6 +215,16 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
             MedDLCore.errors.MedDLError: with a code, what happened, and what to do.
         """
         return self.start(volumes, model, **choices).wait()
+
+    def exportToDicom(self, segmentation: Any) -> None:
+        """Puts a result into Slicer's DICOM database as DICOM SEG, in the study of its series, and waits.
+
+        Raises:
+            MedDLCore.errors.MedDLError: NOT_DICOM where its volume is not from DICOM; and what the writer refuses.
+        """
+        from MedDLSegmentLib.dicom_export import exportAndWait
+
+        exportAndWait(segmentation, self.session.worker)
 
     def close(self) -> None:
         """Ends the worker."""

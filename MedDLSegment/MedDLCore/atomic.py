@@ -17,9 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
-import psutil
-
 from .claim_file import TakenError, claim_file
 from .errors import Code, MedDLError
 from .system_errors import named_errors
@@ -96,6 +93,8 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
     Raises:
         MedDLError: OUTPUT_EXISTS where another run is at work on this result; OUTPUT_UNWRITABLE.
     """
+    import filelock  # here, as psutil below: Slicer's own Python has neither, and writes files, too
+
     path = folder / f"{TEMPORARY_PREFIX}{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
     lock, locks = filelock.FileLock(path), True
     with named_errors("the output folder"):
@@ -186,6 +185,8 @@ def temporary_name(parent: Path) -> Path:
 
 def sweep(parent: Path) -> None:
     """Removes what processes of this machine that no longer run left unfinished in ``parent``."""
+    import psutil
+
     for left in parent.glob(TEMPORARY_PREFIX + "*"):
         machine, _, rest = left.name.removeprefix(TEMPORARY_PREFIX).partition("-")
         pid = rest.partition("-")[0]

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
 
 class TakenError(Exception):
     """Another process holds the claim."""
@@ -70,6 +68,8 @@ def _is_dead(text: str, machine: str) -> bool:
 
 def _started(pid: int) -> str:
     """When a process was started, as its machine counts; ``""`` where there is none."""
+    import psutil  # here: Slicer's own Python has none, and writes files, too
+
     try:
         return f"{psutil.Process(pid).create_time():.2f}"
     except psutil.Error:

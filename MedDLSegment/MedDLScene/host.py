@@ -14,8 +14,10 @@ _LOGICS = {
     "Transforms": "vtkSlicerTransformLogic",
     "Models": "vtkSlicerModelsLogic",
     "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Segmentations": "vtkSlicerSegmentationsModuleLogic",
+    "Sequences": "vtkSlicerSequencesLogic",
 }
 """Logics by the names under which Slicer's application logic knows them, in the order in which they are started."""
 

@@ -19,6 +19,7 @@ STATISTICS = "MedDL.Statistics"
 """The role in which a segmentation node refers to its table."""
 
 _COLUMNS = (
+    ("item", "Item"),
     ("name", "Structure"),
     ("volume_mL", "Volume [mL]"),
     ("mean", "Mean"),
@@ -28,7 +29,7 @@ _COLUMNS = (
     ("voxels", "Voxels"),
     ("touches_edge", "Touches the edge"),
 )
-"""Keys of ``writers.SegmentStatistics``, and what the columns are called."""
+"""Keys of ``writers.SegmentStatistics``, and what the columns are called. Only rows of a sequence have an item."""
 
 
 def resultToScene(
@@ -56,6 +57,18 @@ def resultToScene(
         MedDLError: as ``labelMapToSegmentationNode``.
     """
     segmentationNode = labelMapToSegmentationNode(labelMap, volumeNode, scene, segmentationNode)
+    putStatistics(segmentationNode, statistics, volumeNode, scene)
+    segmentationNode.SetAttribute(MANIFEST, json.dumps(manifest))
+    return segmentationNode
+
+
+def putStatistics(
+    segmentationNode: slicer.vtkMRMLSegmentationNode,
+    statistics: Sequence[Mapping[str, Any]],
+    volumeNode: slicer.vtkMRMLScalarVolumeNode,
+    scene: slicer.vtkMRMLScene,
+) -> None:
+    """Fills the segmentation's table, which is made in the volume's study where there is none."""
     table = statisticsTable(segmentationNode)
     if table is None:
         name = scene.GenerateUniqueName(f"{segmentationNode.GetName()} statistics")
@@ -63,8 +76,6 @@ def resultToScene(
         segmentationNode.SetNodeReferenceID(STATISTICS, table.GetID())
     _fill(table, statistics)
     putBesideVolume(table, volumeNode, scene)
-    segmentationNode.SetAttribute(MANIFEST, json.dumps(manifest))
-    return segmentationNode
 
 
 def statisticsTable(segmentationNode: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLTableNode | None:
@@ -82,6 +93,8 @@ def runManifest(segmentationNode: slicer.vtkMRMLSegmentationNode) -> dict[str, A
 def _fill(table: slicer.vtkMRMLTableNode, statistics: Sequence[Mapping[str, Any]]) -> None:
     filled = vtk.vtkTable()
     for key, title in _COLUMNS:
+        if key == "item" and not any(key in row for row in statistics):
+            continue
         values = [row[key] for row in statistics]
         column = _column(values)
         column.SetName(title)

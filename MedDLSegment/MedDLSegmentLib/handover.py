@@ -54,6 +54,12 @@ class Handover:
         self._given[volumeNode.GetID()] = given
         return given
 
+    def take(self, volumeNode: Any) -> None:
+        """Deletes what was given of a node that is about to go."""
+        known = self._given.pop(volumeNode.GetID(), None)
+        if known is not None:
+            self._delete(known)
+
     def forget(self) -> None:
         """Deletes all of it: the scene is closed."""
         for given in self._given.values():

@@ -28,7 +28,7 @@ def readOffered(models: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
 def matching(models: Sequence[Offered], text: str) -> tuple[Offered, ...]:
     """The models that have every word of the text in their name, title, modality, structures or licence."""
     words = text.casefold().split()
-    return tuple(model for model in models if all(word in _searched(model) for word in words))
+    return tuple(model for model in models if all(word in searched(model) for word in words))
 
 
 def modelNamed(models: Iterable[Offered], name: str) -> Offered | None:
@@ -65,6 +65,8 @@ def summary(model: Offered) -> str:
     parts = []
     if len(model.inputs) > 1:
         parts.append(_("takes {inputs}").format(inputs=", ".join(given.name for given in model.inputs)))
+    if model.crops:
+        parts.append(_("looks at {extent} around each point").format(extent=model.crops))
     parts.append(model.licence.splitlines()[0] if model.licence else _("licence not stated"))
     if model.non_commercial:
         parts.append(_("NOT FOR COMMERCIAL USE"))
@@ -90,5 +92,6 @@ def _structures(model: Offered) -> str:
     return _("1 structure") if len(model.structures) == 1 else _("{n} structures").format(n=len(model.structures))
 
 
-def _searched(model: Offered) -> str:
+def searched(model: Offered) -> str:
+    """Where the words of a search are looked for."""
     return " ".join((model.name, model.title, modality(model), *model.structures, model.licence)).casefold()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import qt
-import slicer
 
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models.offered import Offered
@@ -16,10 +15,12 @@ from . import offered_models, panel_state
 from .list_views import ModelListView, StructureListView
 from .panel_state import MOST_INPUTS, PanelState
 from .parameters import VOLUMES, MedDLSegmentParameterNode
+from .placed_nodes import PlacedNodes, placesOf
+from .remedies import said
+from .result_actions import ResultActions
 from .segment_run import Choice, SegmentRun
 from .segment_session import SegmentSession
 from .structure_choice import NONE_CHOSEN, chosenStructures, numberChosen, parameterFor
-from .surface_steps import SurfaceSteps
 from .translation import _
 
 PLAN_MILLISECONDS = 400
@@ -36,9 +37,9 @@ class SegmentPanel:
         run: the latest; None: none was started.
     """
 
-    def __init__(self, ui: Any, session: SegmentSession) -> None:
-        """``ui``: the widgets of ``MedDLSegment.ui`` by their names."""
-        self._ui, self._session = ui, session
+    def __init__(self, ui: Any, session: SegmentSession, onModels: Callable[[tuple[Offered, ...]], None]) -> None:
+        """``ui``: the widgets of ``MedDLSegment.ui`` by their names. ``onModels`` is told the models that are there."""
+        self._ui, self._session, self._onModels = ui, session, onModels
         self._parameters: MedDLSegmentParameterNode | None = None
         self._about: object = None  # what plan, warnings and status are about
         self._volume: str | None = None
@@ -46,7 +47,8 @@ class SegmentPanel:
         self.run: SegmentRun | None = None
         self._models = ModelListView(ui.modelList, ui.modelSearch, self._chooseModel)
         self._structures = StructureListView(ui.structureList, self._chooseStructures)
-        self._surfaces = SurfaceSteps(self._surfaceMade)
+        self._actions = ResultActions(ui, session, self._segmentation, self._update)
+        self._placed = PlacedNodes(self._placesChanged)
         self._devices: list[str] = []
         self._selectors = [getattr(ui, f"volumeSelector{n}") for n in ("", 2, 3, 4)]
         self._labels = [getattr(ui, f"volumeLabel{n}") for n in ("", 2, 3, 4)]
@@ -57,22 +59,20 @@ class SegmentPanel:
         ui.applyButton.connect("clicked()", self.onApply)
         ui.allStructuresButton.connect("clicked()", lambda: self._set("structures", []))
         ui.noStructuresButton.connect("clicked()", lambda: self._set("structures", list(NONE_CHOSEN)))
-        ui.show3DButton.connect("clicked()", self.onShow3D)
-        ui.statisticsButton.connect("clicked()", self.onStatistics)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
+        ui.pointsSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.pointsPlaceWidget.setCurrentNode)
         self._showDevices(())
         self._show()
 
-    def enter(self) -> None:
-        """The person has chosen the module: the worker starts, so that it is warm by the time of Apply."""
+    def listModels(self) -> None:
+        """Asks the worker for the models of this machine, and starts it where it does not run."""
         self._session.listModels(self._modelsTold, self._modelsFailed)
 
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
         """Shows the choices of this node; None: the scene is closed."""
         self._parameters = parameters
         self._volume, self._about = None, None
-        self._surfaces.stop()
-        self._update(surfaces=None)
+        self._actions.stop()
         if parameters is None:
             self._session.sceneClosed()
             self._forget()
@@ -82,8 +82,11 @@ class SegmentPanel:
         """A choice has changed, here or in the scene."""
         parameters = self._parameters
         if parameters is None:
-            self._update(model="", inputs=(False,), chosen=None)
+            self._placed.watch()
+            self._ui.sequenceCheckBox.visible = self._ui.sequenceLabel.visible = False
+            self._update(model="", inputs=(False,), chosen=None, items=0)
             return
+        self._placed.watch(parameters.region, parameters.points)
         self._leaveOthersSegmentation(parameters)
         model = offered_models.modelNamed(self.state.models or (), parameters.model)
         volumes = self._volumes(model)
@@ -91,12 +94,10 @@ class SegmentPanel:
             model=parameters.model,
             inputs=tuple(volume is not None for volume in volumes),
             chosen=numberChosen(parameters.structures, model),
+            items=self._showSequence(parameters),
         )
         self._showDevices(self._session.devices)
-        if self._about != self._plannable():
-            self._about = self._plannable()
-            self._session.dropPlan()
-            self._forget()
+        self._placesChanged()
         self._planTimer.start()
 
     def onApply(self) -> None:
@@ -109,62 +110,59 @@ class SegmentPanel:
             self.run = self._session.run(self._choice(), self._runChanged)
             self._runChanged(self.run)
 
-    def onShow3D(self) -> None:
-        """Makes the surfaces, or hides them."""
-        segmentation = self._segmentation()
-        if segmentation is None:
-            return
-        if self._surfaces.isRunning:
-            self._surfaces.stop()
-            self._update(surfaces=None)
-        elif _isShown3D(segmentation):
-            segmentation.GetDisplayNode().SetVisibility3D(False)
-            self._show()
-        else:
-            self._surfaces.start(segmentation)
-            self._show()
-
-    def onStatistics(self) -> None:
-        """Shows the table of volumes in a layout that has room for it."""
-        from MedDLScene.result_nodes import statisticsTable
-
-        table = statisticsTable(self._segmentation())
-        layouts = slicer.app.layoutManager()
-        layouts.setLayout(slicer.modules.tables.logic().GetLayoutWithTable(layouts.layout))
-        logic = slicer.app.applicationLogic()
-        logic.GetSelectionNode().SetActiveTableID(table.GetID())
-        logic.PropagateTableSelection()
-
     def close(self) -> None:
         """Nothing goes on after this."""
         self._planTimer.stop()
-        self._surfaces.stop()
+        self._actions.stop()
+        self._placed.watch()
 
     def _choice(self) -> Choice:
+        from MedDLScene.sequences import browsedVolume
+
         parameters, model = self._parameters, self.state.offered
         chosen = chosenStructures(parameters.structures, model)
+        ofCrops = panel_state.looksAroundPoints(model)
         return Choice(
             parameters.model,
             tuple(self._volumes(model)),
             chosen if parameters.structures else (),
-            parameters.region,
+            None if ofCrops else parameters.region,
+            parameters.points if ofCrops else None,
             parameters.segmentation,
             parameters.device,
             parameters.threads,
             parameters.cropBody,
+            parameters.wholeSequence and browsedVolume(parameters.inputVolume) is not None,
         )
 
-    def _plannable(self) -> tuple[Choice, tuple[float, ...]]:
-        """What a plan depends on: not on where the result goes, but on where the region lies."""
-        choice, bounds = replace(self._choice(), segmentation=None), [0.0] * 6
-        if choice.region is not None:
-            choice.region.GetRASBounds(bounds)
-        return choice, tuple(bounds)
+    def _plannable(self) -> tuple[object, ...]:
+        """What a plan depends on: not on where the result goes, but on where region and points lie."""
+        choice = replace(self._choice(), segmentation=None)
+        return choice, *placesOf(choice.region, choice.points)
+
+    def _placesChanged(self) -> None:
+        """The region or a point may lie elsewhere, or another choice was made: what was said of the old one goes."""
+        if self._parameters is not None and self._about != self._plannable():
+            self._about = self._plannable()
+            self._session.dropPlan()
+            self._forget()
+            self._planTimer.start()
 
     def _volumes(self, model: Offered | None) -> list[Any]:
         """The chosen volume of each input; None where none is chosen."""
         count = min(MOST_INPUTS, max(1, len(model.inputs) if model is not None else 1))
         return [getattr(self._parameters, name) for name in VOLUMES[:count]]
+
+    def _showSequence(self, parameters: MedDLSegmentParameterNode) -> int:
+        """Offers all volumes of a sequence where there is one, and gives their number where they are wanted."""
+        from MedDLScene.sequences import browsedVolume
+
+        browsed, box = browsedVolume(parameters.inputVolume), self._ui.sequenceCheckBox
+        box.visible = self._ui.sequenceLabel.visible = browsed is not None
+        if browsed is None:
+            return 0
+        box.text = _("All {n} volumes").format(n=browsed.count)
+        return browsed.count if parameters.wholeSequence else 0
 
     def _segmentation(self) -> Any:
         return None if self._parameters is None else self._parameters.segmentation
@@ -197,9 +195,10 @@ class SegmentPanel:
             self._update(problem="")
         self._update(models=models)
         self.parametersChanged()
+        self._onModels(models)
 
     def _modelsFailed(self, error: MedDLError) -> None:
-        self._update(problem=_said(error))
+        self._update(problem=said(error))
 
     def _askPlan(self) -> None:
         if self._parameters is None or self.state.run is not None or panel_state.reasonNotToRun(self.state):
@@ -212,7 +211,7 @@ class SegmentPanel:
 
     def _planFailed(self, error: MedDLError) -> None:
         if error.code is not Code.CANCELLED:
-            self._update(planProblem=_said(error))
+            self._update(planProblem=said(error))
 
     def _runChanged(self, run: SegmentRun) -> None:
         self._update(run=run.progress)
@@ -220,14 +219,11 @@ class SegmentPanel:
             return
         self._planTimer.start()
         if run.error is not None:
-            self._update(problem=_said(run.error), notices=run.notices)
+            self._update(problem=said(run.error), notices=run.notices)
         else:
             found = run.segmentation.GetName()
             self._update(problem="", notices=run.notices, done=_("Done: {name}").format(name=found))
             self._set("segmentation", run.segmentation)
-
-    def _surfaceMade(self, done: int, count: int) -> None:
-        self._update(surfaces=(done, count) if done < count else None)
 
     def _forget(self) -> None:
         """What was said of another choice. That the worker failed stays, as long as it has told no model."""
@@ -253,9 +249,11 @@ class SegmentPanel:
         self._structures.show(structures, chosenStructures(parameter, model))
         for widget in (ui.structuresLabel, ui.structureList, ui.allStructuresButton, ui.noStructuresButton):
             widget.visible = len(structures) > 1
-        button = panel_state.applyButton(state)
-        ui.applyButton.text, ui.applyButton.toolTip = button.text, button.toolTip
-        ui.applyButton.enabled = button.enabled
+        ofCrops = panel_state.looksAroundPoints(model)
+        for widget in (ui.pointsLabel, ui.pointsSelector, ui.pointsPlaceWidget):
+            widget.visible = ofCrops
+        ui.regionLabel.visible = ui.regionSelector.visible = not ofCrops
+        panel_state.applyButton(state).show(ui.applyButton)
         for section in (ui.inputsCollapsibleButton, ui.outputsCollapsibleButton, ui.advancedCollapsibleButton):
             section.enabled = state.run is None
         ui.progressBar.visible = state.run is not None
@@ -264,19 +262,7 @@ class SegmentPanel:
         _showText(ui.statusLabel, panel_state.statusLine(state))
         warnings = [_("Warning: {text}").format(text=text) for text in panel_state.warningLines(state)]
         _showText(ui.warningsLabel, "\n".join(warnings))
-        self._showResultButtons()
-
-    def _showResultButtons(self) -> None:
-        from MedDLScene.result_nodes import statisticsTable
-
-        ui, segmentation = self._ui, self._segmentation()
-        some = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
-        ui.show3DButton.enabled = some
-        if self._surfaces.isRunning:
-            ui.show3DButton.text = _("Stop")
-        else:
-            ui.show3DButton.text = _("Hide 3D") if some and _isShown3D(segmentation) else _("Show 3D")
-        ui.statisticsButton.enabled = some and statisticsTable(segmentation) is not None
+        self._actions.show()
 
     def _showDevices(self, devices: Sequence[str]) -> None:
         wanted = self._parameters.device if self._parameters is not None else AUTO
@@ -290,18 +276,6 @@ class SegmentPanel:
             self._devices = names
         if box.currentIndex != names.index(wanted):
             box.setCurrentIndex(names.index(wanted))
-
-
-def _said(error: MedDLError) -> str:
-    """An error in words: what happened, and what to do."""
-    return error.message if error.code is Code.CANCELLED else f"{error.message} {error.hint}".strip()
-
-
-def _isShown3D(segmentation: Any) -> bool:
-    display = segmentation.GetDisplayNode()
-    return bool(display is not None and display.GetVisibility3D()) and bool(
-        segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
-    )
 
 
 def _showText(label: Any, text: str) -> None:

@@ -13,6 +13,7 @@ from MedDLCore.errors import Notice
 from MedDLCore.models.offered import Offered
 
 from . import offered_models, wording
+from .button import Button
 from .translation import _
 
 MOST_INPUTS = 4
@@ -28,12 +29,14 @@ class Run:
         fraction: of the whole, 0 to 1.
         secondsLeft: None where little is known.
         cancelling: the person has cancelled it.
+        item: which volume of a sequence, and of how many; None: there is one volume.
     """
 
     stage: str = "start"
     fraction: float = 0.0
     secondsLeft: float | None = None
     cancelling: bool = False
+    item: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class PanelState:
         notices: warnings of the last run, or else of the plan.
         done: what the last run made, in words.
         surfaces: how many surfaces are made, and of how many; None: none are being made.
+        items: how many volumes of a sequence are to be segmented; 0: one volume that is of none, or this one alone.
     """
 
     models: tuple[Offered, ...] | None = None
@@ -65,6 +69,7 @@ class PanelState:
     notices: tuple[Notice, ...] = ()
     done: str = ""
     surfaces: tuple[int, int] | None = None
+    items: int = 0
 
     @property
     def offered(self) -> Offered | None:
@@ -76,23 +81,14 @@ class PanelState:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True)
-class ApplyButton:
-    """What the button shows."""
-
-    text: str
-    enabled: bool
-    toolTip: str
-
-
-def applyButton(state: PanelState) -> ApplyButton:
+def applyButton(state: PanelState) -> Button:
     """Apply, or Cancel while a run goes on; the tooltip says why it cannot be clicked."""
     if state.run is not None:
         if state.run.cancelling:
-            return ApplyButton(_("Cancelling ..."), False, _("The run ends within a few seconds."))
-        return ApplyButton(_("Cancel"), True, _("Ends the run. Nothing of it is kept."))
+            return Button(_("Cancelling ..."), False, _("The run ends within a few seconds."))
+        return Button(_("Cancel"), True, _("Ends the run. Nothing of it is kept."))
     reason = reasonNotToRun(state)
-    return ApplyButton(_("Apply"), not reason, reason or _("Segments the volume with the chosen model."))
+    return Button(_("Apply"), not reason, reason or _("Segments the volume with the chosen model."))
 
 
 def reasonNotToRun(state: PanelState) -> str:
@@ -123,6 +119,11 @@ def inputNames(model: Offered | None) -> tuple[str, ...]:
     return tuple(given.name for given in model.inputs[:MOST_INPUTS])
 
 
+def looksAroundPoints(model: Offered | None) -> bool:
+    """The model was trained on crops: points are chosen for it, and no region."""
+    return model is not None and bool(model.crops)
+
+
 def planLine(state: PanelState) -> str:
     """What stands above Apply: what the run will need, or why there can be none."""
     if state.models is None:
@@ -133,13 +134,17 @@ def planLine(state: PanelState) -> str:
         return state.planProblem
     if state.plan is None:
         return _("Looking what the run will need ...")
-    return wording.plan(state.plan)
+    plan = wording.plan(state.plan)
+    return _("{plan}; for each of {n} volumes").format(plan=plan, n=state.items) if state.items else plan
 
 
 def statusLine(state: PanelState) -> str:
     """What stands below Apply: how far the run is, or how it ended."""
     if state.run is not None:
-        return wording.progress(state.run.stage, state.run.secondsLeft)
+        stage = wording.progress(state.run.stage, state.run.secondsLeft)
+        if state.run.item is None:
+            return stage
+        return _("Volume {n} of {count}: {stage}").format(n=state.run.item[0], count=state.run.item[1], stage=stage)
     if state.problem:
         return state.problem
     if state.models is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer import vtkMRMLMarkupsFiducialNode, vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 VOLUMES = ("inputVolume", "inputVolume2", "inputVolume3", "inputVolume4")
@@ -20,10 +20,12 @@ class MedDLSegmentParameterNode:
         model: its name.
         structures: names of what to find; empty: all.
         region: only this part; None: the whole volume.
+        points: around them a model looks that was trained on crops.
         segmentation: gets the result; None: a new one.
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
+        wholeSequence: all volumes of the sequence whose item the first volume shows.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -33,7 +35,9 @@ class MedDLSegmentParameterNode:
     model: str
     structures: list[str]
     region: vtkMRMLMarkupsROINode
+    points: vtkMRMLMarkupsFiducialNode
     segmentation: vtkMRMLSegmentationNode
     device: str = "auto"
     threads: Annotated[int, WithinRange(0, 256)] = 0
     cropBody: bool = False
+    wholeSequence: bool = False

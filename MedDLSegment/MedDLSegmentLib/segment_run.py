@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,36 @@ class Choice:
         volumes: nodes, one for each input of the model.
         structures: names of what to find; empty: all.
         region: a ``vtkMRMLMarkupsROINode``; None: the whole volume.
+        points: a ``vtkMRMLMarkupsFiducialNode``, for a model that looks around points; None: no points.
         segmentation: the node that gets the result; None: a new one.
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
+        wholeSequence: the first volume shows an item of a sequence, and all of its items are wanted.
     """
 
     model: str
     volumes: tuple[Any, ...]
     structures: tuple[str, ...] = ()
     region: Any = None
+    points: Any = None
     segmentation: Any = None
     device: str = "auto"
     threads: int = 0
     cropBody: bool = False
+    wholeSequence: bool = False
 
     def job(self, folder: Path, handover: Handover) -> tuple[Job, tuple[Notice, ...]]:
         """The job for the worker, whose volumes are in its folder then, and what is to be known of them.
 
         Raises:
-            MedDLError: as ``Handover.give`` and ``boxOfRegion``.
+            MedDLError: as ``Handover.give``, ``boxOfRegion`` and ``pointsOfMarkups``.
         """
+        from MedDLScene.points import pointsOfMarkups
         from MedDLScene.region import boxOfRegion
 
         region = None if self.region is None else boxOfRegion(self.region)
+        points = () if self.points is None else pointsOfMarkups(self.points)
         given = [handover.give(volume, folder) for volume in self.volumes]
         job = Job(
             self.model,
@@ -56,6 +62,7 @@ class Choice:
             self.structures,
             region,
             crop_body=self.cropBody,
+            points=points,
             device=self.device,
             threads=self.threads or None,
         )
@@ -72,6 +79,7 @@ class SegmentRun:
         segmentation: what it made; None: not yet, or nothing.
         error: why it made nothing.
         notices: warnings so far.
+        statistics: of the result, a row for each structure.
     """
 
     choice: Choice
@@ -83,6 +91,7 @@ class SegmentRun:
     segmentation: Any = None
     error: MedDLError | None = None
     notices: tuple[Notice, ...] = ()
+    statistics: Sequence[Mapping[str, Any]] = ()
     _request: Request | None = None
     _because: MedDLError | None = None
     _observed: list[int] = field(default_factory=list)
@@ -149,8 +158,9 @@ class SegmentRun:
             chosen = None  # it was removed meanwhile: the result is worth a new one
         try:
             found = take_label_map(data["label_map"], self.worker.folder)
+            self.statistics = data["statistics"]
             self.segmentation = resultToScene(
-                found, data["statistics"], data["manifest"], self.choice.volumes[0], self.scene, chosen
+                found, self.statistics, data["manifest"], self.choice.volumes[0], self.scene, chosen
             )
         except MedDLError as error:
             return error

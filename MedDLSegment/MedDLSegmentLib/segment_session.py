@@ -11,13 +11,16 @@ from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Event, Job
 
 from .handover import Handover
+from .model_errands import ModelErrands
 from .offered_models import readOffered
 from .segment_run import Choice, SegmentRun
+from .sequence_run import SequenceRun
 from .worker_process import Request, WorkerProcess, interpreter
 
 OnModels = Callable[[tuple[Offered, ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
+AnyRun = SegmentRun | SequenceRun
 
 
 class SegmentSession:
@@ -25,7 +28,11 @@ class SegmentSession:
 
     Attributes:
         devices: what networks can run on, the best one first; empty until the worker has told.
+        memory: bytes of the machine; 0 until the worker has told.
         worker: is started when something is asked of it.
+        errands: in the folder of models.
+        onReady: called when ``devices`` and ``memory`` are told.
+        python: the interpreter that the person chose; empty: Slicer's own.
     """
 
     def __init__(
@@ -33,17 +40,19 @@ class SegmentSession:
         scene: Any,
         python: str = "",
         log: Path | None = None,
-        onDevices: Callable[[tuple[str, ...]], None] | None = None,
     ) -> None:
         """Starts nothing yet. ``python``: the interpreter that the person chose; empty: Slicer's own."""
-        command, environment = interpreter(python)
         self.devices: tuple[str, ...] = ()
-        self._onDevices = onDevices
-        self.worker = WorkerProcess(command, environment, log, self._ready)
+        self.memory = 0
+        self.onReady: Callable[[], None] = lambda: None
+        self._log = log
+        self.worker = self._newWorker(python)
+        errandsLog = None if log is None else log.with_stem(f"{log.stem}-models")
+        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), errandsLog))
         self._scene = scene
         self._handover = Handover()
         self._plan: Request | None = None
-        self._runs: list[SegmentRun] = []
+        self._runs: list[AnyRun] = []
 
     def listModels(self, onModels: OnModels, onError: OnError) -> None:
         """The models of this machine; none of them is loaded."""
@@ -97,10 +106,15 @@ class SegmentSession:
         if request is not None:
             self.worker.cancel(request)
 
-    def run(self, choice: Choice, onChange: Callable[[SegmentRun], None] = lambda _: None) -> SegmentRun:
-        """Starts a run."""
+    def run(self, choice: Choice, onChange: Callable[[AnyRun], None] = lambda _: None) -> AnyRun:
+        """Starts a run.
+
+        Raises:
+            ValueError: all of a sequence is wanted, and the volume is of none.
+        """
         self.dropPlan()
-        run = SegmentRun(choice, self.worker, self._handover, self._scene, onChange)
+        kind = SequenceRun if choice.wholeSequence else SegmentRun
+        run = kind(choice, self.worker, self._handover, self._scene, onChange)
         self._runs = [other for other in self._runs if other.progress is not None]
         self._runs.append(run)
         return run.start()
@@ -112,9 +126,19 @@ class SegmentSession:
 
     def close(self) -> None:
         """Ends the worker and everything that waits for it."""
+        self.errands.close()
         self.worker.close()
 
-    def _ready(self, devices: tuple[str, ...]) -> None:
-        self.devices = devices
-        if self._onDevices is not None:
-            self._onDevices(devices)
+    def usePython(self, python: str) -> None:
+        """From now on this interpreter runs the worker; what the old one did is cancelled."""
+        self.close()
+        self._handover.forget()
+        self.worker = self._newWorker(python)
+
+    def _newWorker(self, python: str) -> WorkerProcess:
+        self.python = python
+        return WorkerProcess(*interpreter(python), self._log, self._ready)
+
+    def _ready(self, told: Mapping[str, Any]) -> None:
+        self.devices, self.memory = tuple(told.get("devices", ())), int(told.get("memory", 0))
+        self.onReady()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from MedDLCore.errors import Code
+
+from .remedies import remedy
 from .translation import _
 
 
@@ -51,7 +54,9 @@ def memory_lacks(foreseen: Mapping[str, Any]) -> str:
     if foreseen["fits"]:
         return ""
     return _("It needs {needed} of memory, and {free} are free. {remedy}").format(
-        needed=size(foreseen["memory"]), free=size(foreseen["free_memory"]), remedy=foreseen["remedy"]
+        needed=size(foreseen["memory"]),
+        free=size(foreseen["free_memory"]),
+        remedy=remedy(Code.NO_MEMORY, foreseen["remedy"]),
     )
 
 

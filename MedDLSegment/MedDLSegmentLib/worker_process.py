@@ -12,12 +12,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import qt
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.worker.conversation import Conversation
-from MedDLCore.worker.messages import Event, Job, Kind
+from MedDLCore.worker.messages import Errand, Event, Export, Job, Kind
 from MedDLCore.worker.process import end_group, worker_command, worker_environment
 
 LOOK_MILLISECONDS = 200
@@ -33,7 +34,7 @@ NEVER_SENT = 0
 """The id of a request that the worker has not seen."""
 
 OnEvent = Callable[[Event], None]
-MakeJob = Callable[[Path], Job | None]
+MakeJob = Callable[[Path], Job | Errand | Export | None]
 
 
 @dataclass(eq=False)
@@ -61,7 +62,8 @@ class WorkerProcess:
         python: str | Path,
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
-        onReady: Callable[[tuple[str, ...]], None] | None = None,
+        onReady: Callable[[Mapping[str, Any]], None] | None = None,
+        command: Callable[[str | Path], list[str]] = worker_command,
     ) -> None:
         """Starts nothing yet.
 
@@ -69,9 +71,10 @@ class WorkerProcess:
             python: the interpreter.
             environment: in which it is started; this process's own if None.
             log: where what it prints is written; None: nowhere.
-            onReady: told of the devices whenever a worker has its libraries.
+            onReady: told what a worker says of the machine, whenever one has its libraries: see ``messages``.
+            command: what starts a worker with an interpreter: another one has other requests.
         """
-        self._command = worker_command(python)
+        self._command = command(python)
         self._environment = worker_environment(environment)
         self._log = log
         self._onReady = onReady
@@ -159,7 +162,7 @@ class WorkerProcess:
         if event.kind == "hello":
             self._sendAll()
         elif event.kind == "ready" and self._onReady is not None:
-            self._onReady(tuple(event.data.get("devices", ())))
+            self._onReady(event.data)
         elif event.kind == "error" and event.id is None:
             self._because = event.error  # it is about to end, and this is why
         request = self._sent.get(event.id) if event.id is not None else None

@@ -34,7 +34,8 @@ from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, OnEvent
 from .launching import neighbours, together
-from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, write_plan
+from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, with_network, write_plan
+from .plan.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from .loop.fitting import Fitted
@@ -77,6 +78,7 @@ def plan_training(
     fold: int = 0,
     seed: int = 0,
     crops: bool | None = None,
+    network: str = "",
 ) -> Plan:
     """Plans a training on what the check has measured.
 
@@ -91,18 +93,24 @@ def plan_training(
         fold: as in ``Plan``.
         seed: as in ``Plan``.
         crops: whether the scans are crops around what is to be found; None: see ``crops_of``.
+        network: one of ``plan.NAMED``, in place of the one that is chosen; empty: that one.
 
     Raises:
-        MedDLError: see ``make_plan`` and ``plan_from_model``.
+        MedDLError: see ``make_plan``, ``plan_from_model`` and ``with_network``; PLAN_INVALID for a ``network`` beside a
+            ``start``, which has its own.
     """
     division = divide(data_set, folds, fold, seed)
     held_out = len(division.validation)
     learnt = {case.id for case in division.training}
     learnt_from = [case for case in facts if case.id in learnt]
+    if start is not None and network:
+        raise MedDLError(Code.PLAN_INVALID, "A training that begins with a model has that model's network.")
     if start is not None:
         plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out)
     else:
         plan = make_plan(learnt_from, data_set, budget, name, held_out)
+    if network:
+        plan = with_network(plan, network, fingerprint(learnt_from, data_set).shape, budget, held_out)
     return replace(plan, folds=folds, fold=fold, seed=seed, crops=crops_of(learnt_from, plan.grid, crops))
 
 

@@ -1,10 +1,11 @@
 """Draws the icons: ``python Resources/Icons/draw.py``.
 
-A slice of a body, grey on the left, with its segments on the right.
+A slice of a body, grey on the left, with its segments on the right; for the training, with a learning curve.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -49,6 +50,18 @@ def icon() -> Image.Image:
     return whole.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
+def training_icon() -> Image.Image:
+    """The segmented slice, and over it a curve that rises to its end."""
+    whole = slice_of_a_body(True)
+    draw = ImageDraw.Draw(whole)
+    curve = [(x, 116 - 84 * (1 - math.exp(-(x - 18) / 26))) for x in range(18, 111)]
+    draw.line([(x * OVER, y * OVER) for x, y in curve], (*GROUND, 255), 13 * OVER, joint="curve")
+    draw.line([(x * OVER, y * OVER) for x, y in curve], (*RIM, 255), 7 * OVER, joint="curve")
+    x, y = curve[-1]
+    draw.ellipse(_scaled((x - 9, y - 9, x + 9, y + 9)), RIM, GROUND, 3 * OVER)
+    return whole.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
 def _scaled(box: Box) -> Box:
     left, top, right, bottom = box
     return left * OVER, top * OVER, right * OVER, bottom * OVER
@@ -57,3 +70,4 @@ def _scaled(box: Box) -> Box:
 if __name__ == "__main__":
     for path in (HERE / "MedDL.png", MODULES / "MedDLSegment" / "Resources" / "Icons" / "MedDLSegment.png"):
         icon().save(path)
+    training_icon().save(MODULES / "MedDLTrain" / "Resources" / "Icons" / "MedDLTrain.png")

@@ -16,12 +16,16 @@ from pathlib import Path
 TESTING = Path(__file__).resolve().parents[1]
 ROOT = TESTING.parent
 
+MODULES = ("MedDLSegment", "MedDLTrain")
+"""Of the extension."""
+
 
 def run(arguments: Sequence[str], folder: Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
     """Assembles the extension in an empty folder, and runs pytest there."""
     from gui.host.package_folder import assemble
 
-    assemble(ROOT / "MedDLSegment", folder / "lib")
+    for module in MODULES:
+        assemble(ROOT / module, folder / "lib")
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(

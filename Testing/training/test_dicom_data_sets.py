@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +250,37 @@ def test_real_segmentations_of_dcmqi_lie_on_their_series(shared_data: Path) -> N
         index = np.round(label.geometry.ras_to_index(points)).astype(int)
         assert np.count_nonzero(found.array) == np.count_nonzero(label.array) > 100
         assert (label.array[tuple(index[:, ::-1].T)] > 0).all()
+
+
+def a_database(folder: Path, files: dict[tuple[str, str], list[Path]]) -> Path:
+    """A database of Slicer that links files, by study and modality."""
+    folder.mkdir()
+    with sqlite3.connect(folder / "ctkDICOM.sql") as connection:
+        connection.executescript(
+            """
+            CREATE TABLE Images (Filename TEXT, SeriesInstanceUID TEXT);
+            CREATE TABLE Patients (UID INTEGER PRIMARY KEY, PatientID TEXT);
+            CREATE TABLE Studies (StudyInstanceUID TEXT, PatientsUID INT, StudyDate DATE, StudyDescription TEXT);
+            CREATE TABLE Series (SeriesInstanceUID TEXT, StudyInstanceUID TEXT, SeriesNumber INT, Modality TEXT,
+                                 BodyPartExamined TEXT, SeriesDescription TEXT);
+            """
+        )
+        for n, ((study, modality), paths) in enumerate(files.items()):
+            connection.execute("INSERT INTO Series VALUES (?, ?, ?, ?, '', '')", (f"1.{n}", study, n, modality))
+            connection.executemany("INSERT INTO Images VALUES (?, ?)", [(str(path), f"1.{n}") for path in paths])
+    return folder
+
+
+def test_of_slicers_database_the_studies_are_taken_in_which_something_was_drawn(tmp_path: Path) -> None:
+    a_study(tmp_path / "d")
+    write_series(tmp_path / "d" / "nobody drew", Series(slices=4))
+    scan, drawn = sorted((tmp_path / "d" / "scan").iterdir()), [tmp_path / "d" / "drawn.dcm"]
+    others = sorted((tmp_path / "d" / "nobody drew").iterdir())
+    files = {("1", "CT"): scan, ("1", "SEG"): drawn, ("2", "CT"): others}
+    for path in (folder := a_database(tmp_path / "db", files)), folder / "ctkDICOM.sql":
+        data_set = open_folder(path)
+        assert [case.name for case in data_set.cases] == ["scan"] and data_set.unusable == ()
+    empty = a_database(tmp_path / "empty", {("2", "CT"): others})
+    with pytest.raises(MedDLError) as refused:
+        open_folder(empty)
+    assert refused.value.code is Code.NO_IMAGES and "DICOM SEG" in refused.value.hint

@@ -57,6 +57,7 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
     default=0.0,
     help="With --from: the part of its weights, counted from the input, that stays. 1: only a new last layer learns.",
 )
+@click.option("--network", default="", metavar="NAME", help="Of MONAI, in place of the one that is planned.")
 @click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
 @click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
 @click.option(
@@ -80,6 +81,7 @@ def train(
     name: str | None,
     start: str | None,
     fixed: float,
+    network: str,
     folds: int,
     fold: int | None,
     crops: bool | None,
@@ -127,7 +129,9 @@ def train(
                 budget = Budget(share, round(memory * 1e9), chosen, together())
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
-                plan = plan_training(facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed, crops)
+                plan = plan_training(
+                    facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed, crops, network
+                )
                 teller.stage("plan", 1, 1)
         teller.plan(plan)
         if preview is not None:

@@ -77,7 +77,7 @@ class Plan:
         """What to do where it does not fit."""
         if self.patch is None:
             return (
-                "The model takes the whole scan at once: --roi does not help. Close other programs or use another one."
+                "The model takes the whole scan at once: a region does not help. Close other programs or use another."
             )
         if self.patch_memory > self.free_memory:
             size = "x".join(map(str, self.patch))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from ..errors import MedDLError
 from ..spec import ModelSpec
 from .catalogue import catalogue
 from .nnunet.totalsegmentator import Installed, installed
 from .opening import open_model, shipped_models
 from .store import ModelStore, StoredModel
+from .trusted import Consents
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,11 @@ class Offered:
         non_commercial: they forbid commercial use.
         size: bytes of its files.
         seconds, memory: what its author measured: seconds, and bytes; None where nothing is told.
+        crops: how large the crops were that it was trained on, in words: it looks around points that a person names.
+            Empty: it looks at whole scans.
         problem: why it cannot be opened; empty: it can.
+        origin: ``added`` to this person's folder of models, ``shipped`` with MedDL, ``trusted`` where it lies, or
+            ``totalsegmentator``: what TotalSegmentator has on this machine.
     """
 
     name: str
@@ -47,7 +54,9 @@ class Offered:
     size: int = 0
     seconds: float | None = None
     memory: float | None = None
+    crops: str = ""
     problem: str = ""
+    origin: str = "added"
 
 
 def offered_models(store: ModelStore | None = None) -> list[Offered]:
@@ -66,8 +75,10 @@ def _rows(store: ModelStore) -> Iterator[Offered]:
     for model in store.list():
         yield _of_the_store(model)
     for folder in shipped_models():
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        yield _described(folder.name, open_model(folder, store).spec, size)
+        yield replace(_described(folder.name, open_model(folder, store).spec, _size(folder)), origin="shipped")
+    for folder in Consents(store.path).folders():
+        if folder.is_dir():
+            yield replace(_of_trusted(folder, store), origin="trusted")
     for found in installed():
         yield _of_totalsegmentator(found)
 
@@ -77,6 +88,18 @@ def _of_the_store(model: StoredModel) -> Offered:
         problem = model.error.message if model.error is not None else ""
         return Offered(model.name, size=model.size, problem=problem or "It cannot be opened.")
     return _described(model.name, model.package.spec, model.size)
+
+
+def _of_trusted(folder: Path, store: ModelStore) -> Offered:
+    """Its name is its folder, which alone is trusted."""
+    try:
+        return _described(str(folder), open_model(folder, store).spec, _size(folder))
+    except MedDLError as error:
+        return Offered(str(folder), folder.name, size=_size(folder), problem=error.message)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _described(name: str, spec: ModelSpec, size: int) -> Offered:
@@ -92,13 +115,14 @@ def _described(name: str, spec: ModelSpec, size: int) -> Offered:
         size,
         _number(spec.measured, "seconds"),
         _number(spec.measured, "memory_bytes"),
+        "" if spec.crops is None else str(spec.crops),
     )
 
 
 def _of_totalsegmentator(found: Installed) -> Offered:
     """Its licence, TotalSegmentator alone knows."""
     inputs = tuple(Input(modality or "image", modality) for modality in found.modalities)
-    return Offered(found.name, inputs=inputs, structures=found.structures, size=found.size)
+    return Offered(found.name, inputs=inputs, structures=found.structures, size=found.size, origin="totalsegmentator")
 
 
 def _number(measured: Mapping[str, Any], key: str) -> float | None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
@@ -59,6 +58,8 @@ def check_memory(voxels: int, dtype: np.dtype[Any], what: str) -> None:
     Raises:
         MedDLError: TOO_LARGE.
     """
+    import psutil  # here: a window without MedDL's libraries imports the readers, too
+
     size, memory = voxels * dtype.itemsize, psutil.virtual_memory().total
     if size > memory:
         raise MedDLError(

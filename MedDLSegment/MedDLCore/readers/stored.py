@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
@@ -100,6 +99,8 @@ def _chosen(image: StoredImage, options: ReadOptions) -> list[int]:
 
 def _check_memory(image: StoredImage, frames: int) -> None:
     """Refuses, before anything is allocated, what this machine could never hold."""
+    import psutil  # here: a window without MedDL's libraries imports the readers, too
+
     held = frames if image.frame_axis == 0 else image.frames
     size = image.payload.nbytes * held // image.frames
     memory = psutil.virtual_memory().total

@@ -13,12 +13,14 @@ Importing this imports neither torch nor SimpleITK.
 from .arrays import give_volume, take_label_map
 from .client import Worker
 from .conversation import Conversation
-from .messages import Event, Job, Scan
+from .messages import Errand, Event, Export, Job, Scan
 from .process import end_group, worker_command
 
 __all__ = [
     "Conversation",
+    "Errand",
     "Event",
+    "Export",
     "Job",
     "Scan",
     "Worker",

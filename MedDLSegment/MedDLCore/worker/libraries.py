@@ -12,12 +12,14 @@ def import_libraries() -> dict[str, Any]:
     """Imports torch and the pipeline, which take seconds.
 
     Returns:
-        ``libraries``: their versions by name; ``devices``: what networks can run on, the best one first.
+        ``libraries``: their versions by name; ``devices``: what networks can run on, the best one first;
+        ``memory``: bytes of the machine.
 
     Raises:
         ImportError: one is missing.
     """
     import_torch()
+    import psutil
     import torch
 
     from .. import inference, pipeline  # noqa: F401
@@ -25,4 +27,5 @@ def import_libraries() -> dict[str, Any]:
     devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    return {"libraries": library_versions(), "devices": [*devices, "cpu"]}
+    memory = psutil.virtual_memory().total
+    return {"libraries": library_versions(), "devices": [*devices, "cpu"], "memory": memory}

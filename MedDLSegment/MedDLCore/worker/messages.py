@@ -3,7 +3,8 @@
 Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
 
     load, plan, segment   ``job``: a ``Job``
-    models
+    export                ``job``: an ``Export``
+    models, get, add, remove, examine, trust   ``job``: an ``Errand``; ``models`` needs none
     cancel                ``which``: the id of the request to cancel
     status
     shutdown              so does the end of its input
@@ -12,7 +13,8 @@ Events have an ``event``; those that answer a request have its ``id``. Each requ
 ``error``; before it come any number of others:
 
     hello       version, meddl, pid, folder: the first line
-    ready       libraries, devices: torch is imported; requests are taken before, too, and ``models`` is answered
+    ready       libraries, devices, memory (bytes): torch is imported; requests are taken before, too, and errands
+                are answered, also where libraries are missing
     progress    id, stage, fraction (of the whole, 0 to 1), seconds_left (or null)
     warning     id, code, message
     heartbeat   id (or null), cpu_seconds, memory (bytes): every few seconds
@@ -38,8 +40,11 @@ LONGEST_LINE = 1 << 24
 
 HEARTBEAT_SECONDS = 2.0
 
-Kind = Literal["load", "plan", "segment", "models", "status"]
+Kind = Literal["load", "plan", "segment", "models", "get", "add", "remove", "examine", "trust", "export", "status"]
 """Requests that end in what was asked for."""
+
+ERRANDS = ("models", "get", "add", "remove", "examine", "trust")
+"""Requests that need no network, and are answered beside whatever runs."""
 
 Row = tuple[float, float, float, float]
 
@@ -90,6 +95,38 @@ class Job:
     backend: Literal["auto", "torch", "openvino"] = "auto"
     full_precision: bool = False
     models: str | None = None
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is to be done in the folder of models.
+
+    Attributes:
+        model: a name; to ``add``, a folder or a zip; to ``examine`` and ``trust``, a folder.
+        accept_licence: the person has read the licence, and accepts it.
+        sha256: of the files that ``examine`` told of, to ``trust`` them.
+    """
+
+    model: str = ""
+    accept_licence: bool = False
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A label map that is to be written as DICOM SEG.
+
+    Attributes:
+        files: of the DICOM series.
+        label_map: see ``arrays.give_label_map``; on any grid of the series' patient.
+        name, version, sha256: of the model that made it.
+    """
+
+    files: tuple[str, ...]
+    label_map: Mapping[str, Any]
+    name: str
+    version: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -144,8 +181,32 @@ def read_job(data: Any) -> Job:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
+    job: Job = _read(Job, data)
+    return job
+
+
+def read_errand(data: Any) -> Errand:
+    """The errand of a request; what is None asks for nothing in particular.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    errand: Errand = _read(Errand, {} if data is None else data)
+    return errand
+
+
+def read_export(data: Any) -> Export:
+    """The export of a request.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    export: Export = _read(Export, data)
+    return export
+
+
+def _read(kind: type, data: Any) -> Any:
     try:
-        job: Job = from_plain(Job, data, "job")
+        return from_plain(kind, data, "job")
     except MedDLError as error:
         raise MedDLError(Code.REQUEST_INVALID, error.message) from error
-    return job

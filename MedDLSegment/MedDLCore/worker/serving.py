@@ -15,18 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-
-import psutil
 
 from .. import __version__
 from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
-from .messages import HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_job, to_line
+from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_export, read_job, to_line
 from .process import lead_a_group
 
 if TYPE_CHECKING:
@@ -40,15 +38,20 @@ GRACE_SECONDS = 3.0
 TOLD_SECONDS = 0.1
 """Progress is told no more often."""
 
-JOBS = ("load", "plan", "segment")
+JOBS = ("load", "plan", "segment", "export")
 
 
 def main() -> int:
     """Runs the worker on this process's standard input and output."""
+    return serve(Server)
+
+
+def serve(server: type[Server]) -> int:
+    """Runs a server on this process's standard input and output."""
     lead_a_group()
     given, told = _own_channels()
     with private_folder() as folder:
-        return Server(given, told, folder).run()
+        return server(given, told, folder).run()
 
 
 def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
@@ -63,11 +66,14 @@ def _own_channels() -> tuple[IO[bytes], IO[bytes]]:
 
 
 class Server:
-    """Answers requests."""
+    """Answers requests. Another kind of work is another ``jobs``, ``task``, ``at_once`` and ``progress``."""
+
+    jobs: tuple[str, ...] = JOBS
+    """Requests that are answered one after the other."""
 
     def __init__(self, given: IO[bytes], told: IO[bytes], folder: Path) -> None:
         """Takes the channels and the private folder."""
-        self._given, self._told, self._folder = given, told, folder
+        self._given, self._told, self.folder = given, told, folder
         self._lock = threading.Lock()
         self._requests: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
         self._cancelled: set[int] = set()
@@ -76,64 +82,89 @@ class Server:
 
     def run(self) -> int:
         """Until the input ends, or ``shutdown``."""
-        self._say("hello", version=VERSION, meddl=__version__, pid=os.getpid(), folder=str(self._folder))
+        self.say("hello", version=VERSION, meddl=__version__, pid=os.getpid(), folder=str(self.folder))
         for target in (self._listen, self._beat):
             threading.Thread(target=target, daemon=True, name=target.__name__).start()
         try:
             from .libraries import import_libraries
-            from .warm import Warm
 
             about = import_libraries()
         except ImportError as error:
-            self._say("error", code=Code.EXTRA_MISSING.value, message=f"A library is missing: {error}.", hint=_INSTALL)
-            return 1
-        warm = Warm()
-        self._say("ready", **about)
+            return self._run_without(MedDLError(Code.EXTRA_MISSING, f"A library is missing: {error}.", _INSTALL))
+        self.say("ready", **about)
         while (request := self._requests.get()) is not None:
-            self._answer(request, warm)
+            self._answer(request)
         return 0
 
-    def _answer(self, request: Mapping[str, Any], warm: Warm) -> None:
+    def _run_without(self, missing: MedDLError) -> int:
+        """Nothing that needs the libraries can run; models can be listed all the same."""
+        while (request := self._requests.get()) is not None:
+            self._refuse(request["id"], missing)
+        return 0
+
+    def _answer(self, request: Mapping[str, Any]) -> None:
         number = request["id"]
         self._current = number
-        kind, data = self._outcome(request, warm)
+        kind, data = self._outcome(request)
         self._current = None
         self._cancelled.discard(number)
-        self._say(kind, number, **data)
+        self.say(kind, number, **data)
 
-    def _outcome(self, request: Mapping[str, Any], warm: Warm) -> tuple[str, Mapping[str, Any]]:
+    def _outcome(self, request: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """How a request ends: ``result`` or ``error``, and what belongs to it."""
-        from . import tasks
-
         number = request["id"]
 
         def run() -> Mapping[str, Any]:
-            if number in self._cancelled:
-                raise _cancelled()
-            job = read_job(request.get("job"))
-            task = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}[request["request"]]
-            return task(job, warm, self._folder, self._progress(number), self._warning(number))
+            self.go_on(number)
+            return self.task(request["request"], request.get("job"), number)
 
         return _end_of(run)
 
-    def _progress(self, number: int) -> OnProgress:
+    def task(self, kind: str, job: Any, number: int) -> Mapping[str, Any]:
+        """Does what was asked for, in the first thread.
+
+        Raises:
+            MedDLError: why it cannot be done.
+        """
+        from . import tasks
+        from .exporting import export_dicom_seg
+
+        if kind == "export":
+            return export_dicom_seg(read_export(job), self.folder, self.warning(number))
+        tasks_by_kind = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}
+        return tasks_by_kind[kind](read_job(job), self._warm, self.folder, self.progress(number), self.warning(number))
+
+    @cached_property
+    def _warm(self) -> Warm:
+        from .warm import Warm
+
+        return Warm()
+
+    def go_on(self, number: int) -> None:
+        """Raises CANCELLED where the request was cancelled, or the program beside has gone."""
+        if number in self._cancelled or self._gone.is_set():
+            raise _cancelled()
+
+    def progress(self, number: int) -> OnProgress:
+        """Tells progress of a request; what it raises ends the request."""
         whole, last = Whole(without=("read", "picture")), [0.0]
 
         def tell(stage: str, done: int, of: int) -> None:
-            if number in self._cancelled or self._gone.is_set():
-                raise _cancelled()
+            self.go_on(number)
             whole.tell(stage, done, of)
             now = time.monotonic()
             if now - last[0] > TOLD_SECONDS or done >= of:
                 last[0] = now
                 left = None if whole.seconds_left is None else round(whole.seconds_left, 1)
-                self._say("progress", number, stage=stage, fraction=round(whole.fraction, 4), seconds_left=left)
+                self.say("progress", number, stage=stage, fraction=round(whole.fraction, 4), seconds_left=left)
 
         return tell
 
-    def _warning(self, number: int) -> OnWarning:
+    def warning(self, number: int) -> OnWarning:
+        """Tells warnings of a request."""
+
         def warn(notice: Notice) -> None:
-            self._say("warning", number, code=notice.code.value, message=notice.message)
+            self.say("warning", number, code=notice.code.value, message=notice.message)
 
         return warn
 
@@ -152,40 +183,57 @@ class Server:
                 self._refuse(None, MedDLError(Code.REQUEST_INVALID, "A request has no id, or none that is a number."))
             elif kind == "cancel":
                 self._cancelled.add(request.get("which"))
-                self._say("result", number)
+                self.cancelled(request.get("which"))
+                self.say("result", number)
             elif kind == "status":
-                self._say("result", number, running=self._current, waiting=self._requests.qsize(), **_usage())
-            elif kind == "models":
-                threading.Thread(target=self._tell_models, args=(number,), daemon=True, name="models").start()
-            elif kind in JOBS:
+                self.say("result", number, running=self._current, waiting=self._requests.qsize(), **_usage())
+            elif kind in self.jobs:
                 self._requests.put(request)
-            else:
+            elif not self.at_once(kind, number, request.get("job")):
                 self._refuse(number, MedDLError(Code.REQUEST_INVALID, "There is no request of this kind."))
         self._leave()
 
-    def _tell_models(self, number: int) -> None:
-        """Answers at once: the list imports no torch, but the first look at a large foreign model takes a while."""
-        from ..models import offered_models
+    def at_once(self, kind: str, number: int, job: Any) -> bool:
+        """Answers a request that does not wait for the others, in the second thread; False: there is none such."""
+        if kind in ERRANDS:
+            threading.Thread(target=self._run_errand, args=(kind, number, job), daemon=True, name=kind).start()
+        return kind in ERRANDS
 
-        kind, data = _end_of(lambda: {"models": [asdict(model) for model in offered_models()]})
-        self._say(kind, number, **data)
+    def cancelled(self, number: Any) -> None:
+        """A request was cancelled: for work that does not ask ``go_on`` all the time."""
+
+    def _run_errand(self, kind: str, number: int, job: Any) -> None:
+        """Beside whatever else runs: most need no torch, and a download is slow."""
+        from .errands import run_errand
+
+        def tell(fraction: float) -> None:
+            self.say("progress", number, stage=kind, fraction=round(fraction, 4), seconds_left=None)
+
+        def is_cancelled() -> bool:
+            return number in self._cancelled or self._gone.is_set()
+
+        ended, data = _end_of(lambda: run_errand(kind, job, tell, is_cancelled))
+        self._cancelled.discard(number)
+        self.say(ended, number, **data)
 
     def _leave(self) -> None:
         """The program beside has gone, or wants this one to: a run is cancelled; one that does not heed it is ended."""
         self._gone.set()
+        self.cancelled(self._current)
         self._requests.put(None)
         time.sleep(GRACE_SECONDS)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(1)
 
     def _beat(self) -> None:
         while not self._gone.wait(HEARTBEAT_SECONDS):
-            self._say("heartbeat", self._current, **_usage())
+            self.say("heartbeat", self._current, **_usage())
 
     def _refuse(self, number: int | None, error: MedDLError) -> None:
-        self._say("error", number, **_about(error))
+        self.say("error", number, **_about(error))
 
-    def _say(self, kind: str, number: int | None = None, **data: Any) -> None:
+    def say(self, kind: str, number: int | None = None, **data: Any) -> None:
+        """An event."""
         line = to_line({"event": kind, "id": number, **data})
         with self._lock, suppress(OSError):  # nobody listens: the input has ended, too
             self._told.write(line)
@@ -218,5 +266,10 @@ def _cancelled() -> MedDLError:
 
 
 def _usage() -> dict[str, Any]:
-    times, memory = os.times(), psutil.Process().memory_info().rss
-    return {"cpu_seconds": round(times.user + times.system, 2), "memory": memory}
+    times = os.times()
+    usage: dict[str, Any] = {"cpu_seconds": round(times.user + times.system, 2)}
+    with suppress(ImportError):  # a library that is missing is told elsewhere
+        import psutil
+
+        usage["memory"] = psutil.Process().memory_info().rss
+    return usage

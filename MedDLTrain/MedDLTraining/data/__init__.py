@@ -3,7 +3,7 @@
 from .case import Case, ImageSource, Segment, TruthSource, Unusable
 from .data_set import DataSet, Loaded, data_set_of
 from .export import export_data_set
-from .label_table import Assignment, LabelTable, propose
+from .label_table import Assignment, LabelTable, propose, table_of
 from .opening import open_folder, open_nodes
 from .split import Split, read_splits
 from .table_file import read_table, write_table
@@ -26,5 +26,6 @@ __all__ = [
     "propose",
     "read_splits",
     "read_table",
+    "table_of",
     "write_table",
 ]

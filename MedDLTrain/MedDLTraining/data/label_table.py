@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from MedDLCore.errors import Code, MedDLError
@@ -133,6 +133,39 @@ def labels_of(rows: Sequence[Assignment], examples: Mapping[Kind, Segment]) -> t
         colors = [segment.color for segment in segments if segment.color is not None]
         labels.append(Label(value, name, colors[0] if colors else colour(value), terms[0] if terms else None))
     return tuple(labels)
+
+
+def table_of(rows: Iterable[Assignment], cases: Sequence[Case]) -> LabelTable:
+    """The table of rows that a person has changed.
+
+    Args:
+        rows: one may name a case by its id or its name.
+        cases: whose segments the rows must tell of.
+
+    Raises:
+        MedDLError: DATA_INVALID where it contradicts itself, names a case or a segment that is not there, or lacks one.
+    """
+    ids = {case.name: case.id for case in cases} | {case.id: case.id for case in cases} | {EVERY_CASE: EVERY_CASE}
+    examples = examples_of(cases)
+    named: list[Assignment] = []
+    labels_by_key: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        if row.case not in ids:
+            raise _wrong(f"names a case that is not there: {row.case}")
+        if (row.segment, row.code) not in examples:
+            raise _wrong(f"names a segment that no case has: {row.segment} ({row.code or 'no code'})")
+        named.append(replace(row, case=ids[row.case]))
+        if labels_by_key.setdefault((named[-1].case, row.segment, row.code), row.label) != row.label:
+            raise _wrong(f"gives the segment {row.segment} two labels")
+    table = LabelTable(labels_of(named, examples), tuple(named))
+    for case in cases:
+        for segment in case.segments:
+            table.label_of(case, segment)
+    return table
+
+
+def _wrong(problem: str) -> MedDLError:
+    return MedDLError(Code.DATA_INVALID, f"The table of labels {problem}.", "Write the table anew, and edit that.")
 
 
 def examples_of(cases: Iterable[Case]) -> dict[Kind, Segment]:

@@ -25,6 +25,12 @@ from .split import Split
 
 SCENES = (".mrb", ".mrml")
 
+DATABASE = "ctkDICOM.sql"
+"""What Slicer calls its DICOM database."""
+
+DRAWN = ("SEG", "RTSTRUCT")
+"""Modalities of what was drawn."""
+
 OnProgress = Callable[[str, int, int], None]
 """Told of (stage, done, of)."""
 
@@ -40,8 +46,9 @@ def open_folder(
 ) -> DataSet:
     """Opens a data set.
 
-    A folder with ``dataset.json`` is read as it says (Decathlon, nnU-Net). Any other is looked through for pairs of
-    volume files, DICOM series with SEG, and scenes.
+    A folder with ``dataset.json`` is read as it says (Decathlon, nnU-Net). Of a DICOM database of Slicer, those studies
+    are taken in which something was drawn. Any other folder is looked through for pairs of volume files, DICOM series
+    with SEG, and scenes.
 
     Args:
         path: a folder, or a scene file.
@@ -58,7 +65,9 @@ def open_folder(
     """
     if not path.exists():
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {path.name}.")
-    if not path.is_dir():
+    if path.name == DATABASE or (path / DATABASE).is_file():
+        found = _of_database(path if path.is_file() else path / DATABASE, channels, on_progress)
+    elif not path.is_dir():
         found = _scenes([path], path.parent, channels, open_scene)
     elif (path / DATASET_JSON).is_file():
         found = read_nnunet(path)
@@ -133,6 +142,23 @@ def _look_through(
         others = [file for file in rest if file not in set(dicom)]
         parts.append(read_dicom_cases(folder, dicom, others, channels, partial(tell, "files")))
     return _joined(parts)
+
+
+def _of_database(path: Path, channels: Sequence[str], on_progress: OnProgress | None) -> Found:
+    """The studies of a DICOM database that hold a segmentation or contours, which are refused by their name."""
+    from MedDLCore.batch.slicer_database import SlicerDatabase
+
+    scans = SlicerDatabase(path).scans()
+    drawn = {scan.study_uid for scan in scans if scan.modality in DRAWN}
+    files = [file for scan in scans if scan.study_uid in drawn for file in scan.files if file.is_file()]
+    if not files:
+        raise MedDLError(
+            Code.NO_IMAGES,
+            "No study of the DICOM database has a segmentation.",
+            "Export segmentations as DICOM SEG into the database, or choose another source.",
+        )
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    return read_dicom_cases(folder, files, (), channels, partial(on_progress or _to_nobody, "files"))
 
 
 def _dicom_among(files: Sequence[Path], folder: Path) -> tuple[list[Path], list[Found]]:

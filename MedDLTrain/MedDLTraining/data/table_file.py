@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from MedDLCore.text import one_line
 from MedDLCore.writers.statistics import spreadsheet_cell
 
 from .case import Case
-from .label_table import EVERY_CASE, Assignment, LabelTable, examples_of, kind_of, labels_of
+from .label_table import Assignment, LabelTable, kind_of, table_of
 
 COLUMNS = ("case", "segment", "code", "label")
 LONGEST_NAME = 200
@@ -61,24 +61,7 @@ def read_table(path: Path, cases: Sequence[Case]) -> LabelTable:
         MedDLError: FILE_NOT_FOUND; DATA_INVALID where it is malformed, contradicts itself, names a case or a segment
             that is not there, or lacks one.
     """
-    ids = {case.name: case.id for case in cases} | {case.id: case.id for case in cases} | {EVERY_CASE: EVERY_CASE}
-    rows = []
-    for row in _rows(path):
-        if row.case not in ids:
-            raise _wrong(path, f"names a case that is not there: {row.case}")
-        rows.append(replace(row, case=ids[row.case]))
-    examples = examples_of(cases)
-    labels_by_key: dict[tuple[str, str, str], str] = {}
-    for row in rows:
-        if (row.segment, row.code) not in examples:
-            raise _wrong(path, f"names a segment that no case has: {row.segment} ({row.code or 'no code'})")
-        if labels_by_key.setdefault((row.case, row.segment, row.code), row.label) != row.label:
-            raise _wrong(path, f"gives the segment {row.segment} two labels")
-    table = LabelTable(labels_of(rows, examples), tuple(rows))
-    for case in cases:
-        for segment in case.segments:
-            table.label_of(case, segment)
-    return table
+    return table_of(_rows(path), cases)
 
 
 def _one_by_one(table: LabelTable, cases: Sequence[Case]) -> list[Assignment]:

@@ -5,10 +5,12 @@ Nothing here needs torch at import. ``make_plan`` lives in ``making``; reading a
 
 from .crops import crops_of
 from .making import Budget, make_plan, plan_from_model
+from .named import NAMED, with_network
 from .plan import Augmentation, Effect, Loss, Optimiser, Plan, Schedule, Start, Validation
 from .plan_file import read_plan, write_plan
 
 __all__ = [
+    "NAMED",
     "Augmentation",
     "Budget",
     "Effect",
@@ -22,5 +24,6 @@ __all__ = [
     "make_plan",
     "plan_from_model",
     "read_plan",
+    "with_network",
     "write_plan",
 ]

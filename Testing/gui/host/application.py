@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 
@@ -28,6 +29,10 @@ class LayoutManager:
 
     def __init__(self) -> None:
         self.layout = 3
+
+    def mrmlSliceLogics(self) -> Any:
+        """Of the slice views: none."""
+        return vtk.vtkCollection()
 
     def setLayout(self, layout: int) -> None:
         """Changes it."""

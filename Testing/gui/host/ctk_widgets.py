@@ -71,3 +71,41 @@ class ctkCollapsibleButton(Bridge, QtWidgets.QAbstractButton):
             QtCore.Qt.AlignmentFlag.AlignVCenter,
             f"{mark}  {self.text}",
         )
+
+
+class ctkPathLineEdit(Bridge, QtWidgets.QWidget):
+    """A path to type or to browse for. The dialog is not made here."""
+
+    currentPathChanged = QtCore.Signal(str)
+
+    Dirs = 1
+    """Of ``filters``: Qt's ``QDir::Dirs``."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._filters = 0
+        self._edit = QtWidgets.QLineEdit(self)
+        browse = QtWidgets.QToolButton(self)
+        browse.setText("...")
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._edit)
+        layout.addWidget(browse)
+        self.setFocusProxy(self._edit)
+        self._edit.textChanged.connect(lambda text: self.currentPathChanged.emit(text))
+
+    def _readPath(self) -> str:
+        return self._edit.text()
+
+    def setCurrentPath(self, path: str) -> None:
+        """Shows it; ``currentPathChanged`` comes as when a person types."""
+        self._edit.setText(path)
+
+    def _readFilters(self) -> int:
+        return self._filters
+
+    def _writeFilters(self, filters: int) -> None:
+        self._filters = filters
+
+    currentPath = QtCore.Property(str, _readPath, setCurrentPath, notify=currentPathChanged)
+    filters = QtCore.Property(int, _readFilters, _writeFilters)

@@ -22,6 +22,32 @@ class qMRMLWidget(Bridge, QtWidgets.QWidget):
         self.mrmlSceneChanged.emit(scene)
 
 
+class qSlicerMarkupsPlaceWidget(Bridge, QtWidgets.QWidget):
+    """Buttons to place points in the views, which are not here. As Slicer's: without a node it can do nothing."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._node: Any = None
+        self._place = QtWidgets.QToolButton(self)
+        self._place.setText("+")
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._place)
+        self.setCurrentNode(None)
+
+    def setMRMLScene(self, scene: Any) -> None:
+        """Slicer's follows the scene's interaction node."""
+
+    def setCurrentNode(self, node: Any) -> None:
+        """The list that gets the points."""
+        self._node = node
+        self._place.setEnabled(node is not None)
+
+    def currentNode(self) -> Any:
+        """The list that gets the points."""
+        return self._node
+
+
 class qMRMLNodeComboBox(Bridge, QtWidgets.QWidget):
     """A list of the scene's nodes of some classes.
 

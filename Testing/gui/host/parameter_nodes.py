@@ -153,6 +153,8 @@ def _connector(widget: Any, parameter: _Parameter) -> tuple[str, Any, Any]:
         return "currentNodeChanged(vtkMRMLNode*)", widget.currentNode, widget.setCurrentNode
     if type(widget) is WIDGETS["QCheckBox"] and parameter.kind is bool:
         return "stateChanged(int)", lambda: widget.checked, widget.setChecked
+    if type(widget) is WIDGETS["QLineEdit"] and parameter.kind is str:
+        return "textChanged(QString)", lambda: widget.text, widget.setText
     if type(widget) is WIDGETS["QSpinBox"] and parameter.kind is int:
         if parameter.within is not None:
             widget.setRange(parameter.within.minimum, parameter.within.maximum)

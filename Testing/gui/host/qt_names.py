@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from .ctk_widgets import ctkCollapsibleButton
-from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget
+from .ctk_widgets import ctkCollapsibleButton, ctkPathLineEdit
+from .desktop import DesktopServices, FileDialog
+from .mrml_widgets import qMRMLNodeComboBox, qMRMLWidget, qSlicerMarkupsPlaceWidget
 from .pythonqt import bridged
 from .strict import StrictModule
 from .ui_loader import QUiLoader
@@ -14,14 +15,19 @@ WIDGETS = {
     kind.__name__: bridged(kind)
     for kind in (
         QtWidgets.QCheckBox, QtWidgets.QComboBox, QtWidgets.QLabel, QtWidgets.QLineEdit, QtWidgets.QListWidget,
-        QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox, QtWidgets.QWidget,
+        QtWidgets.QPlainTextEdit, QtWidgets.QProgressBar, QtWidgets.QPushButton, QtWidgets.QSpinBox,
+        QtWidgets.QTableWidget, QtWidgets.QTabWidget, QtWidgets.QWidget,
     )
 }  # fmt: skip
 LAYOUTS = {
     kind.__name__: bridged(kind) for kind in (QtWidgets.QFormLayout, QtWidgets.QHBoxLayout, QtWidgets.QVBoxLayout)
 }
-OF_SLICER = {"qMRMLWidget": qMRMLWidget, "qMRMLNodeComboBox": qMRMLNodeComboBox}
-OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton}
+OF_SLICER = {
+    "qMRMLWidget": qMRMLWidget,
+    "qMRMLNodeComboBox": qMRMLNodeComboBox,
+    "qSlicerMarkupsPlaceWidget": qSlicerMarkupsPlaceWidget,
+}
+OF_CTK = {"ctkCollapsibleButton": ctkCollapsibleButton, "ctkPathLineEdit": ctkPathLineEdit}
 
 QUiLoader.kinds = {**WIDGETS, **LAYOUTS, **OF_SLICER, **OF_CTK}
 
@@ -37,7 +43,12 @@ qt = StrictModule(
         "QSettings": QtCore.QSettings,
         "QFile": QtCore.QFile,
         "QIcon": QtGui.QIcon,
+        "QPixmap": QtGui.QPixmap,
         "QListWidgetItem": QtWidgets.QListWidgetItem,
+        "QFileDialog": FileDialog,
+        "QDesktopServices": DesktopServices,
+        "QUrl": QtCore.QUrl,
+        "QTableWidgetItem": QtWidgets.QTableWidgetItem,
         "Qt": QtCore.Qt,
     },
 )

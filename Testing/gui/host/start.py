@@ -44,6 +44,7 @@ class Host:
         scene: ``slicer.mrmlScene``.
         app: ``slicer.app``.
         folder: where the module files lie, as in an installed extension.
+        modules: those that were loaded, by their names.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,6 +63,8 @@ class Host:
         self.scene = self._mrml.scene
         self._fill_slicer()
         self._widgets: dict[str, Any] = {}
+        self.modules: dict[str, Any] = {}
+        slicer.util.selectModule = self.select
         loaded.reloaders.append(self.reload)
 
     def _fill_slicer(self) -> None:
@@ -70,6 +73,7 @@ class Host:
 
         sys.modules["qt"], sys.modules["ctk"] = qt, ctk
         self.app = Application(self._mrml.application, self.folder)
+        sys.modules["SampleData"] = importlib.import_module(f"{__package__}.sample_data")
         names = {
             **OF_SLICER,
             "app": self.app,
@@ -85,6 +89,7 @@ class Host:
             ("i18n", "translations"),
             ("ScriptedLoadableModule", "scripted_module"),
             ("parameterNodeWrapper", "parameter_nodes"),
+            ("packaging", "pip_packages"),
         ):
             module = importlib.import_module(f"{__package__}.{ours}")
             sys.modules[f"slicer.{name}"] = module
@@ -98,8 +103,18 @@ class Host:
         module = importlib.import_module(name)
         assert Path(str(module.__file__)) == path, f"{name} comes from {module.__file__}"
         parent = ModuleParent(path)
-        self._loaded = getattr(module, name)(parent)
+        self.modules[name] = getattr(module, name)(parent)
         return module
+
+    def select(self, name: str) -> None:
+        """``slicer.util.selectModule``: the person, or another module, chooses it in the list of modules."""
+        for other, widget in list(self._widgets.items()):
+            if widget.parent.isEntered and other != name:
+                self.exit(other)
+        if name in self._widgets:
+            self.enter(name)
+        else:
+            self.widget(name)
 
     def widget(self, name: str) -> Any:
         """Makes the panel, as Slicer does when the module is first chosen, and enters it."""

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from gui.run import MODULES
+
 FOLDER = Path(os.environ["MEDDL_GUI_FOLDER"])
 """What CMake lists, as it is installed."""
 
-PATIENCE = 120.0
+PATIENCE = float(os.environ.get("MEDDL_GUI_PATIENCE", "120"))
 """Seconds until a test gives up waiting: a worker imports torch, on a busy machine."""
 
 
@@ -23,13 +25,15 @@ def host() -> Iterator[Any]:
     from gui.host.start import Host
 
     running = Host(FOLDER)
-    running.load("MedDLSegment")
-    for name in ("MedDLCore", "MedDLScene", "MedDLSegmentLib"):
+    for name in MODULES:
+        running.load(name)
+    for name in ("MedDLCore", "MedDLScene", "MedDLSegmentLib", "MedDLTraining", "MedDLTrainLib"):
         module = importlib.import_module(name)
         assert FOLDER in Path(str(module.__file__)).parents, f"{name} comes from {module.__file__}"
     yield running
-    if running.shown("MedDLSegment"):
-        running.unload("MedDLSegment")
+    for name in MODULES:
+        if running.shown(name):
+            running.unload(name)
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def wait(host: Any) -> Callable[..., None]:
 def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: None) -> Path:
     """The person's models: a threshold, and one that takes two scans (of which nothing is ever run)."""
     from fixtures.packages import threshold_package
-    from MedDLCore.spec import Channel
+    from MedDLCore.spec import Channel, Crops
     from MedDLCore.volume import Concept, Label, Terminology
 
     store = Path(os.environ["MEDDL_MODELS"])
@@ -74,6 +78,8 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
         title="Tumours of the brain",
         channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
     )
+    extent = Crops((20.0, 20.0, 20.0), (24.0, 24.0, 24.0))
+    threshold_package(store / "around-points", name="around-points", title="Small things", crops=extent)
     return store
 
 
@@ -81,6 +87,8 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
 def widget(host: Any, scene: Any, models: Path) -> Iterator[Any]:
     """The panel with an empty scene. One for all tests, as its worker takes seconds to start."""
     panel = host.shown("MedDLSegment") or host.widget("MedDLSegment")
+    if not panel.parent.isEntered:  # a test of another module left that one chosen
+        host.select("MedDLSegment")
     panel.panel.run = None
     panel.ui.modelSearch.text = ""
     yield panel

@@ -273,6 +273,33 @@ def test_a_region_limits_the_result(widget: Any, a_scan: Any, scene: Any, wait: 
     assert "Warning: " in widget.ui.warningsLabel.text
 
 
+def test_a_model_of_crops_segments_around_the_points_that_are_clicked(
+    widget: Any, a_scan: Any, scene: Any, wait: Wait
+) -> None:
+    ui = widget.ui
+    choose(widget, wait, "Small things")
+    assert ui.pointsSelector.visible and ui.pointsPlaceWidget.visible and not ui.regionSelector.visible
+    wait(lambda: widget.panel.state.planProblem)
+    assert "the scan is larger" in ui.planLabel.text and "under Points" in ui.planLabel.text
+    points = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "here")
+    ui.pointsSelector.setCurrentNode(points)
+    assert ui.pointsPlaceWidget.currentNode() is points
+    wait(lambda: widget.panel.state.planProblem)
+    assert ui.planLabel.text.startswith("No point is placed yet.")
+    points.AddControlPoint(5, 30, 115)  # the ball's centre, under its transform
+    assert widget.panel.state.planProblem == "" and widget.panel.state.plan is None
+    wait(lambda: widget.panel.state.plan is not None)
+    ui.applyButton.click()
+    wait(lambda: ended(widget))
+    assert widget.panel.state.problem == ""
+    segmentation = ui.segmentationSelector.currentNode()
+    identifier = segmentation.GetSegmentation().GetNthSegmentID(0)
+    found = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identifier, a_scan) > 0
+    assert np.array_equal(found, slicer.util.arrayFromVolume(a_scan) > 100)
+    choose(widget, wait)
+    assert ui.regionSelector.visible and not ui.pointsSelector.visible
+
+
 def test_the_result_of_another_volume_goes_into_another_segmentation(
     widget: Any, a_scan: Any, scene: Any, wait: Wait
 ) -> None:
@@ -314,3 +341,79 @@ def test_a_scene_that_is_added_to_this_one_brings_its_choices(
     loadScene(tmp_path / "saved.mrb", scene)
     assert widget.ui.volumeSelector.currentNode().GetName() == "scan"
     assert widget.ui.segmentationSelector.currentNode() is not None
+
+
+def a_sequence(scene: Any) -> Any:
+    """Three volumes of a ball that grows, 0 s, 1 s, 2 s; the proxy shows the first one, under a transform."""
+    volumes, browser = slicer.vtkMRMLSequenceNode(), slicer.vtkMRMLSequenceBrowserNode()
+    volumes.SetName("ball in time")
+    volumes.SetIndexName("time")
+    volumes.SetIndexUnit("s")
+    scene.AddNode(volumes)
+    scene.AddNode(browser)
+    k, j, i = np.indices((12, 14, 16))
+    for n in range(3):
+        array = np.where((k - 6) ** 2 + (j - 7) ** 2 + (i - 8) ** 2 <= (2 + n) ** 2, 200, -1000).astype(np.int16)
+        node = slicer.util.addVolumeFromArray(array, name="item")
+        volumes.SetDataNodeAtValue(node, str(n))
+        scene.RemoveNode(node)
+    browser.SetAndObserveMasterSequenceNodeID(volumes.GetID())
+    proxy = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "ball in time")
+    proxy.CopyContent(volumes.GetNthDataNode(0), False)
+    browser.AddProxyNode(proxy, volumes, False)
+    moved = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "moved")
+    proxy.SetAndObserveTransformNodeID(moved.GetID())
+    return proxy, browser, volumes
+
+
+def test_all_volumes_of_a_sequence_become_a_sequence_of_segmentations(widget: Any, scene: Any, wait: Wait) -> None:
+    proxy, browser, volumes = a_sequence(scene)
+    choose(widget, wait)
+    widget.ui.volumeSelector.setCurrentNode(proxy)
+    assert widget.ui.sequenceCheckBox.visible and widget.ui.sequenceCheckBox.text == "All 3 volumes"
+    widget.ui.sequenceCheckBox.checked = True
+    wait(lambda: widget.panel.state.plan is not None)
+    assert widget.ui.planLabel.text.endswith("for each of 3 volumes")
+    before = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    widget.ui.applyButton.click()
+    assert widget.ui.statusLabel.text.startswith("Volume 1 of 3: ")
+    wait(lambda: ended(widget))
+    assert widget.panel.state.problem == ""
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == before
+    segmentation = widget.ui.segmentationSelector.currentNode()
+    found = browser.GetSequenceNode(segmentation)
+    assert found.GetNumberOfDataNodes() == 3 and found.GetIndexUnit() == "s"
+    from MedDLScene.result_nodes import runManifest, statisticsTable
+
+    hashes = set()
+    for n in range(3):
+        browser.SetSelectedItemNumber(n)
+        slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
+        identifier = segmentation.GetSegmentation().GetNthSegmentID(0)
+        voxels = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, identifier, proxy) > 0
+        assert np.array_equal(voxels, slicer.util.arrayFromVolume(volumes.GetNthDataNode(n)) > 100)
+        hashes.add(str(runManifest(segmentation)["inputs"]))
+    assert len(hashes) == 3  # each item has the record of its own run
+    assert segmentation.GetTransformNodeID() == proxy.GetTransformNodeID()
+    assert segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole()) is proxy
+    table = statisticsTable(segmentation).GetTable()
+    assert [table.GetValueByName(n, "Item").ToString() for n in range(3)] == ["0 s", "1 s", "2 s"]
+    volumes_mL = [table.GetValueByName(n, "Volume [mL]").ToDouble() for n in range(3)]
+    assert volumes_mL == sorted(volumes_mL) and volumes_mL[0] > 0
+
+
+def test_a_sequence_that_is_removed_ends_its_run_and_leaves_nothing(widget: Any, scene: Any, wait: Wait) -> None:
+    proxy, _, volumes = a_sequence(scene)
+    choose(widget, wait)
+    widget.ui.volumeSelector.setCurrentNode(proxy)
+    widget.ui.sequenceCheckBox.checked = True
+    widget.ui.applyButton.click()
+    scene.RemoveNode(volumes)
+    wait(lambda: ended(widget))
+    assert "The sequence was removed" in widget.ui.statusLabel.text
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+
+
+def test_a_volume_of_no_sequence_offers_none(widget: Any, a_scan: Any, wait: Wait) -> None:
+    choose(widget, wait)
+    assert not widget.ui.sequenceCheckBox.visible and widget.panel.state.items == 0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from vtk.util import numpy_support
 from gui.host.start import PANEL_WIDTH
 
 Wait = Callable[..., None]
+
+ROW = 30
+"""Pixels: widgets beside each other differ by less in where they begin."""
 
 
 @pytest.fixture
@@ -77,37 +82,82 @@ def a_body(scene: Any) -> Any:
     return node
 
 
+SIDE = 480
+"""Pixels of a view."""
+
+
+class View:
+    """A view off the screen, in which Slicer's own displayable managers draw the scene's segmentations."""
+
+    def __init__(self, host: Any, factory: Any, manager: str, node: Any) -> None:
+        factory.SetMRMLApplicationLogic(host.app.applicationLogic())
+        if not factory.IsDisplayableManagerRegistered(manager):
+            factory.RegisterDisplayableManager(manager)
+        self.window, self.renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+        self.window.SetOffScreenRendering(1)
+        self.window.SetSize(SIDE, SIDE)
+        self.window.AddRenderer(self.renderer)
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()
+        self._interactor.SetRenderWindow(self.window)
+        self._group = slicer.vtkMRMLDisplayableManagerGroup()
+        self._group.SetRenderer(self.renderer)
+        self._group.Initialize(factory, self.renderer)
+        self._group.SetMRMLDisplayableNode(node)
+
+    def picture(self, path: Path) -> np.ndarray:
+        """Drawn, written, and as ``(rows, columns, 3)`` uint8."""
+        self.window.Render()
+        grabbed = vtk.vtkWindowToImageFilter()
+        grabbed.SetInput(self.window)
+        writer = vtk.vtkPNGWriter()
+        writer.SetInputConnection(grabbed.GetOutputPort())
+        writer.SetFileName(str(path))
+        writer.Write()
+        scalars = grabbed.GetOutput().GetPointData().GetScalars()
+        return numpy_support.vtk_to_numpy(scalars).reshape(SIDE, SIDE, 3)
+
+
 def picture_of_the_3d_view(host: Any, path: Path) -> np.ndarray:
-    """What Slicer's own displayable manager draws of the scene's segmentations. ``(rows, columns, 3)`` uint8."""
+    """The surfaces, from the front."""
     factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
-    factory.SetMRMLApplicationLogic(host.app.applicationLogic())
-    if not factory.IsDisplayableManagerRegistered("vtkMRMLSegmentationsDisplayableManager3D"):
-        factory.RegisterDisplayableManager("vtkMRMLSegmentationsDisplayableManager3D")
-    window, renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
-    window.SetOffScreenRendering(1)
-    window.SetSize(480, 480)
-    window.AddRenderer(renderer)
-    interactor = vtk.vtkGenericRenderWindowInteractor()
-    interactor.SetRenderWindow(window)
-    group = slicer.vtkMRMLDisplayableManagerGroup()
-    group.SetRenderer(renderer)
-    group.Initialize(factory, renderer)
-    group.SetMRMLDisplayableNode(host.scene.AddNewNodeByClass("vtkMRMLViewNode"))
-    renderer.SetBackground(0.75, 0.78, 0.91)
-    camera = renderer.GetActiveCamera()
-    camera.SetPosition(0, 1, 0)  # from the front
+    node = host.scene.AddNewNodeByClass("vtkMRMLViewNode")
+    view = View(host, factory, "vtkMRMLSegmentationsDisplayableManager3D", node)
+    view.renderer.SetBackground(0.75, 0.78, 0.91)
+    camera = view.renderer.GetActiveCamera()
+    camera.SetPosition(0, 1, 0)
     camera.SetFocalPoint(0, 0, 0)
     camera.SetViewUp(0, 0, 1)
-    renderer.ResetCamera()
-    window.Render()
-    grabbed = vtk.vtkWindowToImageFilter()
-    grabbed.SetInput(window)
-    writer = vtk.vtkPNGWriter()
-    writer.SetInputConnection(grabbed.GetOutputPort())
-    writer.SetFileName(str(path))
-    writer.Write()
-    image = grabbed.GetOutput()
-    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(480, 480, 3)
+    view.renderer.ResetCamera()
+    return view.picture(path)
+
+
+def picture_of_a_slice_view(host: Any, volume: Any, path: Path) -> np.ndarray:
+    """A coronal slice, and the segments on it. The slice itself is drawn by Slicer's widget, and here by an actor."""
+    application = host.app.applicationLogic()
+    if application.GetSliceLogics() is None:
+        application.SetSliceLogics(vtk.vtkCollection())
+    logic = slicer.vtkMRMLSliceLogic()
+    logic.SetMRMLApplicationLogic(application)
+    application.GetSliceLogics().AddItem(logic)
+    logic.SetMRMLScene(host.scene)
+    node = logic.AddSliceNode("Green")
+    node.SetOrientationToCoronal()
+    logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
+    logic.ResizeSliceNode(SIDE, SIDE)
+    logic.FitSliceToBackground(SIDE, SIDE)
+    logic.SnapSliceOffsetToIJK()
+    factory = slicer.vtkMRMLSliceViewDisplayableManagerFactory.GetInstance()
+    view = View(host, factory, "vtkMRMLSegmentationsDisplayableManager2D", node)
+    mapper, actor = vtk.vtkImageMapper(), vtk.vtkActor2D()
+    mapper.SetInputConnection(logic.GetImageDataConnection())
+    mapper.SetColorWindow(255)
+    mapper.SetColorLevel(127.5)
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetDisplayLocationToBackground()  # below the segments
+    view.renderer.AddViewProp(actor)
+    drawn = view.picture(path)
+    application.GetSliceLogics().RemoveItem(logic)
+    return drawn
 
 
 def test_pictures_of_the_panel(
@@ -130,7 +180,72 @@ def test_pictures_of_the_panel(
     ui.show3DButton.click()
     wait(lambda: ui.show3DButton.text == "Hide 3D")
     picture("4-done")
-    drawn = picture_of_the_3d_view(host, Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path)) / "5-view.png")
+    folder = Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path))
+    drawn = picture_of_the_3d_view(host, folder / "5-view.png")
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1000  # shaded surfaces, not a plain background
+    drawn = picture_of_a_slice_view(host, a_body, folder / "5-slice.png").astype(int)
+    assert (drawn.max(axis=-1) - drawn.min(axis=-1) > 40).sum() > 1000  # segments are coloured, the slice is grey
     ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Tumours")))
     picture("6-two-inputs")
+    ui.modelList.setCurrentRow(next(n for n, title in enumerate(titles) if title.startswith("Small")))
+    ui.pointsSelector.setCurrentNode(host.scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Middles"))
+    ui.sequenceLabel.visible = ui.sequenceCheckBox.visible = True  # as for a volume of a sequence
+    picture("6-points-and-sequence")
+
+
+def test_pictures_of_the_other_pages(
+    widget: Any, host: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
+) -> None:
+    from MedDLSegmentLib.models_state import Examined, Work
+
+    pages = widget.pages
+    wait(lambda: widget.panel.state.models is not None and widget.logic.session.devices)
+    pages.widget.setCurrentIndex(1)
+    models = pages.models
+    rows = [models._ui.list.item(n).text() for n in range(models._ui.list.count)]
+    models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if row.startswith("Organs")))
+    picture("7-model-here")
+    models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if "to download" in row))
+    picture("8-model-to-get")
+    models._update(
+        examined=Examined(
+            "/home/a/bundle",
+            ("inference.json: network_def: scripts.own.Network",),
+            ("scripts/own.py",),
+            12,
+            3 * 10**7,
+            "ab" * 32,
+        )
+    )
+    picture("9-trust")
+    models._update(examined=None, work=Work("get", "brain-tissue-t1", 0.42))
+    picture("10-download")
+    models._update(work=None)
+    pages.widget.setCurrentIndex(2)
+    installation = pages.installation
+    wait(lambda: not installation.state.busy)
+    picture("11-installed")
+    found = installation.state.found
+    installation._update(found=replace(found, libraries={**found.libraries, "torch": "2.1.0", "monai": None}))
+    picture("12-missing")
+    installation._update(python="/home/a/venv/bin/python")
+    picture("13-another-python")
+    installation._update(python="", found=found)
+    pages.widget.setCurrentIndex(0)
+
+
+def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:
+    """A widget below is not reached before one above."""
+    plain = QtWidgets.QWidget
+    for page in range(3):
+        widget.pages.widget.setCurrentIndex(page)
+        host.app.processEvents()
+        shown, first = [], widget.pages._pages[page]
+        chained = plain.nextInFocusChain(first)
+        while chained is not first and len(shown) < 500:
+            takes = plain.focusPolicy(chained) & QtCore.Qt.FocusPolicy.TabFocus
+            if first.isAncestorOf(chained) and chained.isVisible() and takes:
+                shown.append(chained.mapTo(first, QtCore.QPoint(0, 0)).y())
+            chained = plain.nextInFocusChain(chained)
+        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), shown
+    widget.pages.widget.setCurrentIndex(0)

@@ -6,38 +6,44 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 import slicer
 
-HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLSegmentLib"}
+from gui.host.bare import STAND_INS
+from gui.run import MODULES
+
+HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLTraining",
+         "MedDLSegmentLib", "MedDLTrainLib"}  # fmt: skip
 
 
-def test_the_module_says_what_it_is(host: Any) -> None:
-    parent = host._loaded.parent
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_says_what_it_is(host: Any, name: str) -> None:
+    parent = host.modules[name].parent
     assert parent.title and parent.helpText and parent.categories == ["Segmentation"]
     assert not parent.icon.isNull()
 
 
-def test_its_own_test_passes(host: Any, scene: Any) -> None:
-    slicer.selfTests["MedDLSegment"]()
+def test_scans_to_try_it_with_are_registered_once_slicer_is_up(host: Any) -> None:
+    from SampleData import SampleDataLogic
+
+    assert SampleDataLogic.sources == []
+    host.app.startupCompleted.emit()  # to each that was loaded: Slicer emits it once, before anything is reloaded
+    assert {source["nodeNames"] for source in SampleDataLogic.sources} == {"MRHead", "CTLiver", "CTChest"}
+    for source in SampleDataLogic.sources:
+        assert source["uris"].rpartition("/")[2] == source["checksums"].removeprefix("SHA256:")
 
 
-def test_the_module_file_imports_nothing_that_takes_time(host: Any) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_its_own_test_passes(host: Any, scene: Any, name: str) -> None:
+    slicer.selfTests[name]()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_module_file_imports_nothing_that_takes_time(host: Any, name: str) -> None:
     """As Slicer imports it at its start, with stand-ins that import nothing either."""
-    code = f"""
-import sys, types
-def module(name, **members):
-    sys.modules[name] = made = types.ModuleType(name)
-    made.__dict__.update(members)
-    return made
-base = type("Base", (), {{}})
-slicer = module("slicer")
-module("vtk")
-module("slicer.i18n", tr=str, translate=lambda context, text: text)
-names = ["ScriptedLoadableModule" + part for part in ("", "Logic", "Test", "Widget")]
-module("slicer.ScriptedLoadableModule", **{{name: type(name, (), {{}}) for name in names}})
-module("slicer.util", VTKObservationMixin=base)
+    code = f"""{STAND_INS}
 sys.path.insert(0, {str(host.folder)!r})
-import MedDLSegment
+import {name}
 print(sorted({HEAVY!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -54,3 +60,41 @@ def test_what_the_panel_says_can_be_translated(host: Any, widget: Any, scene: An
         host.app.translates = False
         widget.panel.parametersChanged()
     assert all(text.startswith("[") for text in texts), texts
+
+
+NOT_IN_SLICER = ("torch", "monai", "psutil", "filelock", "safetensors", "yaml", "nrrd", "einops", "click", "rich")
+"""What Slicer's own Python does not have."""
+
+
+def test_in_a_slicer_without_the_libraries_the_modules_open_and_their_own_tests_pass(host: Any) -> None:
+    """A process in which none of them can be imported, as in a Slicer in which nothing was installed."""
+    code = f"""
+import sys
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+
+class NotThere(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {NOT_IN_SLICER!r}:
+            raise ModuleNotFoundError("No module named " + name, name=name)
+
+sys.meta_path.insert(0, NotThere())
+from gui.host.start import Host
+
+host = Host(Path({str(host.folder)!r}))
+import slicer
+for name in {MODULES!r}:
+    host.load(name)
+    slicer.selfTests[name]()
+    host.widget(name)
+    host.exit(name)
+widget = host.shown("MedDLSegment")
+widget.pages.widget.setCurrentIndex(1)
+assert widget.pages.models._ui.list.count > 3
+widget.pages.widget.setCurrentIndex(2)
+for name in {MODULES!r}:
+    host.unload(name)
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("done"), done.stdout[-2000:] + done.stderr[-3000:]

@@ -46,6 +46,10 @@ class Consents:
         """Whether a folder was trusted, as it is or as it was."""
         return _key(folder) in self._entries()
 
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that were trusted, as they are or as they were."""
+        return tuple(Path(folder) for folder in self._entries())
+
     def grant(self, folder: Path, shown: FileSet) -> None:
         """Records consent to the files that were shown.
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from ...atomic import private_folder
@@ -224,6 +223,8 @@ def _child(scratch: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """Ends the child and everything that it started."""
+    import psutil  # here: Slicer's own Python, which imports the list of models, does not have it
+
     below = []
     with suppress(psutil.NoSuchProcess):
         below = psutil.Process(child.pid).children(recursive=True)

@@ -1,0 +1,53 @@
+"""A case of a data set in the scene: its scans, what was drawn on them, and what a model found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from MedDLCore.volume import LabelMap, Volume
+
+from .libraries import slicer
+from .result_scene import volumeToNode
+from .scene_files import scansOfScene
+from .segmentation_node import labelMapToSegmentationNode
+
+CASE = "MedDL.Case"
+"""The attribute of a scan that was opened from a data set: which case it is."""
+
+
+def caseToScene(
+    name: str,
+    volumes: Sequence[Volume],
+    truth: LabelMap,
+    found: LabelMap | None,
+    scene: slicer.vtkMRMLScene,
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Puts a case into the scene, where it is not there already; what was found is drawn as outlines.
+
+    Args:
+        name: of the case.
+        volumes: one for each channel.
+        truth: what was drawn.
+        found: what a model found; None: it was not asked.
+        scene: gets the nodes.
+
+    Returns:
+        The scan of the first channel.
+    """
+    scans = openedCase(name, scene)
+    if not scans:
+        names = [name] if len(volumes) == 1 else [f"{name} {n}" for n in range(1, len(volumes) + 1)]
+        scans = [volumeToNode(volume, scene, called) for volume, called in zip(volumes, names, strict=True)]
+        for scan in scans:
+            scan.SetAttribute(CASE, name)
+        labelMapToSegmentationNode(truth, scans[0], scene, name=f"{name} drawn")
+    if found is not None:
+        before = scene.GetFirstNodeByName(f"{name} found")
+        segmentation = labelMapToSegmentationNode(found, scans[0], scene, before, name=f"{name} found")
+        segmentation.GetDisplayNode().SetVisibility2DFill(False)
+    return scans[0]
+
+
+def openedCase(name: str, scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The scans of a case that was opened before."""
+    return [scan for scan in scansOfScene(scene) if scan.GetAttribute(CASE) == name]

@@ -1,0 +1,56 @@
+"""A case of a data set, opened in the scene."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer")
+
+from fixtures.data_sets import NAMES, drawn, labels_of
+from MedDLCore.volume import LabelMap, Volume
+from MedDLScene.annotated import annotatedScans
+from MedDLScene.case_nodes import caseToScene
+from MedDLScene.host import createScene
+
+
+@pytest.fixture
+def scene() -> Any:
+    host = createScene()
+    yield host.scene
+
+
+def a_case() -> tuple[Volume, LabelMap]:
+    case = drawn(1)
+    return Volume(case.image, case.geometry, "CT"), LabelMap(case.labels, case.geometry, labels_of(*NAMES))
+
+
+def test_what_was_drawn_lies_on_the_scan(scene: Any) -> None:
+    volume, truth = a_case()
+    caseToScene("one", [volume], truth, None, scene)
+    (scan,) = annotatedScans(scene)
+    assert scan.name == "one" and np.array_equal(scan.volume().array, volume.array)
+    (labels,) = scan.labelMaps()
+    assert np.array_equal(labels.array, truth.array)
+
+
+def test_what_was_found_is_drawn_as_outlines_and_replaced_the_next_time(scene: Any) -> None:
+    volume, truth = a_case()
+    nothing = replace(truth, array=np.zeros_like(truth.array))
+    for found in (nothing, truth):
+        caseToScene("one", [volume], truth, found, scene)
+    nodes = scene.GetNodesByClass("vtkMRMLSegmentationNode")
+    names = [nodes.GetItemAsObject(n).GetName() for n in range(nodes.GetNumberOfItems())]
+    assert sorted(names) == ["one drawn", "one found"]
+    drawn_node, found_node = (scene.GetFirstNodeByName(name) for name in sorted(names))
+    assert drawn_node.GetDisplayNode().GetVisibility2DFill() and not found_node.GetDisplayNode().GetVisibility2DFill()
+
+
+def test_every_channel_is_a_volume_of_its_own(scene: Any) -> None:
+    volume, truth = a_case()
+    first = caseToScene("one", [volume, volume], truth, None, scene)
+    assert first.GetName() == "one 1" and scene.GetFirstNodeByName("one 2") is not None
+    assert caseToScene("one", [volume, volume], truth, None, scene) is first
