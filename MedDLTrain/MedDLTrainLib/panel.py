@@ -19,7 +19,7 @@ from .earlier import earlierIn
 from .scene_cases import SceneCases
 from .table_views import CaseListView, ChoiceView, TableView
 from .train_session import TrainSession
-from .train_state import DATABASE, FOLDER, SCENE, Button
+from .train_state import DATABASE, FOLDER, SCENE
 from .workflow import Workflow
 
 AUTO = "auto"
@@ -248,7 +248,7 @@ class TrainPanel:
             (ui.publishButton, train_state.publishButton(state, licence)),
             (ui.useButton, train_state.useButton(state)),
         ):
-            _showButton(widget, button)
+            button.show(widget)
         ui.dataLabel.visible = ui.dataPath.visible = state.source == FOLDER
         self._showCheck()
         self._showTraining()
@@ -321,10 +321,6 @@ def _databaseFolder() -> str:
     """Empty where Slicer has opened none."""
     database = getattr(slicer, "dicomDatabase", None)
     return str(database.databaseDirectory) if database is not None and database.isOpen else ""
-
-
-def _showButton(widget: Any, button: Button) -> None:
-    widget.text, widget.toolTip, widget.enabled = button.text, button.toolTip, button.enabled
 
 
 def _showText(label: Any, text: str) -> None:

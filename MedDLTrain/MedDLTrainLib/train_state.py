@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from MedDLCore.errors import Notice
+from MedDLSegmentLib.button import Button
 from MedDLSegmentLib.translation import _
 from MedDLTraining.service import Data
 
@@ -103,15 +104,6 @@ class TrainState:
     def errors(self) -> int:
         """Findings with which no training begins."""
         return sum(finding["severity"] == "error" for finding in (self.check or {}).get("findings", ()))
-
-
-@dataclass(frozen=True)
-class Button:
-    """What a button shows."""
-
-    text: str
-    enabled: bool
-    toolTip: str
 
 
 def _button(text: str, reason: str, toolTip: str) -> Button:

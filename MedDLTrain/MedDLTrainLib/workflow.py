@@ -29,6 +29,7 @@ from MedDLTraining.service.jobs import (
 
 from . import label_rows
 from .earlier import earlierIn
+from .remedies import said
 from .train_state import DATABASE, SCENE, TrainState, Work
 
 COLLECTED, REPORT = "data", "report"
@@ -357,11 +358,6 @@ class Workflow:
     def _update(self, **changes: Any) -> None:
         self.state = self.state.with_(**changes)
         self._onChange()
-
-
-def said(error: MedDLError) -> str:
-    """An error in words: what happened, and what to do."""
-    return f"{error.message} {error.hint}".strip()
 
 
 def _diceLine(dice: Mapping[str, float | None]) -> str:

@@ -21,6 +21,7 @@ from MedDLTraining.service import Data
 from MedDLTraining.service.jobs import MATERIAL, CollectJob, PlanJob, ShowJob, TrainJob
 from MedDLTrainLib import label_rows, train_state, wording
 from MedDLTrainLib.earlier import Earlier, earlierIn
+from MedDLTrainLib.remedies import said
 from MedDLTrainLib.train_state import SCENE, TrainState, Work
 from MedDLTrainLib.workflow import Workflow
 
@@ -286,6 +287,12 @@ def test_an_error_is_said_with_what_to_do(begun: tuple[Workflow, Oracle, Any]) -
     workflow.check()
     oracle.say("error", code="NO_SPACE", message="The disk is full.", hint="Make room.")
     assert wording.statusLine(workflow.state) == "The disk is full. Make room."
+
+
+def test_no_error_is_answered_with_an_option_of_the_command_line() -> None:
+    for code in Code:
+        text = said(MedDLError(code, "It failed.", "Give more with --memory, or run meddl check."))
+        assert "--" not in text and "meddl check" not in text, code
 
 
 def test_scans_of_the_scene_are_collected_and_then_checked_under_their_own_names(tmp_path: Path) -> None:
