@@ -146,6 +146,18 @@ def test_the_bundle_has_what_the_specification_demands_and_monai_agrees(training
     assert metadata["eval_metrics"]["validation_dice_liver"] == dice["liver"]
 
 
+def test_what_only_monai_needs_can_be_left_out(
+    training: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "organs"
+    assert meddl("publish", training, "--out", out, "--licence", "CC-BY-4.0", "--for-meddl-alone") == Exit.OK
+    assert not capsys.readouterr().err
+    left = {path.relative_to(bundle) for path in bundle.rglob("*")} - {path.relative_to(out) for path in out.rglob("*")}
+    assert {path.as_posix() for path in left} == {"configs/inference.json", "models/model.pt"}
+    assert "There is no `configs/inference.json`" in (out / "docs" / "README.md").read_text()
+    assert open_folder(out).sha256 == open_folder(bundle).sha256
+
+
 def test_the_weights_for_monai_are_nothing_but_tensors_and_the_same_function(bundle: Path) -> None:
     from monai.bundle import ConfigParser
 
