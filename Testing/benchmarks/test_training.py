@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from benchmarks.training import meddl, nnunet, running
+from benchmarks.training import meddl, nnunet, running, shipped
 from benchmarks.training.cases import FOLDS, LABELS, divided, names_of, write_data_set
 from benchmarks.training.command import main
 from benchmarks.training.figures import difference, mean_of
@@ -21,6 +21,7 @@ from benchmarks.training.pace import Pace
 from benchmarks.training.place import Place
 from benchmarks.training.running import BegunError, run_job
 from benchmarks.training.scoring import WrongGridError, score
+from MedDLCore.models.package import open_folder, weights_path
 
 MINUTES = 0.02
 LISTS = {"train": 8, "test": 2}
@@ -144,6 +145,24 @@ def test_a_network_of_merged_labels_gets_a_new_head_for_both(place: Place) -> No
     result = run_job(tuned, place)
     assert [label["name"] for label in result["plan"]["labels"]] == list(LABELS)
     assert result["plan"]["start"]["model"].endswith("start/training/model")
+
+
+def test_the_model_that_comes_with_meddl_is_made_by_one_command_and_judged_by_what_it_never_saw(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "tree")
+    command = ["--minutes", str(MINUTES), "--into", str(tmp_path / "made"), "--data", str(data)]
+    shipped.main(command)
+    assert not (tmp_path / "tree").exists()
+    training = tmp_path / "made" / shipped.NAME / "model" / "models" / "model.safetensors"
+    trained = training.read_bytes()
+    shipped.main([*command, "--install"])
+    package = open_folder(tmp_path / "tree" / shipped.NAME)
+    assert weights_path(package.folder, package.spec.weights[0]).read_bytes() == trained == training.read_bytes()
+    assert [label.name for label in package.spec.labels] == list(shipped.STRUCTURES)
+    card = (package.folder / "docs" / "README.md").read_text(encoding="utf-8")
+    assert "on 2 cases (it has learnt from 0 of them)" in card and "not stated" not in card
+    assert "cases for training: 7" in card and "cases for validation: 1" in card
 
 
 def test_no_study_scores_what_it_has_seen(data: Path) -> None:
