@@ -134,6 +134,7 @@ def test_with_an_error_in_the_data_no_training_begins(tmp_path: Path, capsys: py
 
 def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:
     assert meddl("train", folder, "--out", tmp_path / "run") == Exit.USAGE
+    assert meddl("train", folder, "--out", tmp_path / "run", "--minutes", 1, "--finish") == Exit.USAGE
 
 
 def test_a_folder_with_a_training_is_not_used_again_but_gone_on_with(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ class _Loop:
     def run(self) -> Fitted:
         finished = True
         for epoch in range(len(self._history), self._plan.epochs):
-            if self._out_of_patience():
+            if self._out_of_patience() or self._is_enough():
                 break
             if not self._epoch(epoch):
                 finished = False
@@ -262,6 +262,10 @@ class _Loop:
         patience = self._plan.validation.patience
         looks = [event.mean_dice for event in self._history if event.mean_dice is not None]
         return patience is not None and bool(looks) and len(looks) - 1 - looks.index(max(looks)) >= patience
+
+    def _is_enough(self) -> bool:
+        """All processes hear the first one's answer."""
+        return bool(self._best.epoch and self._processes.from_first(self._control.enough))
 
     def _seconds_left(self, iterations: int) -> float | None:
         elapsed = time.monotonic() - self._started
