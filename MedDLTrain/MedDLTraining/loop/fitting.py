@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.kept_memory import keeping_memory
@@ -40,8 +40,7 @@ from .probe import precision
 from .processes import follow, joined
 from .sampling import Batch, draw_batch
 from .validating import validation_dice
-
-StateDict = dict[str, Tensor]
+from .weights import StateDict, copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,9 +252,10 @@ class _Loop:
 
     def _weights(self) -> StateDict:
         """The weights as they would be published: without the wrapper of a network for slices."""
-        state = self._network.state_dict() if self._average is None else self._average.state
+        own = self._network.state_dict()
         prefix = "network." if isinstance(self._network, Slicewise) else ""
-        return {key.removeprefix(prefix): value.detach().cpu().clone() for key, value in state.items()}
+        state = copied(own if self._average is None else self._average.state, own)
+        return {key.removeprefix(prefix): value for key, value in state.items()}
 
     def _out_of_patience(self) -> bool:
         """Equally good is no progress, though the later weights are kept."""

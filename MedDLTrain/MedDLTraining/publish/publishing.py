@@ -38,7 +38,7 @@ from .source import DATA, FOLDS, Source
 from .statement import Statement
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 MONAI_WEIGHTS = Path("models", "model.pt")
 INFERENCE = Path("configs", "inference.json")
@@ -177,14 +177,9 @@ def _write_weights(state: Mapping[str, Any], path: Path) -> None:
     """Plain tensors in a plain dictionary, each once, also under several names. Equal weights give equal bytes."""
     import torch
 
-    copies: dict[Any, torch.Tensor] = {}
-    for tensor in state.values():
-        copies.setdefault(_place(tensor), tensor.detach().cpu().clone(memory_format=torch.contiguous_format))
-    torch.save({key: copies[_place(tensor)] for key, tensor in state.items()}, path)
+    from ..loop.weights import copied
 
-
-def _place(tensor: Tensor) -> tuple[Any, ...]:
-    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+    torch.save(copied(state), path)
 
 
 def _write_json(content: Any, path: Path) -> None:
