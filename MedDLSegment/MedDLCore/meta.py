@@ -9,10 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+NOT_TAKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What networks raise for an input of a shape that they cannot take."""
 
 POINTWISE = ("add", "elu", "gelu", "leaky_relu", "mish", "mul", "relu", "sigmoid", "silu")
 """Operations on each voxel, which also exist in place (``relu_``)."""
@@ -20,8 +24,6 @@ POINTWISE = ("add", "elu", "gelu", "leaky_relu", "mish", "mul", "relu", "sigmoid
 
 def without_data(network: nn.Module) -> nn.Module:
     """A copy of a network on the meta device. The weights are not copied; what shares a tensor still shares one."""
-    import torch
-
     twins: dict[int, Any] = {}
     for tensor in (*network.parameters(), *network.buffers()):
         twin = torch.empty_like(tensor, device="meta")
@@ -39,10 +41,26 @@ def answer(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     return func(*args, **kwargs) if found is None else found
 
 
+class Answered(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within, operations are answered with shapes alone."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and to skip torch's compiler is to import it: half of the time that torch takes."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return answer(func, args, kwargs or {})
+
+
+def shapes_of(bare: nn.Module, shape: Sequence[int], mode: Answered | None = None) -> Any:
+    """What a network without data returns for an input of ``shape``; what the network raises propagates."""
+    with torch.no_grad(), mode or Answered():  # type: ignore[no-untyped-call]
+        return bare(torch.empty(tuple(shape), device="meta"))
+
+
 @lru_cache(maxsize=1)
 def _answers() -> Mapping[Any, Callable[..., Any]]:
-    import torch
-
     aten = torch.ops.aten
     known: dict[str, Callable[..., Any]] = {
         **dict.fromkeys(POINTWISE, _pointwise),

@@ -21,6 +21,7 @@ from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, memory_for, share
 from .errors import Code, MedDLError, Notice
 from .field_of_view import FieldOfView, field_of_view
+from .importing import import_torch
 from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
 from .out_of_memory import is_out_of_memory, release
 from .postprocess import decide, deciding_memory, join, joining_memory, merge, merging_memory, only
@@ -124,6 +125,7 @@ def load(
     Raises:
         MedDLError: DEVICE_MISSING, EXTRA_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.
     """
+    import_torch()
     from .inference import choose_device, make_engines
     from .inference.devices import usable_cores
 

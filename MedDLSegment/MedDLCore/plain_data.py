@@ -32,6 +32,15 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def without_nan(value: Any) -> Any:
+    """The same, with None for NaN, which JSON does not know."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
 def texts_of(value: Any, where: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     """Every text within a value, the keys of mappings too, each with its path.
 

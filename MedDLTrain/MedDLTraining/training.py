@@ -25,6 +25,7 @@ from MedDLCore.atomic import atomic_path, check_folder, claimed
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage, open_model, write_package
 from MedDLCore.models.package import open_folder
+from MedDLCore.plain_data import without_nan
 from MedDLCore.spec import ModelSpec
 
 from .cases import Division, PreparedCase, divide, prepare_cases
@@ -261,13 +262,4 @@ def _named(division: Division, ready: Mapping[str, PreparedCase]) -> dict[str, A
 
 def _write(content: Any, path: Path) -> None:
     with atomic_path(path) as unfinished:
-        unfinished.write_text(json.dumps(_without_nan(content), indent=1) + "\n", encoding="utf-8")
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+        unfinished.write_text(json.dumps(without_nan(content), indent=1) + "\n", encoding="utf-8")

@@ -35,7 +35,6 @@ READY = """
 import sys
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import load, segment
-import MedDLCore.inference
 
 model = load(open_model(sys.argv[1]), "cpu", 1)
 """

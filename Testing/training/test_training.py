@@ -125,6 +125,7 @@ def test_a_plan_is_made_within_minutes_and_written_to_be_edited(
     plan = read_plan(tmp_path / "run" / "plan.json")
     assert plan.name == "run" and plan.seed == 3 and plan.grid.spacing == (5, 5, 5)
     assert plan.crops is not None and plan.crops.extent == (120, 120, 120)  # smaller than any whole scan
+    assert (plan.inference.windows, plan.inference.weighting) == ("stepped", "monai"), "or MONAI cannot run the model"
     assert [label.name for label in plan.labels] == ["liver", "left kidney", "right kidney"]
     assert Image.open(tmp_path / "p.png").size == (960, 640)
 

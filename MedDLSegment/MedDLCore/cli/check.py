@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..atomic import atomic_path, check_folder
 from ..errors import Exit
 from ..text import printable
 from .scenes import SCENES
 from .settings import FilePath
+from .telling import Teller
 
 if TYPE_CHECKING:
     from MedDLTraining.data import Case, DataSet, Loaded
@@ -72,21 +70,21 @@ def check(
 
     if pictures is not None:
         check_folder(pictures)
-    with _Bars() as bars:
+    with Teller(False, _STAGES) as teller:
         data_set = open_folder(
             data,
             channels=channels,
             patient=patient,
             splits=read_splits(splits),
             open_scene=_scene_opener(data),
-            on_progress=bars,
+            on_progress=teller.stage,
         ).without(leave_out)
         if labels is not None:
             data_set = data_set.with_table(read_table(labels, data_set.cases))
         if write_labels is not None:
             write_table(data_set.table, write_labels)
         draw = None if pictures is None else partial(_draw, pictures, data_set)
-        report = checking.check(data_set, draw, partial(bars, "cases"))
+        report = checking.check(data_set, draw, partial(teller.stage, "cases"))
     if report_file is not None:
         with atomic_path(report_file) as unfinished:
             unfinished.write_text(json.dumps(checking.as_json(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -99,26 +97,6 @@ def _explain(ctx: click.Context) -> None:
 
     click.echo(faults_page(), nl=False)
     ctx.exit()
-
-
-class _Bars:
-    """A bar for each stage, on a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._tasks = {stage: self._progress.add_task(text, visible=False) for stage, text in _STAGES.items()}
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        self._progress.start()
-        return self._tell
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _tell(self, stage: str, done: int, of: int) -> None:
-        self._progress.update(self._tasks[stage], completed=done, total=of, visible=done < of)
 
 
 def _scene_opener(data: Path) -> OpenScene | None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
 
 from ..errors import Exit, MedDLError, Notice
 from ..text import printable
-from .reporter import duration
 from .settings import FilePath, inference_options
+from .telling import Teller
 from .training_data import DataRequest, data_options
 
 if TYPE_CHECKING:
@@ -85,8 +81,8 @@ def evaluate(
         raise click.UsageError("Give either --model or --predictions.")
     if cases is not None and part is not None:
         raise click.UsageError("Give either --cases or --part.")
-    with _Teller(as_json) as teller:
-        data_set = request.open(teller.progress)
+    with _Teller(as_json, _STAGES) as teller:
+        data_set = request.open(teller.stage)
         chosen = _chosen(data_set, cases, part)
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
         judged: Predictions
@@ -104,7 +100,7 @@ def evaluate(
         unusable = () if cases or part else data_set.unusable
         for item in unusable:
             teller.failed(item.error, item.name, item.id)
-        report = evaluating.evaluate(data_set, chosen, judged, out, settings, draw, teller.progress, teller.case)
+        report = evaluating.evaluate(data_set, chosen, judged, out, settings, draw, teller.stage, teller.case)
         names = {case.id: case.name for case in chosen}
         teller.notices(_named(report.notices, names))
         teller.result(_summary(report, names, out), report=str(out / evaluating.REPORT), **_for_programs(report))
@@ -166,75 +162,18 @@ def _for_programs(report: Evaluation) -> dict[str, Any]:
     return {key: content[key] for key in ("cases", "failed", "learnt_from", "structures", "mean")}
 
 
-class _Teller:
-    """What a person, or a program, sees of an evaluation."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._json = as_json
-        self._console = Console(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-        silent = as_json or not self._console.is_terminal
-        self._progress = Progress(*columns, console=self._console, transient=True, disable=silent)
-        self._tasks = {stage: self._progress.add_task(text, visible=False, left="") for stage, text in _STAGES.items()}
-        self._told = 0.0
-        self._begun: tuple[float, int] | None = None
-
-    def __enter__(self) -> _Teller:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._progress.stop()
-        if isinstance(error, MedDLError):
-            self._line("error", code=error.code.value, message=error.message, hint=error.hint)
-
-    def progress(self, stage: str, done: int, of: int) -> None:
-        """How far a stage is."""
-        seconds = self._seconds_left(done, of) if stage == "evaluate" else None
-        left = "" if seconds is None else f"about {duration(seconds)} left"
-        self._progress.update(self._tasks[stage], completed=done, total=of, visible=done < of, left=left)
-        if done >= of or time.monotonic() - self._told > 0.5:
-            self._told = time.monotonic()
-            self._line("progress", stage=stage, done=done, of=of, seconds_left=seconds)
+class _Teller(Teller):
+    """Tells of an evaluation."""
 
     def case(self, result: CaseResult | MedDLError, case: Case) -> None:
         """A case is done, or has failed."""
         if isinstance(result, MedDLError):
             self.failed(result, case.name, case.id)
             return
-        dice = {name: None if math.isnan(its.dice) else round(its.dice, 4) for name, its in result.scores.items()}
-        self._line("case", case=case.id, dice=dice)
+        dice = {name: round(its.dice, 4) for name, its in result.scores.items()}
+        self.line("case", case=case.id, dice=dice)
 
     def failed(self, error: MedDLError, name: str, case: str) -> None:
         """A case cannot be judged."""
-        self._line("error", case=case, code=error.code.value, message=error.message, hint=error.hint)
-        self._say(f"[red]{escape(printable(name))} ({case})[/red] {escape(str(error))}")
-
-    def notices(self, notices: Sequence[Notice]) -> None:
-        """Named warnings."""
-        for notice in notices:
-            self._line("warning", code=notice.code.value, message=notice.message)
-            self._say(f"[yellow]Warning[/yellow] {escape(str(notice))}")
-
-    def result(self, text: str, **data: Any) -> None:
-        """The result."""
-        self._line("result", **data)
-        if not self._json:
-            self._progress.stop()
-            click.echo(printable(text))
-
-    def _seconds_left(self, done: int, of: int) -> float | None:
-        """By the pace since the first case that had to be done."""
-        now = time.monotonic()
-        if self._begun is None:
-            self._begun = now, done
-        since, at = self._begun
-        return round((now - since) * (of - done) / (done - at), 1) if done > at and now - since > 2 else None
-
-    def _say(self, markup: str) -> None:
-        if not self._json:
-            self._progress.console.print(markup, soft_wrap=True)
-
-    def _line(self, kind: str, **data: Any) -> None:
-        if self._json:
-            click.echo(json.dumps({"event": kind, **data}))
+        self.line("error", case=case, code=error.code.value, message=error.message, hint=error.hint)
+        self.say(f"[red]{escape(printable(name))} ({case})[/red] {escape(str(error))}")

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.markup import escape
 
-from ..errors import Code, Exit, MedDLError, Notice
+from ..errors import Code, Exit, MedDLError
 from ..spec_rules import plain_name
 from ..text import printable
 from .processes import in_processes
-from .reporter import duration
 from .settings import FilePath, machine_options
+from .telling import Teller
 from .training_data import DataRequest, data_options
 
 if TYPE_CHECKING:
@@ -121,7 +116,7 @@ def train(
         raise click.UsageError("--finish goes with --resume, and with one fold.")
     control = Control()
     control.enough = finish
-    with _Teller(as_json) as teller:
+    with _Teller(as_json, _STAGES) as teller:
         data_set = request.open(teller.stage)
         chosen = choose_device(device, threads).name
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
@@ -197,36 +192,10 @@ def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
         contact_sheet(case, plan, path)
 
 
-class _Teller:
-    """What a person, or a program, sees of a training."""
+class _Teller(Teller):
+    """Tells of a training."""
 
-    def __init__(self, as_json: bool) -> None:
-        self._json = as_json
-        self._console = Console(stderr=True, highlight=False)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
-        silent = as_json or not self._console.is_terminal
-        self._progress = Progress(*columns, console=self._console, transient=True, disable=silent)
-        self._tasks: dict[str, TaskID] = {}
-        self._told = 0.0
-        self._fold: int | None = None
-
-    def __enter__(self) -> _Teller:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._progress.stop()
-        if isinstance(error, MedDLError):
-            self._line("error", {"code": error.code.value, "message": error.message, "hint": error.hint})
-
-    def stage(self, stage: str, done: int, of: int, left: str = "") -> None:
-        """How far a stage is."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(_STAGES[stage], left="")
-        self._progress.update(self._tasks[stage], completed=done, total=of, left=left, visible=done < of)
-        if done >= of or time.monotonic() - self._told > 0.5:
-            self._told = time.monotonic()
-            self._line("progress", {"stage": stage, "done": done, "of": of})
+    _fold: int | None = None
 
     def prepared(self, done: int, of: int) -> None:
         """How many cases are prepared."""
@@ -240,12 +209,8 @@ class _Teller:
         crops = None if plan.crops is None else list(plan.crops.extent)
         if crops is not None:
             text += f"\nThe scans are crops of about {plan.crops}: in larger ones the model will need --at."
-        if not self._json:
-            self._progress.console.print(text)
-        self._line(
-            "plan",
-            {"patch": list(plan.patch), "epochs": plan.epochs, "iterations": plan.iterations, "crops": crops},
-        )
+        self.say(escape(text))
+        self.line("plan", patch=list(plan.patch), epochs=plan.epochs, iterations=plan.iterations, crops=crops)
 
     def event(self, event: Step | Epoch) -> None:
         """An iteration, or an epoch."""
@@ -253,45 +218,17 @@ class _Teller:
 
         if isinstance(event, Step):
             done = (event.epoch - 1) * event.iterations + event.iteration
-            left = "" if event.seconds_left is None else f"about {duration(event.seconds_left)} left"
-            self.stage("train", done, event.epochs * event.iterations, left)
+            self.stage("train", done, event.epochs * event.iterations, event.seconds_left)
             return
-        self._line("epoch", _without_nan(asdict(event)))
-        if not self._json:
-            dice = "  ".join(f"{printable(label)} {value:.3f}" for label, value in event.dice.items())
-            self._progress.console.print(
-                f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}" + (f", Dice {dice}" if dice else "")
-            )
+        self.line("epoch", **asdict(event))
+        dice = "  ".join(f"{printable(label)} {value:.3f}" for label, value in event.dice.items())
+        text = f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}" + (f", Dice {dice}" if dice else "")
+        self.say(escape(text))
 
     def event_of_fold(self, fold: int, event: Step | Epoch) -> None:
         """The same, of one of several trainings."""
         if self._fold != fold:
             self._fold = fold
-            self._line("fold", {"fold": fold})
-            if not self._json:
-                self._progress.console.print(f"fold {fold}")
+            self.line("fold", fold=fold)
+            self.say(f"fold {fold}")
         self.event(event)
-
-    def notices(self, notices: tuple[Notice, ...]) -> None:
-        """Named warnings."""
-        for notice in notices:
-            self._line("warning", {"code": notice.code.value, "message": notice.message})
-            if not self._json:
-                self._console.print(f"Warning {notice}", markup=False)
-
-    def result(self, text: str, **data: Any) -> None:
-        """The result."""
-        self._line("result", _without_nan(data))
-        if not self._json:
-            self._progress.stop()
-            click.echo(printable(text))
-
-    def _line(self, kind: str, data: Mapping[str, Any]) -> None:
-        if self._json:
-            click.echo(json.dumps({"event": kind, **data}))
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import Code, Notice
 from .backends import Backend, Exported, NotExportedError, OpenVINOBackend, TorchBackend, disagreement, last_line
+from .head import Head
 from .records import Choice, Record, Records
 
 Wanted = Literal["auto", "torch", "openvino"]
@@ -39,6 +40,7 @@ class Engine:
     Attributes:
         network: the network.
         device: where it is.
+        head: what makes logits of what it computes; None: it computes logits.
         used: names of the backends that were used since ``begin``.
         notices: what happened since ``begin``.
     """
@@ -52,6 +54,7 @@ class Engine:
         records: Records | None = None,
         cut: float | None = None,
         home: str = "cpu",
+        head: Head | None = None,
     ) -> None:
         """Takes a network that is on the CPU.
 
@@ -63,12 +66,14 @@ class Engine:
             records: what is remembered of it.
             cut: how labels are compared, see ``disagreement``.
             home: the device that the records are of.
+            head: what is left to later; then ``__call__`` gives features.
         """
         self.network = network
         self.device = "cpu"
+        self.head = head
         self.used: set[str] = set()
         self.notices: list[Notice] = []
-        self._torch = TorchBackend(network, home, full_precision)
+        self._torch = TorchBackend(network, home, full_precision, head)
         self._openvino: OpenVINOBackend | None = None
         self._exported = exported
         self._records = records or Records()
@@ -170,7 +175,7 @@ class Engine:
             self._give_up(last_line(error), for_good=isinstance(error, NotExportedError))
             return None
         if expected is not None:
-            if problem := disagreement(expected, found, self._cut):
+            if problem := disagreement(expected, found, self._cut, self.head):
                 self._give_up(problem, for_good=True)
                 return None
             self._remember(replace(self._record, agrees=True))

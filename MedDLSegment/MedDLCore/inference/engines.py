@@ -15,6 +15,7 @@ from ..text import shown
 from .backends import Exported, openvino_version, versions
 from .devices import Device
 from .engine import Engine, Wanted
+from .head import head_left_to_later
 from .records import Records
 
 
@@ -46,15 +47,17 @@ def make_engines(
     is_for_openvino = backend != "torch" and device.name == "cpu" and openvino_version() is not None
     cut = None if output.activation == "softmax" else math.log(output.threshold / (1 - output.threshold))
     place = f"{device.name}, {device.description}, {shape or 'any shape'}, {versions()}"
+    head = head_left_to_later(networks, spec.input_channels, spec.inference)
     return tuple(
         Engine(
             network,
             backend,
             full_precision,
-            Exported(network, shape, folder) if is_for_openvino and shape is not None else None,
+            Exported(network, shape, folder, head) if is_for_openvino and shape is not None else None,
             Records(folder, place),
             cut,
             device.name,
+            head,
         )
         for network, folder in zip(networks, folders or [None] * len(networks), strict=True)
     )

@@ -6,15 +6,16 @@ import math
 import weakref
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ..meta import answer, without_data
-from .headless import Headed
+from ..meta import Answered, shapes_of, without_data
+
+if TYPE_CHECKING:
+    from .head import Head
 
 BLOCK = 16
 """Channels of a block in oneDNN's memory layout with AVX-512; with less it is 8, and the forecast is a little high."""
@@ -34,13 +35,8 @@ class Forward(NamedTuple):
     outputs: int
 
 
-class _LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _LiveStorages(Answered):  # type: ignore[no-untyped-call]
     """Follows every storage that an operation returns until it is freed, and counts floating-point operations."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and to skip torch's compiler is to import it: half of the time that torch takes."""
-        return False
 
     def __init__(self, reordered: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -50,7 +46,7 @@ class _LiveStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = self.live
-        result = answer(func, args, kwargs or {})
+        result = super().__torch_dispatch__(func, types, args, kwargs)
         if (count := flop_registry.get(func.overloadpacket)) is not None:
             self.operations += int(count(*args, **(kwargs or {}), out_val=result))
         for value in result if isinstance(result, (tuple, list)) else (result,):
@@ -95,7 +91,7 @@ def _blocked(tensor: torch.Tensor) -> int:
     return tensor.nbytes // channels * (math.ceil(channels / BLOCK) * BLOCK)
 
 
-def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = False, features: bool = False) -> Forward:
+def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = False, head: Head | None = None) -> Forward:
     """Runs the network on torch's meta device, where tensors have a shape but no data.
 
     Once for each network and shape: a network that is kept does not change.
@@ -104,25 +100,19 @@ def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = Fals
         network: the network; not changed.
         shape: ``(B, C, d0, d1, d2)`` of its input.
         reordered: count the copies that oneDNN's convolutions work on, as on a CPU.
-        features: of a network with a head (``Headed``), without it.
+        head: what is left to later.
     """
     known = _KNOWN.setdefault(network, {})
-    key = (tuple(shape), reordered, features)
+    key = (tuple(shape), reordered, head is not None)
     if key not in known:
-        within = network.headless() if features and isinstance(network, Headed) else nullcontext()
-        with within:
-            known[key] = _forward_on_meta(network, shape, reordered)
+        with head.left_out() if head is not None else nullcontext():
+            bare = without_data(network)
+        live = _LiveStorages(reordered)
+        logits = shapes_of(bare, shape, live)
+        outputs = int(logits.shape[1]) if isinstance(logits, torch.Tensor) and logits.ndim > 1 else 0
+        known[key] = Forward(live.peak, live.operations, outputs)
     return known[key]
 
 
 _Key = tuple[tuple[int, ...], bool, bool]
 _KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[_Key, Forward]] = weakref.WeakKeyDictionary()
-
-
-def _forward_on_meta(network: nn.Module, shape: Sequence[int], reordered: bool) -> Forward:
-    bare = without_data(network)
-    live = _LiveStorages(reordered)
-    with torch.no_grad(), live:
-        logits = bare(torch.empty(tuple(shape), device="meta"))
-    outputs = int(logits.shape[1]) if isinstance(logits, torch.Tensor) and logits.ndim > 1 else 0
-    return Forward(live.peak, live.operations, outputs)

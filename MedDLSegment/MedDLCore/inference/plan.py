@@ -11,13 +11,14 @@ from torch import nn
 
 from ..errors import EXPLANATIONS, Code, MedDLError, Notice
 from ..kept_memory import LARGEST, is_possible, keeping_memory
+from ..meta import NOT_TAKEN
 from ..spec import ModelSpec
 from .devices import Device
-from .headless import headed
+from .head import head_left_to_later
 from .memory import peak_memory
 from .running import BYTES, running_memory
 from .sliding import SLICES, padded_shape
-from .speed import NOT_TAKEN, seconds_per_pass
+from .speed import seconds_per_pass
 from .windows import window_starts
 
 LIBRARIES = 45_000_000
@@ -127,9 +128,9 @@ def make_plan(
     channels = spec.input_channels
     on_cpu = device.name == "cpu"
     passes = len(networks) * 2 ** len(inference.mirror_axes)
-    by_slabs = inference.patch is None and headed(networks[0], passes) is not None
+    head = head_left_to_later(networks, channels, inference)
     try:
-        forward = peak_memory(networks[0], (batch, channels, *patch), reordered=on_cpu, features=by_slabs)
+        forward = peak_memory(networks[0], (batch, channels, *patch), on_cpu, head)
     except NOT_TAKEN as error:
         size = "x".join(map(str, patch))
         reason = str(error).partition("\n")[0]
@@ -140,7 +141,7 @@ def make_plan(
     smallest = running_memory(forward, (1, 1, 1), patch, channels, passes, batch, inference)
     weights = sum(tensor.nbytes for network in networks for tensor in network.parameters())
     prepared = math.prod(network_shape) * channels * BYTES
-    slab = 2 * (SLICES + 1) * shape[1] * shape[2] * spec.output_channels * BYTES if by_slabs else 0
+    slab = 2 * (SLICES + 1) * shape[1] * shape[2] * head.outputs * BYTES if head is not None else 0
     on_device = running.peak(slab + piece)
     within = running.padded + result + (on_device - running.shared if on_cpu else 0)
     held = LIBRARIES + (weights if on_cpu else 0)
@@ -148,7 +149,7 @@ def make_plan(
     seconds = None if measured is None else measured * math.prod(patch)
     if seconds is None and timed and forward.outputs:
         with keeping_memory() if on_cpu else nullcontext():  # as in a run
-            seconds = seconds_per_pass(networks[0], channels, patch, operations, device)
+            seconds = seconds_per_pass(networks[0], channels, patch, operations, device, head)
     return Plan(
         network_shape=shape,
         patches=patches,

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import Code, MedDLError, Notice
 from ..kept_memory import keeping_memory
-from ..out_of_memory import is_out_of_memory, release
+from ..out_of_memory import is_out_of_memory, on_device, release
 from .engine import Engine
-from .headless import headed
 
 OUT_OF_MEMORY = "ran out of memory"
 LACKING = "lacks an operation of this network"
@@ -21,6 +20,8 @@ LACKING = "lacks an operation of this network"
 
 class Predictor:
     """Maps patches to logits: the mean over the networks and over the flips.
+
+    Where the last layer is left to later (``Head``), to features, of which ``logits`` makes the logits.
 
     When the device runs out of memory, the batch is halved; a single patch that does not fit moves the networks to the
     CPU for the rest of the run, and so does what MPS cannot compute. The result is the same, and ``notices`` says what
@@ -54,6 +55,8 @@ class Predictor:
         self.device = device
         self.notices: list[Notice] = []
         self._engines = [each if isinstance(each, Engine) else Engine(each) for each in networks]
+        self._head = self._engines[0].head if len(self._engines) == 1 else None
+        self._room: Tensor | None = None
         self._outputs = outputs
         self._kept = ExitStack()
         self._flips = [
@@ -117,7 +120,8 @@ class Predictor:
             on_pass: called after each forward pass of a network.
 
         Returns:
-            ``(B, outputs, d0, d1, d2)`` float32 on ``self.device``.
+            ``(B, outputs or more, d0, d1, d2)`` float32 on ``self.device``; where the network's head is left to later,
+            its features ``(B, F, d0, d1, d2)``.
 
         Raises:
             MedDLError: NO_MEMORY where the CPU's memory does not suffice; MODEL_INVALID where the network returns
@@ -137,46 +141,25 @@ class Predictor:
             return logits if logits is not None else self._more_carefully(patches, on_pass)
         return self._with_less(patches, on_pass, problem)  # outside the handler: its traceback would keep the tensors
 
-    def features(self, image: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Of a whole scan, what its logits are made of.
+    def logits(self, features: Tensor) -> Tensor:
+        """Makes logits of what ``__call__`` gives, or of weighted means of that.
 
         Args:
-            image: ``(1, C, d0, d1, d2)`` float32.
+            features: ``(F, n, d1, d2)`` float32.
 
         Returns:
-            ``(1, F, d0, d1, d2)``, and what makes logits ``(1, outputs, n, d1, d2)`` of some slices of it. Where the
-            network has no head, or several passes are averaged, these are the logits themselves.
+            ``(outputs or more, n, d1, d2)`` float32, in memory that the next call takes again; what was given where no
+            head is left to later.
 
         Raises:
-            MedDLError: as ``__call__``, also from what makes the logits.
+            MedDLError: MODEL_INVALID, NETWORK_NONFINITE.
         """
-        network = headed(self._engines[0].network, self.passes)
-        if network is None:
-            return self(image), lambda logits: logits
-        wanted, self._outputs = self._outputs, 1
-        try:
-            with network.headless():
-                features = self(image)
-        finally:
-            self._outputs = wanted
-        return features, self._by_head
-
-    def _by_head(self, features: Tensor) -> Tensor:
-        try:
-            return self._headed(features)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or self.device == "cpu":
-                raise
-        self._step_down_to_cpu(OUT_OF_MEMORY)  # outside the handler: its traceback would keep the tensors
-        return self._headed(features)
-
-    def _headed(self, features: Tensor) -> Tensor:
-        head = self._engines[0].network.head
-        assert isinstance(head, nn.Module)  # noqa: S101
-        with torch.inference_mode():
-            logits = self._checked(head(features.to(self.device)), features)
-            if not torch.isfinite(logits.sum()) and not torch.isfinite(logits).all():
-                raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
+        if self._head is None:
+            return features
+        logits = self._head.logits(features, self.stepped_down, self._room)
+        self._room = logits if self._room is None or logits.shape[1] > self._room.shape[1] else self._room
+        if not on_device(_is_finite, [logits], "to check the logits", self.stepped_down):
+            raise MedDLError(Code.NETWORK_NONFINITE, f"The network gave NaN or infinite values on {self.device}.")
         return logits
 
     def _with_less(self, patches: Tensor, on_pass: Callable[[], None] | None, problem: str) -> Tensor:
@@ -237,8 +220,7 @@ class Predictor:
             assert total is not None  # noqa: S101  there is at least one network and one flip
             if self.passes > 1:
                 total /= self.passes
-            is_finite = bool(torch.isfinite(total.sum())) or bool(torch.isfinite(total).all())
-        return total if is_finite else None
+            return total if _is_finite(total) else None
 
     def _checked(self, logits: object, patches: Tensor) -> Tensor:
         if not isinstance(logits, Tensor) or logits.ndim != 5 or logits.shape[2:] != patches.shape[2:]:
@@ -247,10 +229,11 @@ class Predictor:
                 Code.MODEL_INVALID,
                 f"The network returns {got} for an input of {tuple(patches.shape)}, not logits of the same size.",
             )
-        if logits.shape[1] < self._outputs:
+        outputs = logits.shape[1] if self._head is None else self._head.outputs
+        if outputs < self._outputs:
             raise MedDLError(
                 Code.MODEL_INVALID,
-                f"The network returns {logits.shape[1]} channels; the model's labels need {self._outputs}.",
+                f"The network returns {outputs} channels; the model's labels need {self._outputs}.",
             )
         return logits.float()
 
@@ -271,3 +254,7 @@ class Predictor:
     def _add(self, notice: Notice) -> None:
         if notice not in self.notices:
             self.notices.append(notice)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())

@@ -23,7 +23,7 @@ from .predictor import Predictor
 from .windows import gaussian, nnunet_gaussian, smallest_weight_of_monai, window_starts
 
 SLICES = 16
-"""Slices of which a network that takes a whole scan makes the logits at a time."""
+"""Slices of which logits are made of features at a time."""
 
 OnProgress = Callable[[int, int], None]
 """Called with (done, of) after each forward pass; what it raises (a cancellation) ends the run."""
@@ -127,13 +127,18 @@ def _whole(padded: Tensor, predictor: Predictor, on_progress: OnProgress | None)
             on_progress(min(next(done), total), total)
 
     with predictor.watched(on_layer) as total:
-        features, logits_of = predictor.features(padded[None])
+        features = predictor(padded[None])[0]
     if on_progress is not None and next(done) <= total:  # the last layer is still to come
         on_progress(total, total)
-    depth = features.shape[2]
+    yield from _in_slabs(features, 0, predictor)
+
+
+def _in_slabs(features: Tensor, start: int, predictor: Predictor) -> Iterator[Slab]:
+    """Of ``(F, n, d1, d2)`` features, from slice ``start`` on: logits are made of a few slices at a time."""
+    depth = features.shape[1]
     for stop in range(min(SLICES, depth), depth + SLICES, SLICES):
-        start = max(0, stop - SLICES - 1)
-        yield Slab(start, logits_of(features[:, :, start : min(stop, depth)])[0])
+        first = max(0, stop - SLICES - 1)
+        yield Slab(start + first, predictor.logits(features[:, first : min(stop, depth)]))
 
 
 def _sliding(
@@ -165,7 +170,7 @@ def _sliding(
             window.add(predictor(patches, functools.partial(on_pass, len(group))), group)
         final = patch[0] if following is None else following - start
         predictor.release()  # for what becomes of the slab
-        yield window.finished(start, final)
+        yield from _in_slabs(*window.finished(start, final), predictor)
         window.advance(final)
 
 
@@ -202,11 +207,11 @@ class _Window:
             there.addcmul_(patch, self._weights)
             self._weight[:, y : y + d1, x : x + d2] += self._weights
 
-    def finished(self, start: int, count: int) -> Slab:
-        """The mean of the first ``count`` slices, of which the first is number ``start``."""
+    def finished(self, start: int, count: int) -> tuple[Tensor, int]:
+        """The mean of the first ``count`` slices, of which the first is number ``start``, behind the one before."""
         self._sum[:, 1 : count + 1] /= self._weight[:count]
         before = min(start, 1)
-        return Slab(start - before, self._sum[:, 1 - before : count + 1])
+        return self._sum[:, 1 - before : count + 1], start - before
 
     def advance(self, count: int) -> None:
         """Lets go of ``count`` slices, all but the last of them."""

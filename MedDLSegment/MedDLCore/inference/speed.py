@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import nn
 
+from ..meta import NOT_TAKEN
 from ..out_of_memory import is_out_of_memory, release
 from .devices import Device
+from .head import Head
 from .memory import peak_memory
 
 EDGES = (64, 96, 128, 160)
@@ -23,12 +26,14 @@ WORTH = 3e10
 LONGEST = 2.0
 """Seconds that a further, larger cube may take by what the last one took."""
 
-NOT_TAKEN = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
-"""What networks raise for an input of a shape that they cannot take."""
-
 
 def seconds_per_pass(
-    network: nn.Module, channels: int, patch: Sequence[int], operations: float, device: Device
+    network: nn.Module,
+    channels: int,
+    patch: Sequence[int],
+    operations: float,
+    device: Device,
+    head: Head | None = None,
 ) -> float | None:
     """Estimates the time of one pass over one patch.
 
@@ -41,11 +46,13 @@ def seconds_per_pass(
         patch: voxels along axes 0, 1, 2; for a network that takes a scan at once, the scan's.
         operations: of one patch.
         device: where it runs; cubes that need more than half of its free memory are left out.
+        head: what is left to later.
 
     Returns:
         Seconds, or None where not even the smallest cube had the memory.
     """
-    cubes = _cubes(network, channels, patch, round(operations), device)
+    operations = max(operations, 1)  # where the head makes all of them
+    cubes = _cubes(network, channels, patch, round(operations), device, head)
     first = max((n for n, (_, worth) in enumerate(cubes) if worth <= WORTH), default=0)
     seconds: float | None = None
     counted = 1
@@ -53,7 +60,9 @@ def seconds_per_pass(
         for shape, worth in cubes[first:]:
             if seconds is not None and seconds * worth / counted > LONGEST:
                 break
-            seconds, counted = _timed(network, (1, channels, *shape), device.name, seconds is None), max(worth, 1)
+            with head.left_out() if head is not None else nullcontext():
+                seconds = _timed(network, (1, channels, *shape), device.name, seconds is None)
+            counted = max(worth, 1)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -62,14 +71,14 @@ def seconds_per_pass(
 
 
 def _cubes(
-    network: nn.Module, channels: int, patch: Sequence[int], operations: int, device: Device
+    network: nn.Module, channels: int, patch: Sequence[int], operations: int, device: Device, head: Head | None
 ) -> list[tuple[tuple[int, ...], int]]:
     """Shapes that the network takes and the memory holds, with their operations."""
     cubes: list[tuple[tuple[int, ...], int]] = []
     takes_any = False
     for shape in dict.fromkeys(tuple(min(n, edge) for n in patch) for edge in EDGES):
         try:
-            forward = peak_memory(network, (1, channels, *shape), reordered=device.name == "cpu")
+            forward = peak_memory(network, (1, channels, *shape), device.name == "cpu", head)
         except NOT_TAKEN:
             continue
         takes_any = True

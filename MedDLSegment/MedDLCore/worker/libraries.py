@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..importing import import_torch
 from ..writers import library_versions
 
 
@@ -16,6 +17,7 @@ def import_libraries() -> dict[str, Any]:
     Raises:
         ImportError: one is missing.
     """
+    import_torch()
     import torch
 
     from .. import inference, pipeline  # noqa: F401

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..clock import OnProgress
 from ..errors import Code, MedDLError, Notice
 from ..pipeline import Model, Segmentation, plan, segment
 from ..preprocess import Region
+from ..readers.values import check_values
 from ..terminology import label_notices
 from ..volume import Volume
 from ..writers import InputRecord, Manifest, segment_statistics
@@ -90,7 +91,14 @@ def _segmented(
 def _volumes(job: Job, folder: Path) -> tuple[Volume, ...]:
     if not job.scans:
         raise MedDLError(Code.REQUEST_INVALID, "job.scans: there is none.")
-    return tuple(take_volume(scan, folder) for scan in job.scans)
+    allow = _options(job).allow
+    return tuple(_checked(take_volume(scan, folder), allow) for scan in job.scans)
+
+
+def _checked(volume: Volume, allow: frozenset[Code]) -> Volume:
+    """Their values, as those of files are."""
+    array, notices = check_values(volume.array, volume.modality, allow)
+    return replace(volume, array=array, notices=volume.notices + notices)
 
 
 def _options(job: Job) -> Options:

@@ -8,7 +8,7 @@ from typing import Any
 
 from MedDLCore.admission import Options
 from MedDLCore.errors import Code
-from MedDLCore.inference import Predictor, peak_memory
+from MedDLCore.inference import Predictor, make_engines, peak_memory
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import load, segment
 from MedDLCore.volume import Geometry, Volume
@@ -24,8 +24,8 @@ def meddl(job: Job, scan: Labels, meter: Meter, backend: str = "") -> Call:
         raise RefusedError("this MedDL has no backends")
     model = load(open_model(job.model), "cpu", job.threads, **chosen)
     if (instead := job.stand_in()) is not None:
-        model = replace(model, networks=[instead], engines=())
         peak_memory(instead, (1, 1, 8, 8, 8))  # imports of torch's that its operations need, and no network of ours
+        model = replace(model, networks=[instead], engines=make_engines([instead], model.spec, model.device, "torch"))
     if backend:
         _watch_predictor(meter)
     else:

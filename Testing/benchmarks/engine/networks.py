@@ -5,6 +5,8 @@ With them an engine is measured without the network, on logits like those of a t
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,53 +14,66 @@ from torch.nn import functional
 from .model import DEVIATION, MEAN
 from .scan import BRIGHTEST, NOISE
 
-STEEP, BACKGROUND, LEAST = 8.0, -4.0, -20.0
-"""Of ``Anatomy``: loss of logit per class that a value is away, the background's logit, the smallest of a class."""
+FEATURES = 32
+"""Channels before the last layer, as nnU-Net's networks have them at full resolution; it makes the logits of them."""
 
 EVEN = 0.6
 """Classes that the values around a voxel may differ by where it lies within an organ."""
+
+STEEP, BACKGROUND = 2.4, 15.0
+"""Of ``Anatomy``: the factor of its waves in a logit, the background's logit."""
 
 
 class Anatomy(nn.Module):
     """Logits of a trained network: in each organ its own class leads clearly, around it the background.
 
-    A voxel's smoothed value says which class it is near to. An organ's edge runs through the values of other classes:
-    there the largest value of the even surroundings counts.
+    A voxel's smoothed value says which class it is near to. Its features are waves along the row of classes, of which
+    the last layer makes a peak for each class. An organ's edge runs through the values of other classes: there the
+    features are 0, but for what the even surroundings have, and the background leads.
     """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.register_buffer("levels", torch.arange(classes, dtype=torch.float32).view(1, -1, 1, 1, 1))
         self._step = BRIGHTEST / (classes - 1)
+        waves = torch.arange(1, min((FEATURES - 1) // 2, (classes + 1) // 2) + 1) * (2 * math.pi / (classes + 2))
+        self.register_buffer("waves", waves.view(1, -1, 1, 1, 1))
+        self.last = nn.Conv3d(2 * len(waves) + 1, classes, 1)
+        angles = torch.arange(classes)[:, None] * waves
+        weight = torch.cat([torch.ones(classes, 1), 2 * angles.cos(), 2 * angles.sin()], dim=1) * STEEP
+        weight[0] = 0
+        with torch.no_grad():
+            self.last.weight.copy_(weight[..., None, None, None])
+            self.last.bias.copy_(torch.tensor([BACKGROUND] + [0.0] * (classes - 1)))
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, 1, d0, d1, d2)`` -> ``(B, classes, d0, d1, d2)``."""
         value = _smooth(image * (DEVIATION / self._step) + MEAN / self._step)
         change = _largest(value, 3) + _largest(-value, 3)
-        value = _largest(value.masked_fill(change > EVEN, LEAST), 7)
-        logits = (value - self.levels).abs_().mul_(-STEEP).clamp_(min=LEAST)
-        logits[:, 0] = BACKGROUND
-        return logits
+        value = _largest(value.masked_fill(change > EVEN, -1.0), 7)
+        organ = (value > 0.5).float()
+        angles = value * self.waves
+        return self.last(torch.cat([organ, angles.cos().mul_(organ), angles.sin().mul_(organ)], dim=1))
 
 
 class Noise(nn.Module):
     """The worst logits: every class is nearly tied everywhere, and the leader changes from voxel to voxel.
 
-    Random sums of eight copies of the image's noise, each shifted by another voxel.
+    Random sums of copies of the image's noise, each shifted by another voxel.
     """
 
-    SHIFTS = tuple((a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1))
+    SHIFTS = tuple((a, b, c) for a in range(4) for b in range(4) for c in range(2))
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        self.register_buffer("weights", torch.randn(classes, len(self.SHIFTS), generator=generator))
+        self.last = nn.Conv3d(FEATURES, classes, 1, bias=False)
+        weights = torch.randn(classes, FEATURES, generator=torch.Generator().manual_seed(0)) / 2
+        with torch.no_grad():
+            self.last.weight.copy_(weights[..., None, None, None])
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, 1, d0, d1, d2)`` -> ``(B, classes, d0, d1, d2)``."""
         rough = ((image - _smooth(image)) * (DEVIATION / NOISE["noise"])).clamp_(-3, 3)
-        copies = torch.cat([rough.roll(shift, (2, 3, 4)) for shift in self.SHIFTS], dim=1)
-        return (self.weights @ copies.flatten(2)).unflatten(2, image.shape[2:])
+        return self.last(torch.cat([rough.roll(shift, (2, 3, 4)) for shift in self.SHIFTS], dim=1))
 
 
 def _smooth(image: Tensor) -> Tensor:

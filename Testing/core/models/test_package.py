@@ -203,12 +203,14 @@ def test_a_folder_of_results_named_like_a_model_does_not_hide_it(
     refused(Code.MODEL_NOT_FOUND, open_model, "", store)
 
 
-def test_a_name_that_is_not_there_is_answered_with_near_ones(tmp_path: Path) -> None:
+def test_a_name_that_is_not_there_is_answered_with_near_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ModelStore(tmp_path / "store")
     threshold_package(tmp_path / "source")
     store.add(tmp_path / "source")
     assert "threshold" in refused(Code.MODEL_NOT_FOUND, open_model, "treshold", store).hint
     assert "meddl models get brain-tissue-t1" in refused(Code.MODEL_NOT_FOUND, open_model, "brain_tissue", store).hint
+    (tmp_path / "alone/here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "alone/here")
     assert refused(Code.MODEL_NOT_FOUND, open_model, "../store", ModelStore(tmp_path / "none")).hint
 
 

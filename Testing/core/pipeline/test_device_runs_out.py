@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fixtures.balls import turned
 from MedDLCore import out_of_memory
 from MedDLCore.errors import Code
-from MedDLCore.inference import Predictor, predict
+from MedDLCore.inference import Engine, Predictor, predict
+from MedDLCore.inference.head import head_left_to_later
 from MedDLCore.postprocess import decide
 from MedDLCore.spec import Inference, Output
 from MedDLCore.volume import Geometry, Label
@@ -55,30 +55,19 @@ class _Headed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.body, self.head, self._whole = nn.Conv3d(1, 4, 3, padding=1), nn.Conv3d(4, 4, 1), True
-
-    def headless(self) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def without() -> Iterator[None]:
-            self._whole = False
-            try:
-                yield
-            finally:
-                self._whole = True
-
-        return without()
+        self.body, self.last = nn.Conv3d(1, 3, 3, padding=1), nn.Conv3d(3, 4, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        features = self.body(image)
-        return self.head(features) if self._whole else features
+        return self.last(self.body(image))
 
 
 def _found(case: str, full: _Full) -> tuple[np.ndarray, list[Code]]:
     inference, output, scan = CASES[case]
     array = torch.from_numpy(np.random.default_rng(0).normal(size=(1, *NETWORK.shape)).astype(np.float32))
-    predictor = Predictor([_Headed().eval()], 4)
+    network = _Headed().eval()
+    head = head_left_to_later([network], 1, inference)
+    assert head is not None
+    predictor = Predictor([Engine(network, head=head)], 4)
     predictor.device = "cpu:0"  # from here on the processor counts as a device that may be left
     said: list[str] = []
     with full:

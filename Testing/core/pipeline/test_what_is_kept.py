@@ -78,8 +78,8 @@ def test_a_model_that_is_kept_is_not_forecast_again(monkeypatch: pytest.MonkeyPa
     """It took as long as loading; a second segmentation is to start its first pass at once."""
     model = load(open_model(threshold_package(tmp_path / "package", THRESHOLD)), "cpu", 1)
     forecasts: list[object] = []
-    original = memory._forward_on_meta
-    monkeypatch.setattr(memory, "_forward_on_meta", lambda *given: forecasts.append(given) or original(*given))
+    original = memory.shapes_of
+    monkeypatch.setattr(memory, "shapes_of", lambda *given: forecasts.append(given) or original(*given))
     segment([SCAN], model)
     segment([SCAN], model)
     assert len(forecasts) == 1

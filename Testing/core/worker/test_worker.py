@@ -97,7 +97,7 @@ def test_the_result_is_that_of_the_pipeline(kept: Worker, model: Path) -> None:
     assert told["manifest"]["model"]["sha256"] == open_model(str(model)).sha256
     fractions = [event.data["fraction"] for event in events if event.kind == "progress"]
     assert fractions == sorted(fractions) and fractions[-1] == 1
-    assert [event.data["code"] for event in events if event.kind == "warning"] == ["LABEL_UNCODED"]
+    assert [event.data["code"] for event in events if event.kind == "warning"] == ["UNITS_DUBIOUS", "LABEL_UNCODED"]
 
 
 def test_a_plan_comes_before_the_run(kept: Worker, model: Path) -> None:
@@ -261,6 +261,21 @@ def test_an_array_that_is_no_volume_is_refused(kept: Worker, model: Path, array:
     with pytest.raises(MedDLError) as refused:
         kept.run("segment", Job(str(model), (Scan("odd.npy", rows),)))
     assert refused.value.code is Code.REQUEST_INVALID
+
+
+@pytest.mark.parametrize(("broken", "ends"), [(10, "warning"), (10_000, "refusal")])
+def test_voxels_that_are_no_numbers_are_replaced_or_refused(kept: Worker, model: Path, broken: int, ends: str) -> None:
+    """A volume of a scene is judged as a file is: it was not, and NaN went through the network."""
+    volume, events = scan(), list[Event]()
+    array = volume.array.astype(np.float32)
+    array.flat[:broken] = np.nan
+    asked = job(kept, model, replace(volume, array=array))
+    if ends == "refusal":
+        with pytest.raises(MedDLError) as refused:
+            kept.run("segment", asked)
+        assert refused.value.code is Code.NONFINITE
+    kept.run("segment", asked if ends == "warning" else replace(asked, allow=("NONFINITE",)), events.append)
+    assert "NONFINITE" in [event.data["code"] for event in events if event.kind == "warning"]
 
 
 def test_a_full_disk_is_named_when_voxels_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,10 @@ class Backend(Protocol):
         """What people and manifests call it."""
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """Maps ``(B, C, d0, d1, d2)`` float32 to ``(B, outputs, d0, d1, d2)`` logits on the same device."""
+        """Maps ``(B, C, d0, d1, d2)`` float32 to ``(B, outputs, d0, d1, d2)`` logits on the same device.
+
+        Where the head is left to later, to features.
+        """
 
     def release(self) -> None:
         """Gives back the memory that it keeps from one call to the next."""

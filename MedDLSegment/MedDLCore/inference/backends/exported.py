@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ...atomic import atomic_group
 from ...errors import MedDLError
 from ...plain_data import from_plain
 from ...system_errors import named_errors
+from ..head import Head
 from .exporting import export
 from .openvino_backend import OpenVINOBackend
 from .openvino_library import openvino, openvino_version
@@ -39,20 +40,23 @@ class _Note:
 class Exported:
     """A network as OpenVINO takes it.
 
-    The files ``openvino-C-D0-D1-D2`` with the suffixes ``.xml``, ``.bin`` and ``.json`` lie in the folder of this very
-    network. What is damaged, or was made by other versions, is made anew.
+    The files ``openvino-C-D0-D1-D2``, or ``openvino-features-C-D0-D1-D2`` where the head is left to later, with the
+    suffixes ``.xml``, ``.bin`` and ``.json`` lie in the folder of this very network. What is damaged, or was made by
+    other versions, is made anew.
     """
 
-    def __init__(self, network: nn.Module, shape: Sequence[int], folder: Path | None) -> None:
+    def __init__(self, network: nn.Module, shape: Sequence[int], folder: Path | None, head: Head | None = None) -> None:
         """Exports nothing yet.
 
         Args:
             network: on the CPU.
             shape: ``(C, d0, d1, d2)`` of a patch.
             folder: for exports and notes on this network and no other; it need not exist. None: nothing is kept.
+            head: what is left to later, and not exported.
         """
         self._network, self._shape, self._folder = network, tuple(shape), folder
-        self._stem = "openvino-" + "-".join(map(str, shape))
+        self._head = head
+        self._stem = "-".join(["openvino", *(["features"] if head is not None else []), *map(str, shape)])
 
     @property
     def is_kept(self) -> bool:
@@ -70,7 +74,8 @@ class Exported:
         """
         kept = self._whole()
         if kept is None:
-            model = export(self._network, (1, *self._shape))
+            with self._head.left_out() if self._head is not None else nullcontext():
+                model = export(self._network, (1, *self._shape))
             kept = self._keep(model)
             if kept is None:
                 return OpenVINOBackend(model, torch.get_num_threads())

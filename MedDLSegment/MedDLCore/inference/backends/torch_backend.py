@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
+from ..head import Head
 from .single_patch import SinglePatch
 
 TENSOR_CORES = (7, 0)
@@ -20,15 +21,19 @@ class TorchBackend:
     sensitive stays float32. bfloat16 has 8 bits of mantissa against 11, and flips labels more often.
     """
 
-    def __init__(self, network: nn.Module, device: str = "cpu", full_precision: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, device: str = "cpu", full_precision: bool = False, head: Head | None = None
+    ) -> None:
         """Takes a network.
 
         Args:
             network: in eval mode.
             device: where it is, or will be.
             full_precision: float32 on every device.
+            head: what is left to later.
         """
         self._network = network
+        self._head = head
         self._full_precision = full_precision
         self._half = self._is_half_on(device)
 
@@ -50,7 +55,8 @@ class TorchBackend:
     def __call__(self, patches: Tensor) -> Tensor:
         """See ``Backend``."""
         half = torch.autocast("cuda", torch.float16) if self._half else nullcontext()
-        with torch.inference_mode(), half, SinglePatch():
+        whole = nullcontext() if self._head is None else self._head.left_out()
+        with torch.inference_mode(), half, SinglePatch(), whole:
             logits: Tensor = self._network(patches)
         return logits
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -58,26 +57,10 @@ class MeshNet(nn.Module):
             if dropout_p > 0:
                 row.append(nn.Dropout3d(dropout_p))
         self.model = nn.Sequential(*row)
-        self._is_headless = False
-
-    @property
-    def head(self) -> nn.Module | None:
-        """The last layer, where it makes the logits of each voxel of that voxel's features alone."""
-        last = self.model[-1]
-        return last if len(self.model) > 1 and last.kernel_size == (1, 1, 1) else None
-
-    @contextmanager
-    def headless(self) -> Iterator[None]:
-        """Within, the network returns what ``head`` makes logits of: fewer channels than a scan has classes."""
-        self._is_headless = True
-        try:
-            yield
-        finally:
-            self._is_headless = False
 
     def forward(self, image: Tensor) -> Tensor:
         """``(B, C, d0, d1, d2)`` -> ``(B, outputs, d0, d1, d2)`` logits."""
-        logits: Tensor = (self.model[:-1] if self._is_headless else self.model)(image)
+        logits: Tensor = self.model(image)
         return logits
 
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...errors import Code, MedDLError
-from ...meta import answer, without_data
+from ...meta import NOT_TAKEN, shapes_of, without_data
 from ...spec import ModelSpec
 from ...text import shown
 
 EDGE = 64
 """At least so many voxels along each axis are tried where the description names no size."""
-
-NOT_TAKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What networks raise for an input of a shape that they cannot take."""
 
 
 def check_outputs(network: nn.Module, spec: ModelSpec) -> None:
@@ -35,17 +28,15 @@ def check_outputs(network: nn.Module, spec: ModelSpec) -> None:
     """
     size = _size(spec)
     voxels = "x".join(map(str, size))
-    image = torch.empty((1, spec.input_channels, *size), device="meta")
     bare = without_data(network)
     try:
-        with torch.no_grad(), _Shapes():  # type: ignore[no-untyped-call]
-            logits = bare(image)
+        logits = shapes_of(bare, (1, spec.input_channels, *size))
     except NOT_TAKEN as error:
         reason = str(error).partition("\n")[0][:300]
         raise MedDLError(
             Code.MODEL_INVALID, f"The network cannot take a patch of {voxels} voxels: {reason}."
         ) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 5 or logits.shape[2:] != image.shape[2:]:
+    if not isinstance(logits, Tensor) or logits.ndim != 5 or logits.shape[2:] != size:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise MedDLError(
             Code.MODEL_INVALID, f"The network returns {got} for a patch of {voxels} voxels, not logits of its size."
@@ -57,18 +48,6 @@ def check_outputs(network: nn.Module, spec: ModelSpec) -> None:
             f"The network returns {logits.shape[1]} channels; with {spec.output.activation} the labels, up to "
             f"{highest.value} ({shown(highest.name)}), need {spec.output_channels}.",
         )
-
-
-class _Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers with shapes alone."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and to skip torch's compiler is to import it: half of the time that torch takes."""
-        return False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return answer(func, args, kwargs or {})
 
 
 def _size(spec: ModelSpec) -> tuple[int, int, int]:

@@ -80,11 +80,11 @@ class _Decoder(nn.Module):
             heads.append(CONVOLUTIONS[style.dimensions](here, outputs, 1))
         self.stages, self.transpconvs, self.seg_layers = nn.ModuleList(stages), nn.ModuleList(up), nn.ModuleList(heads)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Of the encoder's outputs, the logits of the finest resolution."""
-        image = features[-1]
-        for step, (up, stage) in enumerate(zip(self.transpconvs, self.stages, strict=True), start=2):
-            image = stage(torch.cat((up(image), features[-step]), 1))
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Of the encoder's outputs, which are taken from the list and let go, the logits of the finest resolution."""
+        image = features.pop()
+        for up, stage in zip(self.transpconvs, self.stages, strict=True):
+            image = stage(torch.cat((up(image), features.pop()), 1))
         logits: Tensor = self.seg_layers[-1](image)
         return logits
 
