@@ -127,7 +127,8 @@ def _demand(run: Mapping[str, Any] | None) -> str:
     if run is None:
         return NOT_STATED
     return (
-        f"{run['seconds']:g} s and {run['memory_bytes'] / 1e9:.2f} GB for a scan of "
+        f"{run['seconds']:g} s, {run['cpu_seconds']:g} CPU-seconds, and "
+        f"{run['memory_bytes'] / 1e9:.2f} GB for a scan of "
         f"{' x '.join(map(str, reversed(run['scan'])))} voxels, on {run['device']} with {run['threads']} thread(s) "
         f"({run['processor']}); once, after loading."
     )
