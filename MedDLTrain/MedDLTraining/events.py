@@ -57,12 +57,17 @@ OnEvent = Callable[[Step | Epoch], None]
 
 
 class Control:
-    """A person's hand on a running training, from another thread."""
+    """A person's hand on a running training, from another thread.
+
+    Attributes:
+        enough: the training ends with its current epoch, once there was a validation, and the model is the best so far.
+    """
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._going = threading.Event()
         self._going.set()
+        self.enough = False
 
     def pause(self) -> None:
         """The training waits after its current iteration."""

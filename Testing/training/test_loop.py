@@ -174,6 +174,17 @@ def test_without_progress_the_training_ends_early_and_equally_good_is_no_progres
     assert len(trained(watched_twice, cases, tmp_path / "d").history) == 4
 
 
+def test_when_it_is_enough_the_training_ends_with_the_best_that_was_seen(cases: Cases, tmp_path: Path) -> None:
+    control = Control()
+    control.enough = True
+    given = plan(epochs=4, validation=Validation(every=2))
+    first = trained(given, cases, tmp_path / "c", control=control)
+    assert first.finished and len(first.history) == 2 and first.weights and first.dice, "nothing was seen before"
+    again = trained(given, cases, tmp_path / "c", control=control)
+    assert len(again.history) == 2 and same(first.weights, again.weights)
+    assert len(trained(given, cases, tmp_path / "c").history) == 4
+
+
 def test_a_device_without_enough_memory_is_named_and_the_last_epoch_stays(
     cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,12 @@ def test_the_validation_dice_is_what_the_published_model_reaches(model: Path, tm
     assert dice["liver"] > 0.5
 
 
+def test_weights_that_have_several_names_are_written_once(model: Path) -> None:
+    """The network of nnU-Net names each convolution of its encoder four times."""
+    parameters = sum(weight.nbytes for weight in load_networks(open_model(model))[0].parameters())
+    assert (model / "models" / "model.safetensors").stat().st_size < 1.1 * parameters + 20_000
+
+
 def test_a_plan_is_made_within_minutes_and_written_to_be_edited(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,6 +141,7 @@ def test_with_an_error_in_the_data_no_training_begins(tmp_path: Path, capsys: py
 
 def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:
     assert meddl("train", folder, "--out", tmp_path / "run") == Exit.USAGE
+    assert meddl("train", folder, "--out", tmp_path / "run", "--minutes", 1, "--finish") == Exit.USAGE
 
 
 def test_a_folder_with_a_training_is_not_used_again_but_gone_on_with(tmp_path: Path) -> None:

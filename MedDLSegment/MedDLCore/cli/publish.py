@@ -36,6 +36,7 @@ from .settings import FilePath
     type=FilePath(exists=True),
     help="Run this scan once, for time and memory. Repeatable, for a model of several inputs.",
 )
+@click.option("--for-meddl-alone", is_flag=True, help="Without MONAI's model.pt and inference.json: half the size.")
 @click.option("--overwrite", is_flag=True, help="Replace a model that is there.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def publish(
@@ -44,6 +45,7 @@ def publish(
     licence_file: Path | None,
     evaluation: Path | None,
     scans: tuple[Path, ...],
+    for_meddl_alone: bool,
     overwrite: bool,
     as_json: bool,
     **said: str,
@@ -63,7 +65,7 @@ def publish(
     found = source_of(source)
     figures = None if evaluation is None else read_evaluation(evaluation, found.package.sha256)
     run = measured_on(scans, found.package.folder) if scans else None
-    made = make(found, out, statement, figures, run, overwrite)
+    made = make(found, out, statement, figures, run, overwrite, not for_meddl_alone)
     if as_json:
         notices = [{"code": notice.code.value, "message": notice.message} for notice in made.notices]
         click.echo(

@@ -49,6 +49,7 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
 @click.option("--plan", "plan_file", type=FilePath(dir_okay=False), help="Follow this plan, in place of making one.")
 @click.option("--only-plan", is_flag=True, help="Write plan.json into the folder, to be read and edited; no training.")
 @click.option("--resume", is_flag=True, help="Go on with the training in the folder.")
+@click.option("--finish", is_flag=True, help="With --resume: learn no further; the model is the best so far.")
 @click.option("--name", help="Of the model; the folder's name by default.")
 @click.option("--from", "start", metavar="NAME_OR_PATH", help="Begin with this model's weights, on its grid.")
 @click.option(
@@ -78,6 +79,7 @@ def train(
     plan_file: Path | None,
     only_plan: bool,
     resume: bool,
+    finish: bool,
     name: str | None,
     start: str | None,
     fixed: float,
@@ -103,6 +105,7 @@ def train(
     import SimpleITK as sitk
 
     from MedDLTraining.cross_validation import cross_validate
+    from MedDLTraining.events import Control
     from MedDLTraining.launching import together
     from MedDLTraining.plan import Budget, read_plan, write_plan
     from MedDLTraining.training import PLAN, plan_training
@@ -111,6 +114,10 @@ def train(
     from ..inference import choose_device
     from ..inference.devices import usable_cores
 
+    if finish and (not resume or fold is None):
+        raise click.UsageError("--finish goes with --resume, and with one fold.")
+    control = Control()
+    control.enough = finish
     with _Teller(as_json, _STAGES) as teller:
         data_set = request.open(teller.stage)
         chosen = choose_device(device, threads).name
@@ -144,7 +151,7 @@ def train(
         if fold is None:
             trained = cross_validate(data_set, plan, out, chosen, resume, teller.event_of_fold, teller.prepared)
         else:
-            trained = run(data_set, plan, out, chosen, resume, teller.event, teller.prepared)
+            trained = run(data_set, plan, out, chosen, resume, teller.event, teller.prepared, control)
         teller.notices(trained.notices)
         if trained.package is None:
             return int(Exit.CANCELLED)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.kept_memory import keeping_memory
@@ -40,8 +40,7 @@ from .probe import precision
 from .processes import follow, joined
 from .sampling import Batch, draw_batch
 from .validating import validation_dice
-
-StateDict = dict[str, Tensor]
+from .weights import StateDict, copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +158,7 @@ class _Loop:
     def run(self) -> Fitted:
         finished = True
         for epoch in range(len(self._history), self._plan.epochs):
-            if self._out_of_patience():
+            if self._out_of_patience() or self._is_enough():
                 break
             if not self._epoch(epoch):
                 finished = False
@@ -253,15 +252,20 @@ class _Loop:
 
     def _weights(self) -> StateDict:
         """The weights as they would be published: without the wrapper of a network for slices."""
-        state = self._network.state_dict() if self._average is None else self._average.state
+        own = self._network.state_dict()
         prefix = "network." if isinstance(self._network, Slicewise) else ""
-        return {key.removeprefix(prefix): value.detach().cpu().clone() for key, value in state.items()}
+        state = copied(own if self._average is None else self._average.state, own)
+        return {key.removeprefix(prefix): value for key, value in state.items()}
 
     def _out_of_patience(self) -> bool:
         """Equally good is no progress, though the later weights are kept."""
         patience = self._plan.validation.patience
         looks = [event.mean_dice for event in self._history if event.mean_dice is not None]
         return patience is not None and bool(looks) and len(looks) - 1 - looks.index(max(looks)) >= patience
+
+    def _is_enough(self) -> bool:
+        """All processes hear the first one's answer."""
+        return bool(self._best.epoch and self._processes.from_first(self._control.enough))
 
     def _seconds_left(self, iterations: int) -> float | None:
         elapsed = time.monotonic() - self._started

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.inference.backends import SinglePatch
 from MedDLCore.models import ModelPackage, load_networks
 from MedDLCore.models.networks import build_network, for_volumes
 from MedDLCore.models.networks.registry import OWN_NETWORKS
@@ -109,9 +110,10 @@ def outputs_of(network: nn.Module, images: Tensor, resolutions: int) -> list[Ten
         resolutions: coarser outputs that are wanted, where the network has them. MONAI's networks that are built with
             deep supervision always give theirs.
     """
-    if resolutions and isinstance(network, StagedUNet):
-        return _with_coarser(network, images, resolutions)
-    outputs = network(images)
+    with SinglePatch():
+        if resolutions and isinstance(network, StagedUNet):
+            return _with_coarser(network, images, resolutions)
+        outputs = network(images)
     if isinstance(outputs, (list, tuple)):
         return list(outputs)
     return list(outputs.unbind(1)) if outputs.ndim > images.ndim else [outputs]

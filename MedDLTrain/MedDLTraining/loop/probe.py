@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference import Predictor, free_memory
+from MedDLCore.kept_memory import keeping_memory
 from MedDLCore.models.networks import build_network, for_volumes
 
 from ..plan import Plan
@@ -134,10 +135,11 @@ def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
         loss_of(outputs, varied[1]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
-    step = _median(iteration, device)
-    predictor = Predictor([network.eval()], plan.spec.output_channels, device)
-    window = torch.zeros((1, len(plan.channels), *plan.patch))
-    return step, _median(lambda: predictor(window), device)
+    with keeping_memory():  # as the loop does
+        step = _median(iteration, device)
+        predictor = Predictor([network.eval()], plan.spec.output_channels, device)
+        window = torch.zeros((1, len(plan.channels), *plan.patch))
+        return step, _median(lambda: predictor(window), device)
 
 
 def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:

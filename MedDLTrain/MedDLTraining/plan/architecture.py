@@ -76,7 +76,8 @@ def architecture_for(shape: Sequence[int], spacing: Sequence[float]) -> Architec
     the shortest ones; until then its kernels are flat along it.
 
     Args:
-        shape: voxels along network axes 0, 1, 2; rounded up to what the strides need.
+        shape: voxels along network axes 0, 1, 2; rounded to what the strides need. Rounded up, the patch of a small
+            scan is a third surroundings, which take time and teach nothing.
         spacing: mm.
     """
     size, mm = np.array(shape, dtype=float), np.array(spacing, dtype=float)
@@ -91,7 +92,7 @@ def architecture_for(shape: Sequence[int], spacing: Sequence[float]) -> Architec
         strides.append((a, b, c))
         kernels.append(_kernel(mm, size))
     steps = np.prod(np.array(strides), axis=0)
-    a, b, c = (int(-(-n // step) * step) for n, step in zip(shape, steps, strict=True))
+    a, b, c = (int(max(1, round(n / step)) * step) for n, step in zip(shape, steps, strict=True))
     x, y, z = (float(v) for v in spacing)
     return Architecture((a, b, c), (x, y, z), tuple(strides), tuple(kernels))
 

@@ -19,8 +19,8 @@ from ..data import DataSet
 APART = 3.0
 """Voxels that are so many times longer along one axis than along another are resampled there on their own (nnU-Net)."""
 
-SIDES = (("left", "right", "links", "rechts"), ("anterior", "posterior"), ("superior", "inferior", "upper", "lower"))
-"""Words in the names of labels that tell the two directions of a patient's axis apart."""
+SIDES = {"left", "right", "links", "rechts"}
+"""Words in the names of labels that tell the two sides of a patient apart."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,16 @@ def fingerprint(facts: Sequence[CaseFacts], data_set: DataSet) -> Fingerprint:
 
 
 def flips(labels: Sequence[Label], orientation: str | None) -> tuple[int, ...]:
-    """The network axes along which a flip gives no label a place that is another one's.
+    """The network axis from left to right, unless a label would get the place of another one there.
 
-    An axis is left out where names or codes of labels tell its two directions apart (left kidney, right kidney). Of a
-    grid without an orientation, nothing is known.
+    A body in the mirror is a body; upside down, or front to back, it is none, and a network that must know it all the
+    same learns less in the same time. The axis is left out where names or codes of labels tell the two sides apart
+    (left kidney, right kidney). Of a grid without an orientation, nothing is known.
     """
-    if orientation is None:
+    if orientation is None or any(SIDES & _words(label) for label in labels):
         return ()
-    texts = [_words(label) for label in labels]
-    told = {world for world, words in enumerate(SIDES) if any(set(words) & text for text in texts)}
     axes, _ = parse_orientation(orientation)
-    return tuple(n for n, world in enumerate(axes) if int(world) not in told)
+    return tuple(n for n, world in enumerate(axes) if world == 0)
 
 
 def _words(label: Label) -> set[str]:

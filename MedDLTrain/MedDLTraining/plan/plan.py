@@ -111,7 +111,7 @@ class Augmentation:
     """How patches are varied. A probability of 0 switches an effect off.
 
     Attributes:
-        flips: network axes along which half of the patches are flipped. Not those along which labels are told apart.
+        flips: network axes along which half of the patches are flipped.
         rotation: degrees about each axis (about one alone where voxels are long along it).
         scaling: factor of size.
         elastic: standard deviation of the displacement, as a part of the patch's shortest side.

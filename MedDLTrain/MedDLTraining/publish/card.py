@@ -80,6 +80,9 @@ def _data(
     else:
         yield f"- cases for training: {measured.get('training_cases', NOT_STATED)}"
         yield f"- cases for validation: {measured.get('validation_cases', NOT_STATED)}"
+    if "iterations" in measured:
+        iterations, epochs, best = (measured[key] for key in ("iterations", "epochs", "best_epoch"))
+        yield f"- iterations: {iterations}, in {epochs} epochs; the weights are those after epoch {best}"
     yield f"- SHA-256 over the contents of all images: {measured.get('images_sha256') or NOT_STATED}"
     if splits:
         yield "- split by pseudonym, and SHA-256 of the content of each image: `docs/data.json`"
@@ -124,7 +127,8 @@ def _demand(run: Mapping[str, Any] | None) -> str:
     if run is None:
         return NOT_STATED
     return (
-        f"{run['seconds']:g} s and {run['memory_bytes'] / 1e9:.2f} GB for a scan of "
+        f"{run['seconds']:g} s, {run['cpu_seconds']:g} CPU-seconds, and "
+        f"{run['memory_bytes'] / 1e9:.2f} GB for a scan of "
         f"{' x '.join(map(str, reversed(run['scan'])))} voxels, on {run['device']} with {run['threads']} thread(s) "
         f"({run['processor']}); once, after loading."
     )
@@ -133,7 +137,7 @@ def _demand(run: Mapping[str, Any] | None) -> str:
 def _running(spec: ModelSpec, not_in_monai: str) -> Iterator[str]:
     yield "```"
     yield f"meddl models add {spec.name}.zip"
-    yield f"meddl segment SCAN --model {spec.name} --out results"
+    yield f"meddl segment SCAN --model {spec.name} --out results{' --at R,A,S' if spec.crops else ''}"
     yield "```"
     yield ""
     if not_in_monai:

@@ -24,7 +24,8 @@ def measured_on(scans: Sequence[Path], model: Path, device: str = "cpu", threads
         threads: on the CPU; None: all cores.
 
     Returns:
-        ``seconds`` from the scan in memory to its labels, the time to load the model not included; ``memory_bytes`` of
+        ``seconds`` from the scan in memory to its labels, the time to load the model not included; ``cpu_seconds``, of
+        all threads, which a machine at work on other things does not prolong as much; ``memory_bytes`` of
         the whole process at its peak; ``scan`` as voxels along K, J, I; ``device``; ``threads``; ``processor``. Nothing
         of the scan but its size.
 
@@ -57,15 +58,16 @@ def _run(scans: tuple[Path, ...], model: Path, device: str, threads: int | None,
     try:
         volumes = [volume for scan in scans for volume in read(scan)]
         ready = load(open_folder(model), device, threads, "torch")
-        began = time.monotonic()
+        began, used = time.monotonic(), time.process_time()
         result = segment(volumes, ready)
-        seconds = time.monotonic() - began
+        seconds, cpu_seconds = time.monotonic() - began, time.process_time() - used
     except MedDLError as error:
         to.send(error)
         return
     to.send(
         {
             "seconds": round(seconds, 1),
+            "cpu_seconds": round(cpu_seconds, 1),
             "memory_bytes": _peak(),
             "scan": list(volumes[0].geometry.shape),
             "device": result.device,

@@ -5,7 +5,7 @@
 | configs/metadata.json | what MONAI's specification demands, and all that MedDL needs under ``meddl`` |
 | configs/inference.json | the run, for MONAI's own runner; absent where that would give something else |
 | models/model.safetensors | the weights, compared with their SHA-256 whenever they are opened |
-| models/model.pt | the same for MONAI's runner: a state dict |
+| models/model.pt | the same for MONAI's runner: a state dict; absent where the person wants none |
 | docs/README.md | the model card |
 | docs/data.json | which cases were learnt from, by pseudonym, and SHA-256 of their images' contents |
 | LICENSE | the licence |
@@ -38,10 +38,12 @@ from .source import DATA, FOLDS, Source
 from .statement import Statement
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import nn
 
 MONAI_WEIGHTS = Path("models", "model.pt")
 INFERENCE = Path("configs", "inference.json")
+
+LEFT_OUT = "what it needs was left out"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def publish(
     evaluation: Evaluation | None = None,
     run: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    for_monai: bool = True,
 ) -> Published:
     """Makes a bundle of a model.
 
@@ -78,6 +81,7 @@ def publish(
         evaluation: from ``read_evaluation``.
         run: from ``measured_on``.
         overwrite: replace the model or zip that is at ``out``.
+        for_monai: False: without ``model.pt`` and ``inference.json``, in half the size.
 
     Raises:
         MedDLError: STATEMENT_INVALID; OUTPUT_EXISTS; MODEL_CORRUPT where weights are not those that were trained;
@@ -88,7 +92,7 @@ def publish(
     _check_free(out, as_zip, overwrite)
     spec = _stated(source.package.spec, statement, run)
     with scratch_folder(out.absolute().parent) as scratch:
-        package, notices = _write(source, spec, statement, evaluation, scratch / spec.name)
+        package, notices = _write(source, spec, statement, evaluation, scratch / spec.name, for_monai)
         if as_zip:
             pack(package.folder, scratch / "bundle.zip")
             with named_errors(out.name):
@@ -123,25 +127,32 @@ def _stated(spec: ModelSpec, statement: Statement, run: Mapping[str, Any] | None
 
 
 def _write(
-    source: Source, spec: ModelSpec, statement: Statement, evaluation: Evaluation | None, folder: Path
+    source: Source, spec: ModelSpec, statement: Statement, evaluation: Evaluation | None, folder: Path, for_monai: bool
 ) -> tuple[ModelPackage, tuple[Notice, ...]]:
     """The whole bundle."""
     networks = load_networks(source.package)  # compares the weights with their SHA-256
     files = [weights_path(source.package.folder, weights) for weights in source.package.spec.weights]
     package = write_package(spec, [read_state_dict(file) for file in files], folder, _licence(statement))
-    try:
-        for_runner = runner_networks(spec, networks)
-        _write_json(configuration(spec, for_runner), folder / INFERENCE)
-        reason, state = "", for_runner.state
-    except NotInMonaiError as error:
-        reason, state = str(error), _joined([network.state_dict() for network in networks])
-    _write_weights(state, folder / MONAI_WEIGHTS)
+    reason = _write_for_monai(spec, networks, folder) if for_monai else LEFT_OUT
     metadata = published_metadata(package.spec, statement, evaluation, not reason)
     _write_json(metadata, folder / METADATA)
     (folder / CARD_FILE).write_text(card(package.spec, statement, source.splits, evaluation, reason), encoding="utf-8")
     if source.splits:
         _write_json({FOLDS: list(source.splits), DIGESTS: source.images}, folder / DATA)
-    return package, (Notice(Code.NOT_IN_MONAI, f"{reason[0].upper()}{reason[1:]}."),) if reason else ()
+    told = reason and for_monai
+    return package, (Notice(Code.NOT_IN_MONAI, f"{reason[0].upper()}{reason[1:]}."),) if told else ()
+
+
+def _write_for_monai(spec: ModelSpec, networks: list[nn.Module], folder: Path) -> str:
+    """What MONAI's runner needs, or else the reason why it cannot run the model."""
+    try:
+        for_runner = runner_networks(spec, networks)
+        _write_json(configuration(spec, for_runner), folder / INFERENCE)
+    except NotInMonaiError as error:
+        _write_weights(_joined([network.state_dict() for network in networks]), folder / MONAI_WEIGHTS)
+        return str(error)
+    _write_weights(for_runner.state, folder / MONAI_WEIGHTS)
+    return ""
 
 
 def _licence(statement: Statement) -> str:
@@ -166,14 +177,9 @@ def _write_weights(state: Mapping[str, Any], path: Path) -> None:
     """Plain tensors in a plain dictionary, each once, also under several names. Equal weights give equal bytes."""
     import torch
 
-    copies: dict[Any, torch.Tensor] = {}
-    for tensor in state.values():
-        copies.setdefault(_place(tensor), tensor.detach().cpu().clone(memory_format=torch.contiguous_format))
-    torch.save({key: copies[_place(tensor)] for key, tensor in state.items()}, path)
+    from ..loop.weights import copied
 
-
-def _place(tensor: Tensor) -> tuple[Any, ...]:
-    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+    torch.save(copied(state), path)
 
 
 def _write_json(content: Any, path: Path) -> None:

@@ -8,6 +8,8 @@
     python -m benchmarks.training curve --minutes 10                   # Dice against the number of training cases
     python -m benchmarks.training cross                                # five-fold cross-validation
 
+``benchmarks.training.shipped`` makes the model that comes with MedDL of the same scans.
+
 To be run in the folder ``Testing``. The scans are ``images``, ``labels``, ``train.txt`` and ``test.txt`` in a folder.
 What is learnt from and selected with is all of ``train.txt``; ``test.txt`` is only scored.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 DATA_SET = "Dataset004_Hippocampus"
 """The folder's name as nnU-Net wants it, with the Decathlon's number."""
@@ -43,7 +44,9 @@ def divided(names: Sequence[str], fold: int) -> tuple[Names, Names]:
     return tuple(name for name in order if name not in set(held_out)), held_out
 
 
-def write_data_set(data: Path, names: Sequence[str], folder: Path) -> Path:
+def write_data_set(
+    data: Path, names: Sequence[str], folder: Path, labels: Mapping[str, int] = MappingProxyType(LABELS)
+) -> Path:
     """Makes the data set that the engines are given, in the Decathlon's layout: links to the scans of ``names``."""
     root = folder / DATA_SET
     for name in names:
@@ -54,7 +57,7 @@ def write_data_set(data: Path, names: Sequence[str], folder: Path) -> Path:
                 link.symlink_to((data / place / f"{name}.nii.gz").resolve())
     description = {
         "channel_names": {"0": "MRI"},
-        "labels": {"background": 0, **LABELS},
+        "labels": {"background": 0, **labels},
         "numTraining": len(names),
         "file_ending": ".nii.gz",
     }

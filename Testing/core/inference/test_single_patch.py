@@ -10,7 +10,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from fixtures.trainings import staged_unet
-from MedDLCore.inference.backends import TorchBackend
+from MedDLCore.inference.backends import SinglePatch, TorchBackend
 from MedDLCore.models.networks import build_network
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
@@ -54,3 +54,23 @@ def test_every_other_convolution_stays_what_it_is(layer: nn.Module, image: torch
     with torch.inference_mode():
         expected = layer(image)
     assert torch.allclose(TorchBackend(layer.eval())(image), expected, atol=1e-5)
+
+
+def test_gradients_are_those_of_torch_alone() -> None:
+    """A process that shares a batch of two with another one learns from one patch."""
+    torch.manual_seed(0)
+    network = build_network(staged_unet(3))
+    image = torch.randn(1, 1, 16, 16, 16)
+
+    def gradients() -> tuple[list[torch.Tensor], int]:
+        network.zero_grad()
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            network(image).square().mean().backward()
+        slow = sum(event.count for event in seen.key_averages() if event.key == "aten::slow_conv3d_forward")
+        return [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None], slow
+
+    expected, unfolded = gradients()
+    with SinglePatch():
+        found, still = gradients()
+    assert unfolded > still
+    assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(expected, found, strict=True))

@@ -6,6 +6,7 @@ from .exported import Exported, versions
 from .exporting import NotExportedError, last_line
 from .openvino_backend import OpenVINOBackend
 from .openvino_library import openvino_version
+from .single_patch import SinglePatch
 from .torch_backend import TorchBackend
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Exported",
     "NotExportedError",
     "OpenVINOBackend",
+    "SinglePatch",
     "TorchBackend",
     "disagreement",
     "last_line",

@@ -4,7 +4,8 @@ For a batch of one, torch 2.13 takes oneDNN only where channels x planes x rows 
 unfolds the image into a matrix (``use_mkldnn`` in aten/src/ATen/native/Convolution.cpp). That meets the first layer and
 the deep ones of most networks, and all layers of small ones. Measured, CPU-seconds on one thread: a U-Net of 8 to 64
 features on 32^3 voxels 0.101 against 0.016, of 16 to 128 on 40x56x40 0.245 against 0.084, of 32 to 320 on 96^3 5.7
-against 5.0.
+against 5.0. Gradients are torch's own, which unfolds for them: a step of training of 16 to 128 on 32x48x32 0.23 against
+0.20.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class SinglePatch(TorchFunctionMode):
-    """While it is entered, 3-D convolutions of one patch in float32 are oneDNN's. Nothing is kept for a gradient."""
+    """While it is entered, 3-D convolutions of one patch in float32 are oneDNN's. They can be learnt through."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Replaces the one function where it would be slow; calls every other."""

@@ -1,0 +1,102 @@
+"""Makes the hippocampus model that comes with MedDL, from the scans to its folder in the tree, by ``meddl`` itself.
+
+    python -m benchmarks.training.shipped --minutes 60 --into FOLDER          # after a kill: the same again
+    python -m benchmarks.training.shipped --minutes 60 --into FOLDER --install
+
+To be run in the folder ``Testing``; see ``benchmarks.training`` for the scans. A tenth of ``train.txt`` is watched, the
+rest is learnt from; ``test.txt`` is looked at by the finished network alone. What lies in ``FOLDER`` is kept: a
+training that was begun goes on, and one that is finished is only judged and published. So a better network takes the
+place of this one by the same command, its training (``plan.json``, ``split.json``, ``model``) put into
+``FOLDER/hippocampus``.
+Without ``--install`` the tree stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from MedDLCore.models.opening import SHIPPED
+
+from .cases import LABELS, LEARNT_FROM, SCORED, default_data, names_of, write_data_set
+from .command import one_thread
+
+NAME = "hippocampus"
+
+STRUCTURES = {f"{part.lower()} hippocampus": value for part, value in LABELS.items()}
+"""Under names whose codes are known."""
+
+MOST_BYTES = 10_000_000
+
+SAID = {
+    "licence": "CC-BY-SA-4.0",
+    "authors": "MedDL",
+    "description": "Finds the anterior part (the head) and the posterior part (body and tail) of the hippocampus in "
+    "T1-weighted MRI, around points. Trained on the hippocampus of the Medical Segmentation Decathlon (Task04).",
+    "intended-use": "Research on volumes of the hippocampus in T1-weighted MRI of adults, at about 1 mm. It looks at a "
+    "box of about 35 x 50 x 36 mm around each point that it is given: give one in the middle of each hippocampus.",
+    "limits": "Not for diagnosis. It has learnt from crops of left hippocampi, of healthy adults and of adults with a "
+    "psychotic disorder, from one hospital; a right hippocampus it knows only as the mirror image of a left one. "
+    "Children, atrophy as in dementia, sclerosis, tumours, other sequences than T1 and other fields of view were not "
+    "tested. Points far from a hippocampus give meaningless segments. The border between the two parts is a "
+    "convention of those who drew them.",
+    "data-source": "Medical Segmentation Decathlon, Task04 Hippocampus (medicaldecathlon.com; Vanderbilt University "
+    "Medical Center), CC BY-SA 4.0: a part of its training set, whose labels are public.",
+    "citation": "Simpson et al. 2019, A large annotated medical image dataset for the development and evaluation of "
+    "segmentation algorithms, arXiv:1902.09063. Antonelli et al. 2022, The Medical Segmentation Decathlon, Nature "
+    "Communications 13, 4128, doi:10.1038/s41467-022-30695-9.",
+}
+"""Options of ``meddl publish``: what only a person can say."""
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Trains, judges, publishes; each step as a person would type it, and printed so."""
+    arguments = _arguments(given)
+    into, data = arguments.into.resolve(), arguments.data.resolve()
+    learnt, scored = (
+        write_data_set(data, names_of(data, part), into / part, STRUCTURES) for part in (LEARNT_FROM, SCORED)
+    )
+    training, report, made = into / NAME, into / "evaluation", into / "published"
+    one = ("--threads", 1)
+    _meddl("train", learnt, "--out", training, "--minutes", arguments.minutes, "--folds", 10, "--resume", *one)
+    _meddl("evaluate", scored, "--model", training / "model", "--out", report, "--overwrite", *one)
+    stated = [part for name, text in SAID.items() for part in (f"--{name}", text)]
+    scan = data / "images" / f"{names_of(data, SCORED)[0]}.nii.gz"
+    more = ("--evaluation", report, "--measure", scan, "--for-meddl-alone", "--overwrite")
+    _meddl("publish", training, "--out", made, *stated, *more)
+    size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+    if size > MOST_BYTES:
+        sys.exit(f"{size / 1e6:.1f} MB are too many to come with MedDL")
+    if arguments.install:
+        shutil.rmtree(SHIPPED / NAME, ignore_errors=True)
+        shutil.copytree(made, SHIPPED / NAME)
+        print(f"installed: {SHIPPED / NAME}")
+
+
+def _meddl(*words: object) -> None:
+    from MedDLCore.cli.main import run
+
+    given = [str(word) for word in words]
+    print(f"$ meddl {shlex.join(given)}", flush=True)
+    if (status := run(given)) != 0:
+        sys.exit(status)
+
+
+def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "benchmarks.training.shipped", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=60, help="of the training; 60 by default")
+    parser.add_argument("--into", type=Path, required=True, help="folder of everything that is made on the way")
+    parser.add_argument("--data", type=Path, default=default_data(), help="folder of the scans")
+    parser.add_argument("--install", action="store_true", help="replace the model in the tree")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    one_thread()
+    main()
