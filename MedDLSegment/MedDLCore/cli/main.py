@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from ..errors import Code, Exit, MedDLError
+from ..waiting import wait_briefly
 
 EXIT_STATUSES = """\b
 Exit status:
@@ -112,6 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    wait_briefly()
     try:
         result = cli.main(arguments, prog_name="meddl", standalone_mode=False)
     except click.ClickException as error:

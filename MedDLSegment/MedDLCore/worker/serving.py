@@ -24,6 +24,7 @@ from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
+from ..waiting import wait_briefly
 from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_export, read_job, to_line
 from .process import lead_a_group
 
@@ -48,6 +49,7 @@ def main() -> int:
 
 def serve(server: type[Server]) -> int:
     """Runs a server on this process's standard input and output."""
+    wait_briefly()
     lead_a_group()
     given, told = _own_channels()
     with private_folder() as folder:
