@@ -89,9 +89,9 @@ for name in {MODULES!r}:
     host.widget(name)
     host.exit(name)
 widget = host.shown("MedDLSegment")
-widget.pages.widget.setCurrentIndex(1)
-assert widget.pages.models._ui.list.count > 3
 widget.pages.widget.setCurrentIndex(2)
+assert widget.pages.models._ui.list.count > 3
+widget.pages.widget.setCurrentIndex(3)
 for name in {MODULES!r}:
     host.unload(name)
 print("done")

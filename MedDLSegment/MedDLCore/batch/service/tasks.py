@@ -124,7 +124,7 @@ def show_task(job: ShowJob, desk: Desk, folder: Path) -> Mapping[str, Any]:
                     "manifest": json.loads(manifest.read_text(encoding="utf-8")),
                 }
             )
-    return {"parts": parts}
+    return {"parts": parts, "instances": list(scan.instances)}
 
 
 @contextmanager
