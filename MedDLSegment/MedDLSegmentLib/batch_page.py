@@ -162,8 +162,17 @@ class BatchPage:
         if self._toDatabase:
             self._insertion.add(path, instance)
 
-    def _open(self, case: Case, told: Mapping[str, Any]) -> None:
-        """A finished case into the scene, where it is not there already; and before the person's eyes."""
+    def _open(self, case: Case | None, told: Mapping[str, Any]) -> None:
+        """A finished case before the person's eyes; its voxels are deleted once they are taken."""
+        if case is not None and (opened := self._toScene(case, told)):
+            slicer.util.setSliceViewerLayers(background=opened[0], fit=True)
+        for part in told["parts"]:
+            for given in (part["scan"], part["found"]):
+                with suppress(OSError):
+                    (self._child.folder / given["array"]).unlink()
+
+    def _toScene(self, case: Case, told: Mapping[str, Any]) -> list[Any]:
+        """The volumes of a case, put into the scene where they are not there already."""
         from MedDLCore.plain_data import from_plain
         from MedDLCore.worker.arrays import take_label_map, take_volume
         from MedDLCore.worker.messages import Scan
@@ -177,12 +186,7 @@ class BatchPage:
             about = part["statistics"], part["manifest"], instances
             opened.append(batchScanToScene(case.scan, case.name, volume, found, *about, self._scene))
             del volume, found  # Windows deletes no file that is mapped
-        for part in told["parts"]:
-            for given in (part["scan"], part["found"]):
-                with suppress(OSError):
-                    (folder / given["array"]).unlink()
-        if opened:
-            slicer.util.setSliceViewerLayers(background=opened[0], fit=True)
+        return opened
 
     def _offerLast(self, parameters: MedDLSegmentParameterNode) -> None:
         """A batch that did not come to its end, where no other is chosen: Start goes on with it."""

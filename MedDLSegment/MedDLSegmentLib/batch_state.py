@@ -268,7 +268,7 @@ def statusLine(state: BatchState) -> str:
     if work is None:
         lines = [state.problem or state.done]
         if state.stored:
-            lines.append(_("In the DICOM database: {n} new segmentation(s).").format(n=state.stored))
+            lines.append(_("New in the DICOM database: {n}.").format(n=state.stored))
         return "\n".join([line for line in (*lines, state.notStored) if line])
     if work.cancelling:
         return _("Cancelling ...")
@@ -279,11 +279,7 @@ def statusLine(state: BatchState) -> str:
     if not work.of:
         return _("Starting ...")
     where = _("Scan {n} of {of}").format(n=work.place, of=work.of)
-    stage = (
-        wording.progress(work.stage, None)
-        if work.secondsLeft is None
-        else wording.progress(work.stage, work.secondsLeft)
-    )
+    stage = wording.progress(work.stage, work.secondsLeft)
     if work.pausing:
         return _("{where}: {stage}. The pause begins after it.").format(where=where, stage=wording.stage(work.stage))
     return f"{where}: {stage}"

@@ -15,7 +15,7 @@ from .batch_state import LEFT_OUT, STARTED, BatchState, Case, Work
 from .remedies import said
 from .translation import _
 
-OnParts = Callable[[Case, Mapping[str, Any]], None]
+OnParts = Callable[[Case | None, Mapping[str, Any]], None]
 OnStored = Callable[[str, str], None]
 
 
@@ -90,7 +90,10 @@ class BatchWorkflow:
             self._child.cancel(self._request)
 
     def click(self, scan: str, onParts: OnParts) -> None:
-        """Shows what became of a case; one that has a result is given to ``onParts``."""
+        """Shows what became of a case; one that has a result is given to ``onParts``.
+
+        With None instead of the case where the scene was closed meanwhile: then its voxels are for nobody.
+        """
         self._update(chosen=scan)
         case = self.state.case
         if case is None or not case.hasResult or self.state.showing:
@@ -100,13 +103,13 @@ class BatchWorkflow:
         self._update(showing=True)
 
         def tell(event: Event) -> None:
-            if not event.is_end or asked != self._shows:
-                return
-            self._update(showing=False)
-            if event.kind == "error":
+            isWanted = asked == self._shows
+            if event.is_end and isWanted:
+                self._update(showing=False)
+            if event.kind == "error" and isWanted:
                 self._update(problem=said(event.error))
-            else:
-                onParts(case, event.data)
+            elif event.kind == "result":
+                onParts(case if isWanted else None, event.data)
 
         self._child.ask("show", ShowJob(scan), tell)
 

@@ -11,6 +11,9 @@ from . import batch_state
 from .batch_state import Case
 from .translation import _
 
+WIDEST = 165
+"""Pixels of the first column at first, so that the last one can be read; a tooltip has the whole text."""
+
 
 class CaseTable:
     """A ``QTableWidget`` with a row for each case. Only rows that changed are written."""
@@ -37,6 +40,7 @@ class CaseTable:
                 self._write(n, case)
         if len(cases) != len(before):
             self._table.resizeColumnsToContents()
+            self._table.setColumnWidth(0, min(self._table.columnWidth(0), WIDEST))
 
     def _write(self, n: int, case: Case) -> None:
         for column, text in enumerate(batch_state.row(case)):

@@ -131,7 +131,7 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     written = set(database.allFiles()) - before
     assert len(written) == 2
     assert {str(dcmread(file).StudyInstanceUID)[-2:] for file in written} == {".1", ".2"}
-    assert "In the DICOM database: 2 new" in ui.statusLabel.text
+    assert "New in the DICOM database: 2." in ui.statusLabel.text
     click(page, "CT Neck")
     assert ui.caseLabel.text.startswith("Refused: FILE_TRUNCATED. ")
     assert len(ui.caseLabel.text) > 60
@@ -165,7 +165,7 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     wait(ended(page))
     wait(lambda: not page._insertion.isRunning)
     assert len(set(database.allFiles()) - before) == 2
-    assert "In the DICOM database" not in ui.statusLabel.text
+    assert "New in the DICOM database" not in ui.statusLabel.text
 
 
 def test_a_pause_holds_it_and_cancelling_keeps_what_is_done(page: Any, wait: Wait, tmp_path: Path) -> None:
@@ -247,3 +247,27 @@ def test_the_module_is_reloaded_with_its_choices(page: Any, host: Any, widget: A
     assert ui.thinnestCheckBox.checked
     wait(lambda: again.panel.state.models is not None)
     assert ui.startButton.enabled
+
+
+def test_a_folder_is_segmented_and_the_database_left_alone(
+    page: Any, database: DicomDatabase, wait: Wait, scene: Any, tmp_path: Path
+) -> None:
+    ui = page._ui
+    folder = tmp_path / "scans"
+    write_series(folder / "a", 7, slices=20, RescaleIntercept=-624, SeriesDescription="Of a folder")
+    (tmp_path / "rules.txt").write_text("slices > 15\n")
+    ui.sourceComboBox.setCurrentIndex(1)
+    ui.folderPath.setCurrentPath(str(folder))
+    ui.outPath.setCurrentPath(str(tmp_path / "out"))
+    ui.ruleFilePath.setCurrentPath(str(tmp_path / "rules.txt"))
+    before = len(database.allFiles())
+    ui.startButton.click()
+    wait(ended(page))
+    assert [state[:4] for _, state in rows(page)] == ["Done"]
+    assert len(database.allFiles()) == before
+    assert list((tmp_path / "out").rglob("*.seg.dcm"))
+    click(page, "CT Of a folder")
+    scene.Clear()  # what is on its way was for the scene before
+    wait(lambda: not page._child._process._sent)
+    assert not list(page._child.folder.glob("*.npy"))
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
