@@ -53,7 +53,7 @@ class BatchPage:
         self._toDatabase = self._isUnfinished = False
         self.workflow = BatchWorkflow(child, self._show, self._stored)
         self._insertion = DatabaseInsertion(self.workflow.stored, self.workflow.notStored)
-        self._cases = CaseTable(ui.caseTable, lambda scan: self.workflow.click(scan, self._open))
+        self._cases = CaseTable(ui.caseTable, self.onCase)
         self._sources = ChoiceView(ui.sourceComboBox, lambda source: self._set("batchSource", source))
         self._modalities = ChoiceView(ui.modalityComboBox, lambda modality: self._set("batchModality", modality))
         paths, workflow = ctk.ctkPathLineEdit, self.workflow
@@ -120,6 +120,15 @@ class BatchPage:
                 qt.QSettings().setValue(LAST_BATCH, json.dumps(kept))
         self.workflow.start(job)
 
+    def onCase(self, scan: str) -> None:
+        """A case was clicked: why it ended so, and, where it is done, the scan with what was found."""
+        from MedDLScene.batch_nodes import openedScans
+
+        opened = openedScans(scan, self._scene)
+        self.workflow.click(scan, None if opened else self._open)
+        if opened:
+            _bringIntoView(opened[0])
+
     def onTable(self) -> None:
         """Shows the table of all segments in a layout that has room for it."""
         from MedDLScene.batch_nodes import segmentsTable
@@ -164,35 +173,34 @@ class BatchPage:
 
     def _open(self, case: Case | None, told: Mapping[str, Any]) -> None:
         """A finished case before the person's eyes; its voxels are deleted once they are taken."""
-        if case is not None and (opened := self._toScene(case, told)):
-            slicer.util.setSliceViewerLayers(background=opened[0], fit=True)
+        if case is not None:
+            volumes = [self._toScene(case, part, told["instances"]) for part in told["parts"]]
+            for volume in volumes[:1]:
+                _bringIntoView(volume)
         for part in told["parts"]:
             for given in (part["scan"], part["found"]):
                 with suppress(OSError):
                     (self._child.folder / given["array"]).unlink()
 
-    def _toScene(self, case: Case, told: Mapping[str, Any]) -> list[Any]:
-        """The volumes of a case, put into the scene where they are not there already."""
+    def _toScene(self, case: Case, part: Mapping[str, Any], instances: Sequence[str]) -> Any:
+        """A volume of a case with what was found in it."""
         from MedDLCore.plain_data import from_plain
         from MedDLCore.worker.arrays import take_label_map, take_volume
         from MedDLCore.worker.messages import Scan
-        from MedDLScene.batch_nodes import batchScanToScene, openedScans
+        from MedDLScene.batch_nodes import batchScanToScene
 
-        folder, opened = self._child.folder, openedScans(case.scan, self._scene)
-        for part in () if opened else told["parts"]:
-            volume = take_volume(from_plain(Scan, part["scan"], "scan"), folder)
-            found = take_label_map(part["found"], folder)
-            instances = told["instances"] if len(told["parts"]) == 1 else ()
-            about = part["statistics"], part["manifest"], instances
-            opened.append(batchScanToScene(case.scan, case.name, volume, found, *about, self._scene))
-            del volume, found  # Windows deletes no file that is mapped
-        return opened
+        volume = take_volume(from_plain(Scan, part["scan"], "scan"), self._child.folder)
+        found = take_label_map(part["found"], self._child.folder)
+        about = part["statistics"], part["manifest"], instances
+        return batchScanToScene(case.scan, case.name, volume, found, *about, self._scene)
 
     def _offerLast(self, parameters: MedDLSegmentParameterNode) -> None:
         """A batch that did not come to its end, where no other is chosen: Start goes on with it."""
         if parameters.batchOut:
             return
-        kept = json.loads(str(qt.QSettings().value(LAST_BATCH, "") or "{}"))
+        kept: Mapping[str, Any] = {}
+        with suppress(ValueError):  # a setting that somebody has edited
+            kept = json.loads(str(qt.QSettings().value(LAST_BATCH, "") or "{}"))
         if Path(kept.get("batchOut", "")).is_dir():
             for name, value in kept.items():
                 if name in KEPT and (name != "model" or not parameters.model):
@@ -251,6 +259,10 @@ class BatchPage:
         ui.caseTable.visible = bool(state.cases)
         _showText(ui.statusLabel, batch_state.statusLine(state) or batch_state.reasonNotToRun(state))
         _showText(ui.caseLabel, _("Opening the scan ...") if state.showing else batch_state.details(state.case))
+
+
+def _bringIntoView(volume: Any) -> None:
+    slicer.util.setSliceViewerLayers(background=volume, fit=True)
 
 
 def _rules(chosen: MedDLSegmentParameterNode) -> tuple[str, ...]:

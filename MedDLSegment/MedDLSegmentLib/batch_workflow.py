@@ -89,14 +89,14 @@ class BatchWorkflow:
             self._work(cancelling=True)
             self._child.cancel(self._request)
 
-    def click(self, scan: str, onParts: OnParts) -> None:
-        """Shows what became of a case; one that has a result is given to ``onParts``.
+    def click(self, scan: str, onParts: OnParts | None) -> None:
+        """Shows what became of a case; one that has a result is given to ``onParts``, if somebody wants it.
 
         With None instead of the case where the scene was closed meanwhile: then its voxels are for nobody.
         """
         self._update(chosen=scan)
         case = self.state.case
-        if case is None or not case.hasResult or self.state.showing:
+        if onParts is None or case is None or not case.hasResult or self.state.showing:
             return
         self._shows += 1
         asked = self._shows

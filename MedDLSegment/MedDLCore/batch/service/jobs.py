@@ -68,7 +68,8 @@ class ShowJob:
     """Gives the voxels of a scan that ``choice`` told of and that has a result; beside a batch that runs.
 
     The result: ``parts``: of each volume that has a result ``scan`` and ``found`` (see ``worker.arrays``),
-    ``statistics`` (rows) and ``manifest``; ``instances``: SOPInstanceUIDs of the scan's files.
+    ``statistics`` (rows) and ``manifest``; ``instances``: SOPInstanceUIDs of the scan's files
+    where it is one volume.
     """
 
     scan: str

@@ -66,7 +66,7 @@ class _Opened:
     scans: Sequence[Scan]
     choices: Sequence[Choice]
     ledger: Ledger
-    done: frozenset[str]
+    done: Mapping[str, Entry]
 
     @property
     def to_do(self) -> list[Scan]:
@@ -91,15 +91,18 @@ def run_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Map
     out = Path(job.out)
     with _opened(job, desk, teller) as opened:
 
-        def deliver(entry: Entry) -> None:
+        def keep(entry: Entry) -> None:
             desk.entries[entry.scan] = entry
             _tell_stored(entry, out, teller)
 
+        for entry in opened.done.values():
+            _tell_stored(entry, out, teller)
+        teller.on_entry = keep
         path = Path(job.model)
         model = str(path.absolute()) if path.exists() else job.model
         worker = WorkerJob(model, device=job.device, threads=job.threads)
         with WorkerSegmenter(opened.package, worker, out / LOG) as segmenter, LocalSite(segmenter) as site:
-            entries = run_batch(opened.to_do, opened.job, [site], opened.ledger, teller, control, deliver=deliver)
+            entries = run_batch(opened.to_do, opened.job, [site], opened.ledger, teller, control)
         write_reports(out, opened.job, entries, opened.scans)
         counts = Counter(entries[choice.scan.key].state.value for choice in opened.choices if choice.runs)
     return {"counts": dict(counts), "report": str(out / PAGE), "segments": str(out / SEGMENTS)}
@@ -124,7 +127,7 @@ def show_task(job: ShowJob, desk: Desk, folder: Path) -> Mapping[str, Any]:
                     "manifest": json.loads(manifest.read_text(encoding="utf-8")),
                 }
             )
-    return {"parts": parts, "instances": list(scan.instances)}
+    return {"parts": parts, "instances": list(scan.instances) if len(parts) == 1 else []}
 
 
 @contextmanager
@@ -148,14 +151,15 @@ def _opened(job: BatchJob, desk: Desk, teller: Teller) -> Iterator[_Opened]:
                 if choice.runs and entry is not None and is_done(choice.scan, entry, out):
                     desk.entries[choice.scan.key] = entry
                 teller.choice(choice, desk.entries.get(choice.scan.key))
-            yield _Opened(package, of_batch, scans, choices, ledger, frozenset(desk.entries))
+            yield _Opened(package, of_batch, scans, choices, ledger, dict(desk.entries))
 
 
 def _tell_stored(entry: Entry, out: Path, teller: Teller) -> None:
+    """The files of a scan that has just ended, or whose files were found to be whole."""
     from pydicom import dcmread
 
     for output in entry.outputs:
-        path = out / output["path"]
-        if output["kind"] == "dicomseg" and path.exists():  # what was deleted is made again, and told then
+        if output["kind"] == "dicomseg":
+            path = out / output["path"]
             instance = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
             teller.say("stored", scan=entry.scan, path=str(path), instance=instance)

@@ -16,11 +16,16 @@ from .jobs import LEFT_OUT, RUNS
 
 
 class Teller:
-    """A ``Watcher`` of one batch with one site."""
+    """A ``Watcher`` of one batch with one site.
+
+    Attributes:
+        on_entry: is given the entry of every scan that has ended.
+    """
 
     def __init__(self, say: Callable[..., None], go_on: Callable[[], None]) -> None:
         """``say`` takes a kind of event and what belongs to it; ``go_on`` raises where the request was cancelled."""
         self.say, self._go_on = say, go_on
+        self.on_entry: Callable[[Entry], None] = lambda _: None
         self._whole, self._scan = Whole(), ""
         self._place, self._of, self._told = 0, 1, 0.0
         self._ended_seconds = 0.0
@@ -84,6 +89,7 @@ class Teller:
             notices=[{"code": notice.code.value, "message": notice.message} for notice in notices],
             **about,
         )
+        self.on_entry(entry)
 
     def _left(self) -> float | None:
         """Seconds: what each scan took so far, for those that remain; None before one has ended."""
