@@ -166,6 +166,9 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     wait(lambda: not page._insertion.isRunning)
     assert len(set(database.allFiles()) - before) == 2
     assert "New in the DICOM database" not in ui.statusLabel.text
+    (tmp_path / "out" / "segments.csv").unlink()
+    ui.tableButton.click()
+    assert ui.statusLabel.text.startswith("segments.csv is not in the folder of results any more.")
 
 
 def test_a_pause_holds_it_and_cancelling_keeps_what_is_done(page: Any, wait: Wait, tmp_path: Path) -> None:
@@ -209,7 +212,9 @@ def test_the_scene_can_be_closed_while_it_runs_and_choices_come_back(
     assert ui.thicknessEdit.text == ""
 
 
-def test_a_child_that_is_killed_is_said_and_start_goes_on(page: Any, wait: Wait, tmp_path: Path) -> None:
+def test_a_child_that_is_killed_is_said_and_start_goes_on(
+    page: Any, database: DicomDatabase, wait: Wait, tmp_path: Path
+) -> None:
     ui = page._ui
     ui.outPath.setCurrentPath(str(tmp_path / "out"))
     ui.startButton.click()
@@ -219,8 +224,11 @@ def test_a_child_that_is_killed_is_said_and_start_goes_on(page: Any, wait: Wait,
     assert "has killed the worker" in ui.statusLabel.text
     assert "Running" not in dict(rows(page)).values()
     ui.startButton.click()
+    database.isOpen = False  # the batch has read it already
     wait(ended(page))
     assert sum(state.startswith("Done") for _, state in rows(page)) == 2
+    wait(lambda: not page._insertion.isRunning)
+    assert "The DICOM database is not open. Open the module DICOM and try again." in ui.statusLabel.text
 
 
 def test_a_rule_that_is_wrong_and_a_closed_database_are_said(
