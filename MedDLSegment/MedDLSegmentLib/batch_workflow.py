@@ -134,6 +134,8 @@ class BatchWorkflow:
         if batch_state.reasonNotToRun(self.state):
             return
         self._told = []
+        if kind == "run":
+            self._update(report="", segments="")  # those of an earlier run will be replaced
         self._update(work=Work(kind), cases=(), needs=None, problem="", done="", stored=0, notStored="")
         self._request = self._child.ask(kind, job, self._heard)
 

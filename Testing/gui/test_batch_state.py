@@ -127,6 +127,9 @@ def test_a_batch_is_followed_from_its_choices_to_its_end(
     assert batch_state.details(third) == "Left out: WRONG_MODALITY. The model is for CT, this is MR."
     assert batch_state.statusLine(workflow.state) == "Done, with warnings: 1. Refused: 1."
     assert batch_state.reportButton(workflow.state).enabled
+    workflow.start(JOB)
+    assert not batch_state.reportButton(workflow.state).enabled  # it will be replaced
+    child.tells("run", "result", counts={"warned": 1, "refused": 1}, report="/out/r.html", segments="/out/s.csv")
     workflow.choose(rules=("modality = CT",))
     assert not workflow.state.cases
     assert not batch_state.reportButton(workflow.state).enabled
