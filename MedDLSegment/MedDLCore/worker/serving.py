@@ -120,7 +120,7 @@ class Server:
             self.go_on(number)
             return self.task(request["request"], request.get("job"), number)
 
-        return _end_of(run)
+        return end_of(run)
 
     def task(self, kind: str, job: Any, number: int) -> Mapping[str, Any]:
         """Does what was asked for, in the first thread.
@@ -214,7 +214,7 @@ class Server:
         def is_cancelled() -> bool:
             return number in self._cancelled or self._gone.is_set()
 
-        ended, data = _end_of(lambda: run_errand(kind, job, tell, is_cancelled))
+        ended, data = end_of(lambda: run_errand(kind, job, tell, is_cancelled))
         self._cancelled.discard(number)
         self.say(ended, number, **data)
 
@@ -245,7 +245,7 @@ class Server:
 _INSTALL = "Install MedDL's libraries in the Python that runs the worker, or choose another Python."
 
 
-def _end_of(work: Callable[[], Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+def end_of(work: Callable[[], Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
     """``result`` and what the work gives, or ``error`` and what went wrong."""
     try:
         return "result", work()
