@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from ..errors import Code, Exit, MedDLError
-from ..waiting import wait_briefly
 
 EXIT_STATUSES = """\b
 Exit status:
@@ -113,6 +112,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    from ..waiting import wait_briefly
+
     wait_briefly()
     try:
         result = cli.main(arguments, prog_name="meddl", standalone_mode=False)
