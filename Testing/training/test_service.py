@@ -181,14 +181,14 @@ def test_scans_of_an_open_scene_become_a_data_set(child: Child, tmp_path: Path) 
 
 def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Path) -> None:
     plan, out = a_plan(epochs=12), tmp_path / "training"
-    first = Child()
+    first = Child(service_command(sys.executable))
     number = first.send("train", TrainJob(data, plan, str(out), "cpu", 1))
     first.until(lambda: first.told("epoch", number))
     end_group(first.talk.pid)
     first.process.wait(120)
     first.process.stdout.close()
     first.process.stdin.close()
-    second = Child()
+    second = Child(service_command(sys.executable))
     remembered = json.loads((out / MATERIAL).read_text())
     assert remembered == json.loads(json.dumps(asdict(data)))
     again = second.send("train", TrainJob(data, plan, str(out), "cpu", 1, resume=True))
