@@ -30,6 +30,7 @@ GROUND_FLOOR = {
     "out_of_memory",
     "explanations",
     "geometry",
+    "html_page",
     "kept_memory",
     "importing",
     "waiting",
