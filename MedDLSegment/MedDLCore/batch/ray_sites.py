@@ -1,7 +1,8 @@
 """The same batch on several machines, under Ray: each keeps a worker warm, and all see the files under the same paths.
 
-Orders and outcomes travel, which are paths, tables and codes; scans and results stay where they are. The driver alone
-writes the ledger. A machine that is lost costs the scan that it was at, which another one repeats. Ray's dashboard and
+Orders and outcomes travel, which are paths, tables and codes; scans and results stay where they are. What a DICOMweb
+server keeps, each machine fetches itself, with the credentials of its own environment: none travel. The driver alone
+writes the ledger, and stores results on the server. A machine that is lost costs the scan that it was at, which another one repeats. Ray's dashboard and
 usage statistics stay off.
 """
 

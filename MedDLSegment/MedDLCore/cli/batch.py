@@ -105,8 +105,8 @@ def batch(
     _check_usage(request, workers)
     rules = _rules(wheres, rule_files)
     server = _server(request.inputs[0], unencrypted)
-    if ray is not None and (server is not None or not out.is_absolute() or not request.inputs[0].is_absolute()):
-        raise click.UsageError("--ray takes folders that every machine sees, by absolute paths, and no server.")
+    if ray is not None and not (out.is_absolute() and (server is not None or request.inputs[0].is_absolute())):
+        raise click.UsageError("--ray takes folders that every machine sees, by absolute paths.")
     if store and server is None:
         raise click.UsageError("--store needs a DICOMweb server as INPUT.")
     with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
