@@ -51,7 +51,7 @@ def write_page(
 
 def _page(folder: Path, entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
     counts = Counter(entry.state.value for entry in entries)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    told = ", ".join(f"{counts[state.value]} {state.value}" for state in State if counts[state.value])
     yield f"<p>{len(entries)} scans: {escape(told)}. For research, not for clinical use.</p>"
     yield from _without_result([entry for entry in entries if not entry.state.has_result], names)
     odd = outliers(entries)
@@ -88,7 +88,7 @@ def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str
         yield f"<div class=warning><b>{escape(each.segment)}</b> {escape(each.why)}</div>"
     told_of = [code for code in entry.notices if code in Code.__members__ and code != Code.LABEL_UNCODED]
     if told_of:
-        told = "; ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in told_of)
+        told = " ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in told_of)
         yield f"<p><small>{escape(told)}</small></p>"
     for output in entry.outputs:
         if output["kind"] == "picture":

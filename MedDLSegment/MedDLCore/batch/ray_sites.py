@@ -2,8 +2,8 @@
 
 Orders and outcomes travel, which are paths, tables and codes; scans and results stay where they are. What a DICOMweb
 server keeps, each machine fetches itself, with the credentials of its own environment: none travel. The driver alone
-writes the ledger, and stores results on the server. A machine that is lost costs the scan that it was at, which another one repeats. Ray's dashboard and
-usage statistics stay off.
+writes the ledger, and stores results on the server. A machine that is lost costs the scan that it was at, which another
+one repeats. Ray's dashboard and usage statistics stay off.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ KNOCK_SECONDS = 10.0
 
 START_SECONDS = 300.0
 """How long a machine may take to start its worker and import what it needs."""
+
+
+_UNNEEDED = ("patient", "study_uid", "series_uid", "description", "study_description", "body_part", "date", "name")
+"""Of a scan."""
 
 
 class _RemoteSite:
@@ -114,8 +118,8 @@ def _without_source(order: Order) -> Order:
 
 
 def _bare(scan: Scan) -> Scan:
-    """Without what reads headers, which a machine that only segments does not need."""
-    return replace(scan, open_header=_no_header)
+    """Without what a machine that only segments does not need: what reads headers, and what they say of a patient."""
+    return replace(scan, open_header=_no_header, **dict.fromkeys(_UNNEEDED, ""))
 
 
 def _no_header(_: object) -> Any:

@@ -189,16 +189,15 @@ class LocalSite:
         Headers that allow no DICOM SEG, as publishers leave them who blank identifiers, cost that file and not the
         result, unless nothing else is wanted.
         """
-        formats = order.job.formats_for(order.scan.is_dicom)
-        others = order.job.formats_for(is_dicom=False)
+        formats, others = order.job.formats_for(order.scan.is_dicom), order.job.formats_for(is_dicom=False)
         try:
-            try:
-                return self._made(order, volume, formats, tell)
-            except MedDLError as refusal:
-                if refusal.code is not Code.SEG_REFUSED or others == formats:
-                    raise
-                warning = Notice(refusal.code, f"{refusal.message} No DICOM SEG was written.")
-            return self._made(order, volume.with_notices(warning), others, tell)
+            return self._made(order, volume, formats, tell)
+        except MedDLError as refusal:
+            if refusal.code is not Code.SEG_REFUSED or others == formats:
+                return refusal
+            warned = volume.with_notices(Notice(refusal.code, f"{refusal.message} No DICOM SEG was written."))
+        try:
+            return self._made(order, warned, others, tell)
         except MedDLError as refusal:
             return refusal
 
