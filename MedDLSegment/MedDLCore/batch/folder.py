@@ -129,7 +129,12 @@ class Folder:
         name = folder.relative_to(self._folder).as_posix()
         why = Header(left_out=(Code.FILE_UNREADABLE, "the folder cannot be opened"))
         return Scan(
-            key_of("folder", name), self._results_of(folder), (), name=printable(name), open_header=lambda _: why
+            key=key_of("folder", name),
+            folder=self._results_of(folder),
+            files=(),
+            name=printable(name),
+            is_dicom=True,
+            open_header=lambda _: why,
         )
 
     def _results_of(self, folder: Path) -> str:
