@@ -1,4 +1,4 @@
-"""The picture beside a result. The one place where the core asks the package of scenes, which draws it without any."""
+"""The picture beside a result, which the package of scenes draws: the core asks it for nothing else."""
 
 from __future__ import annotations
 

@@ -73,7 +73,8 @@ class Folder:
                 folders.clear()
                 continue
             seen.add(_identity(here))
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            shown = [name for name in folders if not name.startswith(".")]
+            folders[:] = sorted(shown, key=lambda name: ((here / name).is_symlink(), name))
             for name in sorted(names):
                 try:
                     about = (here / name).stat()

@@ -36,10 +36,6 @@ START_SECONDS = 300.0
 """How long a machine may take to start its worker and import what it needs."""
 
 
-_UNNEEDED = ("patient", "study_uid", "series_uid", "description", "study_description", "body_part", "date", "name")
-"""Of a scan."""
-
-
 class _RemoteSite:
     """Lives on another machine, as a Ray actor: a site like that of one machine."""
 
@@ -119,7 +115,10 @@ def _without_source(order: Order) -> Order:
 
 def _bare(scan: Scan) -> Scan:
     """Without what a machine that only segments does not need: what reads headers, and what they say of a patient."""
-    return replace(scan, open_header=_no_header, **dict.fromkeys(_UNNEEDED, ""))
+    return Scan(
+        scan.key, scan.folder, scan.files, scan.instances,
+        modality=scan.modality, is_dicom=scan.is_dicom, open_header=_no_header, remote=scan.remote,
+    )  # fmt: skip
 
 
 def _no_header(_: object) -> Any:
