@@ -31,6 +31,10 @@ raised: list[BaseException] = []
 """What slots raised, the first one first. A test in which a slot raised has failed."""
 
 
+VIRTUAL = {"sizeHint", "minimumSizeHint", "spacing"}
+"""Getters of properties that stay methods here: Qt asks Python for them, and to ask Qt in turn would never end."""
+
+
 class Bridge:
     """Comes before a class of PySide6 among the bases.
 
@@ -44,7 +48,7 @@ class Bridge:
         read = super().__getattribute__
         if name in ("connect", "disconnect"):  # an object of PySide6 has its own before those of its classes
             return getattr(type(self), name).__get__(self)
-        if name.startswith("_") or name == "stand_in_signals":
+        if name.startswith("_") or name == "stand_in_signals" or name in VIRTUAL:
             return read(name)
         found = _property(read, name)
         return read(name) if found is None else _plain(read("property")(found))

@@ -38,10 +38,10 @@ def picture(widget: Any, host: Any, tmp_path: Path) -> Callable[[str], None]:
         for _ in range(3):
             host.app.processEvents()
         height = max(panel.sizeHint().height(), panel.minimumSizeHint().height())
-        widget.area.resize(PANEL_WIDTH, height + 4)
+        widget.parent.area.resize(PANEL_WIDTH, height + 4)
         for _ in range(3):
             host.app.processEvents()
-        assert widget.area.grab().save(str(folder / f"{name}.png"))
+        assert widget.parent.area.grab().save(str(folder / f"{name}.png"))
         assert cut_off(panel) == []
 
     return take

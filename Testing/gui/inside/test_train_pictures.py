@@ -65,10 +65,10 @@ def test_pictures_of_the_panel_of_meddltrain(
         for _ in range(3):
             host.app.processEvents()
         height = max(panel.sizeHint().height(), panel.minimumSizeHint().height())
-        chosen.area.resize(PANEL_WIDTH, height + 4)
+        chosen.parent.area.resize(PANEL_WIDTH, height + 4)
         for _ in range(3):
             host.app.processEvents()
-        assert chosen.area.grab().save(str(folder / f"train-{name}.png"))
+        assert chosen.parent.area.grab().save(str(folder / f"train-{name}.png"))
         assert cut_off(panel) == []
 
     folder_of_cases = str(shutil.copytree(ui.dataPath.currentPath, tmp_path / "Segmented scans of the abdomen"))
