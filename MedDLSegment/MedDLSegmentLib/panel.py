@@ -61,6 +61,7 @@ class SegmentPanel:
         ui.noStructuresButton.connect("clicked()", lambda: self._set("structures", list(NONE_CHOSEN)))
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
         ui.pointsSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.pointsPlaceWidget.setCurrentNode)
+        ui.regionSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.regionPlaceWidget.setCurrentNode)
         self._showDevices(())
         self._show()
 
@@ -252,7 +253,8 @@ class SegmentPanel:
         ofCrops = panel_state.looksAroundPoints(model)
         for widget in (ui.pointsLabel, ui.pointsSelector, ui.pointsPlaceWidget):
             widget.visible = ofCrops
-        ui.regionLabel.visible = ui.regionSelector.visible = not ofCrops
+        for widget in (ui.regionLabel, ui.regionSelector, ui.regionPlaceWidget):
+            widget.visible = not ofCrops
         panel_state.applyButton(state).show(ui.applyButton)
         for section in (ui.inputsCollapsibleButton, ui.outputsCollapsibleButton, ui.advancedCollapsibleButton):
             section.enabled = state.run is None

@@ -63,7 +63,7 @@ class Bridge:
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         if value is None:
             raise TypeError(f"{type(self).__name__}.{name} cannot be None")
-        if not read("setProperty")(found, value):
+        if not read("setProperty")(found, list(value) if isinstance(value, tuple) else value):
             raise TypeError(f"{type(self).__name__}.{name} cannot be {value!r}")
 
     def connect(self, signal: str, slot: Slot, *rest: Any) -> Any:

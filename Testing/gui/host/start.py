@@ -11,6 +11,8 @@ from typing import Any
 import slicer
 from PySide6 import QtCore, QtWidgets
 
+from . import slicers_own
+
 PANEL_WIDTH = 460
 """Pixels of Slicer's module panel, as it is at first."""
 
@@ -98,7 +100,7 @@ class Host:
             ("parameterNodeWrapper", "parameter_nodes"),
             ("packaging", "pip_packages"),
         ):
-            module = importlib.import_module(f"{__package__}.{ours}")
+            module = slicers_own.module(name) or importlib.import_module(f"{__package__}.{ours}")
             sys.modules[f"slicer.{name}"] = module
             setattr(slicer, name, module)
 
