@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 from MedDLCore.errors import Code, MedDLError, Notice
-from MedDLCore.models.offered import Offered
 
 from . import offered_models, panel_state
 from .list_views import ModelListView, StructureListView
@@ -22,6 +21,9 @@ from .segment_run import Choice, SegmentRun
 from .segment_session import SegmentSession
 from .structure_choice import NONE_CHOSEN, chosenStructures, numberChosen, parameterFor
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 PLAN_MILLISECONDS = 400
 """A plan is asked for when nothing has been changed for so long."""

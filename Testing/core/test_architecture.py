@@ -31,6 +31,7 @@ GROUND_FLOOR = {
     "explanations",
     "geometry",
     "kept_memory",
+    "lazily",
     "importing",
     "waiting",
     "meta",

@@ -12,7 +12,7 @@ class DicomDatabase:
     """As ctkDICOMDatabase's: ``insert`` takes a copy of the file; an instance that is not there is an empty text.
 
     Attributes:
-        listed: the files that Slicer's list of series shows: those that are there when the displayed fields are updated.
+        listed: the files that Slicer's list of series shows: those that were there when it was last updated.
     """
 
     def __init__(self, folder: Path) -> None:
