@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ctk
 import qt
@@ -14,7 +14,6 @@ import slicer
 
 from MedDLCore.batch.service import BatchJob
 from MedDLCore.errors import MedDLError
-from MedDLCore.models.offered import Offered
 
 from . import batch_state, offered_models
 from .batch_child import BatchChild
@@ -26,6 +25,9 @@ from .database_selection import selectedSeries
 from .list_views import ChoiceView
 from .parameters import MedDLSegmentParameterNode
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 LAST_BATCH = "MedDL/LastBatch"
 """The setting with the choices of a batch that was started and has not come to its end: it can go on."""

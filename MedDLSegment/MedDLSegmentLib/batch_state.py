@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import EXPLANATIONS, Code
-from MedDLCore.models.offered import Offered
 
 from . import wording
 from .button import Button
 from .panel_state import looksAroundPoints
 from .remedies import remedy
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()#]")
 """What means something else in a regular expression; ``#`` begins a comment in rules."""

@@ -32,6 +32,7 @@ GROUND_FLOOR = {
     "geometry",
     "html_page",
     "kept_memory",
+    "lazily",
     "importing",
     "waiting",
     "meta",

@@ -10,13 +10,18 @@ from pydicom import dcmread
 
 
 class DicomDatabase:
-    """As ctkDICOMDatabase's: ``insert`` takes a copy of the file; an instance that is not there is an empty text."""
+    """As ctkDICOMDatabase's: ``insert`` takes a copy of the file; an instance that is not there is an empty text.
+
+    Attributes:
+        listed: the files that Slicer's list of series shows: those that were there when it was last updated.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.databaseDirectory = str(folder)
         self.isOpen = True
         self._files: dict[str, Path] = {}
+        self.listed: set[str] = set()
 
     def prepareInsert(self) -> None:
         """Forgets what the last insertion remembered."""
@@ -34,6 +39,10 @@ class DicomDatabase:
     def allFiles(self) -> tuple[str, ...]:
         """Every file."""
         return tuple(map(str, self._files.values()))
+
+    def updateDisplayedFields(self) -> None:
+        """Makes what the list of series shows."""
+        self.listed = set(self.allFiles())
 
 
 class DicomBrowser:

@@ -130,6 +130,7 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     assert told["MR Brain T1"] == "Left out: WRONG_MODALITY"
     wait(lambda: not page._insertion.isRunning)
     written = set(database.allFiles()) - before
+    assert written <= database.listed
     assert len(written) == 2
     assert {str(dcmread(file).StudyInstanceUID)[-2:] for file in written} == {".1", ".2"}
     assert "New in the DICOM database: 2." in ui.statusLabel.text
