@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from ..atomic import private_folder
 from ..errors import Exit
 from ..spec_rules import plain_name
 from ..text import printable
@@ -179,13 +180,11 @@ def _checked(data_set: DataSet, teller: _Teller) -> Any:
 
 def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
     """The contact sheet of the first case."""
-    import tempfile
-
     from MedDLTraining.cases import prepare_cases
     from MedDLTraining.loop.preview import contact_sheet
 
-    with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
-        (case,) = prepare_cases(data_set, plan.spec, Path(folder), data_set.cases[:1])
+    with private_folder() as folder:
+        (case,) = prepare_cases(data_set, plan.spec, folder, data_set.cases[:1])
         contact_sheet(case, plan, path)
 
 
