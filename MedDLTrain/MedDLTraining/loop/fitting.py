@@ -33,6 +33,7 @@ from ..plan import Plan
 from ..plan.plan_file import plan_to_plain
 from .augmentation import Draws, augment
 from .checkpoint import read_checkpoint, write_checkpoint
+from .listening import with_clicks
 from .losses import loss_function
 from .network import Learning, begin_with, hold_fixed, new_network
 from .optimising import Average, optimiser_of, rate_at
@@ -189,6 +190,8 @@ class _Loop:
         images, truth = (torch.from_numpy(array).to(self._device) for array in batch)
         draws = Draws(_seed(plan.seed, iteration), self._device, self._share.start)
         images, truth = augment(images, truth.float(), plan, draws)
+        with precision(plan, self._device):
+            images = with_clicks(self._network, images, truth, plan, _seed(plan.seed, iteration), self._share.start)
         for group in self._optimiser.param_groups:
             group["lr"] = rate_at(plan, iteration)
         self._optimiser.zero_grad(set_to_none=True)

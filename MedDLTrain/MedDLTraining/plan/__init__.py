@@ -6,7 +6,7 @@ Nothing here needs torch at import. ``make_plan`` lives in ``making``; reading a
 from .crops import crops_of
 from .making import Budget, make_plan, plan_from_model
 from .named import NAMED, with_network
-from .plan import Augmentation, Effect, Loss, Optimiser, Plan, Schedule, Start, Validation
+from .plan import Augmentation, Effect, Listening, Loss, Optimiser, Plan, Schedule, Start, Validation
 from .plan_file import read_plan, write_plan
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Augmentation",
     "Budget",
     "Effect",
+    "Listening",
     "Loss",
     "Optimiser",
     "Plan",
