@@ -55,8 +55,9 @@ MAY_IMPORT = {
     "field_of_view": GROUND_FLOOR | STATIONS,
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "refine": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
-    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "refine"},
     "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "case", "worker"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""
