@@ -24,6 +24,7 @@ GROUND_FLOOR = {
     "alignment",
     "atomic",
     "claim_file",
+    "click",
     "codes",
     "cut",
     "errors",

@@ -4,7 +4,8 @@ What comes out is a function of the scan, the model, what the correction began w
 taking the last click back is the result without it. Each click runs the network on one patch around it.
 """
 
-from .click import Change, Click, check_listens
+from ..click import Click
+from .change import Change, check_listens
 from .refinement import Refinement
 from .whole import segment_with_clicks
 

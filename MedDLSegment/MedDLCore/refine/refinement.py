@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..admission import Options, admit
-from ..clock import Clock, OnProgress, memory_for
+from ..click import Click
+from ..clock import Clock, OnProgress
 from ..errors import Notice
 from ..importing import import_torch
 from ..pipeline import Model, segment
@@ -18,7 +19,7 @@ from ..postprocess import decide
 from ..preprocess import Clicked, Prepared, click_channels, mask_channels, prepare
 from ..resample import resample
 from ..volume import Geometry, LabelMap, Volume
-from .click import Box, Change, Click, check_listens, label_of
+from .change import Box, Change, check_listens, label_of
 from .window import Window, on_scan, window_around
 
 if TYPE_CHECKING:
@@ -107,14 +108,14 @@ class Refinement:
         """
         label = label_of(click, self._spec, self._scan)
         clock = Clock(on_progress)
-        with clock.stage("encode"):
+        with clock.stage("prepare"):
             at = np.round(self._grid.ras_to_index(click.point)[::-1]).astype(int)
             a, b, c = (min(max(int(n), 0), size - 1) for n, size in zip(at, self._grid.shape, strict=True))
             clicked = Clicked((a, b, c), label.value, click.positive)
             window = window_around((a, b, c), self._grid.shape, self._patch)
             seen = self._seen(window, [*(step.clicked for step in self._steps), clicked])
         found, onto, here = self._run(seen, window, clock)
-        with clock.stage("write"):
+        with clock.stage("finish"):
             inner = _all_layers(window.inner)
             before = self._on_network[inner].copy()
             self._on_network[inner] = found[_all_layers(window.inner_of_box)]
@@ -140,6 +141,11 @@ class Refinement:
         self._found[_all_layers(onto)] = replaced
         return change
 
+    def within(self, box: Box) -> NDArray[Any]:
+        """What is in a box of the scan now, as ``Change.array`` has it."""
+        part: NDArray[Any] = self._found[_all_layers(box)].copy()
+        return part
+
     @property
     def _patch(self) -> tuple[int, int, int]:
         patch = self._spec.inference.patch
@@ -163,7 +169,7 @@ class Refinement:
         clock = Clock(on_progress)
         notices = admit(volumes, self._spec, options)
         import_torch()
-        with memory_for("prepare"), clock.stage("prepare"):
+        with clock.stage("prepare"):
             prepared = prepare(volumes, self._spec)
             self._keep(prepared)
             self._on_network[:] = self._as_found(start, self._grid)
@@ -230,7 +236,7 @@ class Refinement:
                 self._note(slab, on_network)
                 yield slab
 
-        with predictor, clock.stage("finish"), memory_for("network"):
+        with predictor, clock.stage("finish"):
             slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
             decided = decide(noted(slabs), self._grid, part, spec.output, spec.labels, cut=window.cut)
         self.notices = tuple(dict.fromkeys((*self.notices, *predictor.notices)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..admission import Options
+from ..click import Click
 from ..clock import OnProgress, share
 from ..pipeline import Model, Segmentation
 from ..volume import LabelMap, Volume
-from .click import Click, label_of
+from .change import label_of
 from .refinement import Refinement
 
 

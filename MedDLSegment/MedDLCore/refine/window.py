@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..cut import Cut
 from ..spec import Triple
 from ..volume import Geometry
-from .click import Box
+from .change import Box
 
 MARGIN = 0.125
 """Of a patch, at each of its faces: there the network sees little of what is around, and nothing is changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from ..terminology import label_notices
 from ..volume import Volume
 from ..writers import InputRecord, Manifest, segment_statistics
 from .arrays import give_label_map, take_volume
-from .messages import Job
+from .corrections import Corrections
+from .messages import Correction, Job
 from .warm import Warm
 
 OnWarning = Callable[[Notice], None]
@@ -74,6 +75,20 @@ def segment_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWa
     }
     tell("write", 1, 1)
     return result
+
+
+def refine_job(
+    correction: Correction, kept: Corrections, warm: Warm, folder: Path, tell: OnProgress, warn: OnWarning
+) -> Mapping[str, Any]:
+    """Corrects. The result: see ``Corrections.answer``."""
+    tell("load", 0, 1)
+    job = correction.job
+    model, options = warm.model(job), Options(allow=_options(job).allow)
+    tell("load", 1, 1)
+    answer = kept.answer(correction, model, lambda: _volumes(job, folder), options, folder, tell)
+    for notice in kept.notices:
+        warn(notice)
+    return answer
 
 
 def _segmented(

@@ -10,43 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from fixtures.listening import RADIUS, listening, obedient
 from fixtures.models import BALL, model, spec
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.pipeline import Model, segment
+from MedDLCore.pipeline import segment
 from MedDLCore.refine import Click, Refinement, segment_with_clicks
-from MedDLCore.spec import Clicks, Grid, Inference, Output
+from MedDLCore.spec import Grid
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
-
-RADIUS = 3.0
-OTHER = Label(2, "other", (60, 60, 200))
-PATCH = (16, 16, 16)
-
-
-def obedient(labels: int = 1, overlapping: bool = False) -> nn.Module:
-    """Label n is where n * 100 < image < (n + 1) * 100, or where its clicks are; what was found is not asked for."""
-    classes = 0 if overlapping else 1
-    network = nn.Conv3d(1 + 3 * labels, labels + classes, 1)
-    with torch.no_grad():
-        network.weight.zero_()
-        network.bias.fill_(-1.0)  # type: ignore[union-attr]
-        if classes:
-            network.bias[0] = 0.0  # type: ignore[index]
-        network.weight[classes, 0] = 0.01
-        for n in range(labels):
-            network.weight[n + classes, 1 + n] = 100.0
-            network.weight[n + classes, 1 + labels + n] = -100.0
-    return network.eval()
-
-
-def listening(labels: int = 1, overlapping: bool = False, **changes: object) -> Model:
-    settings = {
-        "labels": (BALL, OTHER)[:labels],
-        "clicks": Clicks(tuple(range(1, labels + 1)), RADIUS),
-        "inference": Inference(patch=PATCH),
-        "output": Output("sigmoid" if overlapping else "softmax"),
-    }
-    return model(obedient(labels, overlapping), spec(**{**settings, **changes}))
-
 
 SHAPE = (40, 44, 48)
 

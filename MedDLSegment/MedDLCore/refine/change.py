@@ -1,4 +1,4 @@
-"""What goes in and comes out: a click, and what it changed."""
+"""What a click means to a model, and what it changed."""
 
 from __future__ import annotations
 
@@ -8,28 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..click import Click
 from ..errors import Code, MedDLError
 from ..preprocess import check_inside
-from ..spec import FloatTriple, ModelSpec
+from ..spec import ModelSpec
 from ..volume import Geometry, Label
 
 Box = tuple[slice, slice, slice]
 """Voxels along K, J, I, or along network axes 0, 1, 2."""
-
-
-@dataclass(frozen=True)
-class Click:
-    """What a person says of a place.
-
-    Attributes:
-        point: R, A, S, mm.
-        structure: the name of the label that is meant, in any case.
-        positive: the place belongs to it; False: it does not.
-    """
-
-    point: FloatTriple
-    structure: str
-    positive: bool = True
 
 
 @dataclass(frozen=True, eq=False)
