@@ -10,17 +10,23 @@ import pytest
 import torch
 
 from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
+from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, write_package
+from MedDLCore.models.package import open_folder
+from MedDLCore.pipeline import load, segment
+from MedDLCore.refine import Refinement
 from MedDLCore.spec import Clicks
 from MedDLTraining.cases import PreparedCase, prepare_cases
+from MedDLTraining.check import check
 from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.fitting import fit
 from MedDLTraining.loop.listening import with_clicks, with_silence
 from MedDLTraining.loop.network import begin_with, new_network
 from MedDLTraining.loop.simulated_user import next_click
-from MedDLTraining.plan import Listening, Plan, Start
+from MedDLTraining.plan import Budget, Listening, Plan, Start, plan_from_model
 from MedDLTraining.plan.head import with_inputs
+from MedDLTraining.training import plan_training, train
 
 ONE = Clicks((1,), 2.0)
 MM = (1.0, 1.0, 1.0)
@@ -174,3 +180,36 @@ def test_a_plan_that_listens_in_no_possible_way_is_refused(changes: dict[str, ob
     with pytest.raises(MedDLError, match=f"plan.listening.{where}") as caught:
         listening(tiny_plan(data_in_memory()), **changes)
     assert caught.value.code is Code.PLAN_INVALID
+
+
+def test_what_was_trained_to_listen_is_planned_trained_and_clicked(tmp_path: Path) -> None:
+    """``meddl train --interactive`` from the plan to a click, begun with a plain model."""
+    torch.set_num_threads(1)
+    data_set = data_in_memory()
+    plain = train(data_set, tiny_plan(data_set, epochs=1), tmp_path / "plain").package
+    assert plain is not None
+    plan = plan_from_model(plain, data_set, Budget(0.02, 10**9), "listens", interactive=True)
+    assert plan.listening == Listening(12.0), "two voxels of 6 mm"
+    trained = train(data_set, replace(plan, iterations=1, epochs=1, folds=2), tmp_path / "listens")
+    assert trained.package is not None
+    spec = open_folder(trained.package.folder).spec
+    assert spec.clicks == Clicks((1, 2, 3), 12.0) and spec.input_channels == 10
+    again = plan_from_model(trained.package, data_set, Budget(0.02, 10**9), "again")
+    assert again.listening == plan.listening, "a model that listens goes on to listen"
+
+    volumes = data_set.load(data_set.cases[0]).volumes
+    refinement = Refinement(volumes, load(trained.package, "cpu", 1, "torch"))
+    assert np.array_equal(
+        refinement.label_map.array, segment(volumes, load(trained.package, "cpu", 1, "torch")).label_map.array
+    )
+    r, a, s = volumes[0].geometry.index_to_ras(np.array(volumes[0].geometry.shape[::-1]) // 2).tolist()
+    refinement.add(Click((r, a, s), spec.labels[0].name))
+    refinement.undo()
+    assert refinement.clicks == ()
+
+
+def test_a_network_is_planned_that_takes_the_clicks_of_every_label() -> None:
+    data_set = data_in_memory()
+    facts = check(data_set).facts
+    plan = plan_training(facts, data_set, Budget(0.02, 10**9), "x", folds=2, interactive=True)
+    assert plan.listening is not None and plan.network.arguments["inputs"] == 10
