@@ -155,7 +155,9 @@ def _print_table(rows: Sequence[tuple[Scan, str]]) -> None:
             )
         )
     console = Console(highlight=False)
-    console.print(table, width=console.width if console.is_terminal else _WIDE)
+    if not console.is_terminal:  # a file, or another program: no lines folded at 80 columns
+        console = Console(highlight=False, width=_WIDE)
+    console.print(table)
 
 
 def _in_words(to_do: int, needs: Foresight | None) -> str:

@@ -36,6 +36,17 @@ def events(text: str, kind: str) -> list[dict[str, Any]]:
     return [event for line in text.splitlines() if (event := json.loads(line))["event"] == kind]
 
 
+def test_a_preview_that_is_no_terminal_s_folds_no_line(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(
+        tmp_path / "scans", 1, "MR", SeriesDescription="A description of a series of sixty letters, more or less"
+    )
+    assert meddl_batch(tmp_path / "scans", "-m", model, "-o", tmp_path / "out", "--preview") == Exit.OK
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "A description" in line]
+    assert "more or less" in line and "WRONG_MODALITY" in line
+
+
 def test_a_folder_of_patients_is_previewed_segmented_and_left_alone(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,7 +139,7 @@ def test_a_region_is_advised_only_where_it_makes_a_run_smaller(scan: Volume, mon
     less = needed.memory - (needed.memory - needed.patch_memory) // 2
     assert "--roi" in refusal_of(scan, model(threshold_network(THRESHOLD)), monkeypatch, less).hint
     whole = model(threshold_network(THRESHOLD), spec(inference=Inference()))
-    assert "--roi does not help" in refusal_of(scan, whole, monkeypatch, 100_000).hint
+    assert "a region does not help" in refusal_of(scan, whole, monkeypatch, 100_000).hint
 
 
 def test_a_scan_that_reaches_beyond_a_fixed_grid_is_cut_with_a_warning() -> None:

@@ -82,7 +82,7 @@ def worker_without_torch(store: ModelStore, tmp_path: Path) -> Iterator[Worker]:
     """In its Python, torch cannot be imported."""
     (tmp_path / "without" / "torch").mkdir(parents=True)
     (tmp_path / "without" / "torch" / "__init__.py").write_text("raise ModuleNotFoundError('No module named torch')\n")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), os.environ["PYTHONPATH"]])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), *sys.path])}
     with Worker(sys.executable, environment) as worker:
         yield worker
 
