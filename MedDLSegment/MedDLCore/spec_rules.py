@@ -263,6 +263,8 @@ def _validate_clicks(spec: ModelSpec) -> None:
         raise _invalid("model.clicks.radius", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
     if spec.inference.patch is None or spec.output.activation == "regions" or spec.output.interpolate == "labels":
         raise _invalid("model.clicks", "needs a patch, and outputs that are structures whose scores are interpolated")
+    if (spec.inference.padding, spec.inference.padding_value) != ("constant", 0.0):
+        raise _invalid("model.clicks", "goes with padding by 0: in channels of clicks, anything else is a click")
     if spec.previous or spec.foreground or spec.grid.crop != "none":
         raise _invalid("model.clicks", "does not go with an earlier model, a foreground or a crop")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "model.clicks.labels: holds": {"clicks": Clicks((1, 1), 2.0), "inference": PATCHES},
     "model.clicks.radius": {"clicks": Clicks((1,), 0.0), "inference": PATCHES},
     "model.clicks: needs": {"clicks": Clicks((1,), 2.0), "inference": Inference()},
+    "model.clicks: goes": {"clicks": Clicks((1,), 2.0), "inference": replace(PATCHES, padding_value=1.0)},
     "model.clicks: does": {"clicks": Clicks((1,), 2.0), "inference": PATCHES, "foreground": Foreground()},
     "model.intensity: has": {"channels": (Channel("a", None, (ZScore(),) * 99),)},
 }

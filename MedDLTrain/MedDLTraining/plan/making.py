@@ -112,11 +112,12 @@ def make_plan(
     """
     seen = fingerprint(facts, data_set)
     outputs = len(data_set.labels) + (not seen.overlapping)
+    padding = 0.0 if interactive else seen.padding  # channels of clicks are padded with it, too
     plan = Plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=Network("StagedUNet"),
-        inference=Inference(patch=seen.shape, windows="stepped", weighting="monai", padding_value=seen.padding),
+        inference=Inference(patch=seen.shape, windows="stepped", weighting="monai", padding_value=padding),
         channels=seen.channels,
         grid=seen.grid,
         overlapping=seen.overlapping,
@@ -166,11 +167,14 @@ def plan_from_model(
         )
     overlapping = not data_set.exclusive
     outputs = len(data_set.labels) + (not overlapping)
+    listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
+    if listening is not None:
+        inference = replace(inference, padding="constant", padding_value=0.0)
     plan = Plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=with_channels(spec.network, outputs),
-        inference=replace(spec.inference, mirror_axes=()),
+        inference=inference,
         channels=tuple(Channel(c.name, c.modality, spec.intensity_of(n)) for n, c in enumerate(spec.channels)),
         grid=spec.grid,
         statistics=spec.statistics,
@@ -179,7 +183,7 @@ def plan_from_model(
         batch=budget.batch,
         augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
         start=Start(str(package.folder), package.sha256, fixed),
-        listening=_listening_after(spec, interactive),
+        listening=listening,
     )
     if plan.spec.input_channels != spec.input_channels:
         plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
