@@ -138,14 +138,14 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._guiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
         self._parameterNode = parameterNode
-        self.panel.setParameters(parameterNode)
+        self.pages.setParameters(parameterNode)
         if parameterNode is not None:
             self._guiTag = parameterNode.connectGui(self.ui)
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParametersChanged)
 
     def _onParametersChanged(self, _caller: Any = None, _event: Any = None) -> None:
         if not slicer.mrmlScene.IsBatchProcessing():  # a scene that is half loaded is not looked at
-            self.panel.parametersChanged()
+            self.pages.parametersChanged()
 
 
 class MedDLSegmentLogic(ScriptedLoadableModuleLogic):

@@ -151,7 +151,7 @@ def carry_out(
     tell = on_progress or _to_nobody
     _check_formats(volumes[0], package, outputs, options)
     check_folder(outputs.folder, volumes[0].array.nbytes // 8)
-    stem = f"{_stem(volumes[0], outputs.anonymous)}_{package.spec.name}"
+    stem = result_stem(volumes[0], package.spec.name, outputs.anonymous)
     paths = _paths(outputs, stem)
     with claimed(outputs.folder, stem):
         _check_free(outputs, tuple(paths.values()))
@@ -169,11 +169,12 @@ def _to_nobody(stage: str, done: int, of: int) -> None:
     """Progress that nobody asked for."""
 
 
-def _stem(volume: Volume, anonymous: bool) -> str:
+def result_stem(volume: Volume, model: str, anonymous: bool = False) -> str:
     """How the names of the scan's files begin. Its content is hashed only where it has no other name."""
     source = volume.source
     nameless = anonymous or not (source.series_uid or (source.files and source.format != "DICOM"))
-    return output_stem(source, content_sha256=content_hash(volume) if nameless else "", anonymous=anonymous)
+    stem = output_stem(source, content_sha256=content_hash(volume) if nameless else "", anonymous=anonymous)
+    return f"{stem}_{model}"
 
 
 def _paths(outputs: Outputs, stem: str) -> dict[str, Path]:

@@ -101,7 +101,7 @@ def _export(segmentationNode: Any, folder: Path) -> Export:
     if reason := reasonNotToExport(segmentationNode):
         raise MedDLError(Code.NOT_DICOM, reason, " ")
     volume = referredVolume(segmentationNode)
-    database = _database()
+    database = openDatabase()
     files = [database.fileForInstance(uid) for uid in instancesOf(volume)]
     if not all(files):
         raise MedDLError(
@@ -116,27 +116,37 @@ def _export(segmentationNode: Any, folder: Path) -> Export:
 
 
 def _insert(told: Mapping[str, Any], folder: Path) -> str:
-    """The file into the database, which takes a copy.
-
-    Raises:
-        MedDLError: OUTPUT_UNWRITABLE where it is not there afterwards.
-    """
-    path, database = folder / str(told["file"]), _database()
+    path = folder / str(told["file"])
     try:
-        database.prepareInsert()
-        database.insert(str(path))
+        putIntoDatabase(path, str(told["instance"]))
     finally:
         path.unlink(missing_ok=True)
-    if not database.fileForInstance(str(told["instance"])):
+    return _("The segmentation is in the DICOM database, in the study of its series.")
+
+
+def putIntoDatabase(path: Path, instance: str) -> None:
+    """A file into the database, which takes a copy.
+
+    Args:
+        path: of the file.
+        instance: its SOPInstanceUID.
+
+    Raises:
+        MedDLError: DATABASE_UNREADABLE where there is no database; OUTPUT_UNWRITABLE where the file is not in it
+            afterwards.
+    """
+    database = openDatabase()
+    database.prepareInsert()
+    database.insert(str(path))
+    if not database.fileForInstance(instance):
         raise MedDLError(
             Code.OUTPUT_UNWRITABLE,
             _("The DICOM database did not take the segmentation."),
             _("Look in Slicer's log for the reason."),
         )
-    return _("The segmentation is in the DICOM database, in the study of its series.")
 
 
-def _database() -> Any:
+def openDatabase() -> Any:
     """Slicer's, open.
 
     Raises:

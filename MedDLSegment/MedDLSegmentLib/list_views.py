@@ -80,3 +80,32 @@ class StructureListView:
 
     def _isTicked(self, row: int) -> bool:
         return bool(self._list.item(row).checkState() == qt.Qt.Checked)
+
+
+class ChoiceView:
+    """A combo box whose choices are values with a text each."""
+
+    def __init__(self, box: Any, onChosen: Callable[[str], None]) -> None:
+        """``onChosen`` is told the value that a person chooses."""
+        self._box, self._onChosen = box, onChosen
+        self._choices: tuple[tuple[str, str], ...] = ()
+        self._filling = False
+        box.connect("currentIndexChanged(int)", self._changed)
+
+    def show(self, choices: Sequence[tuple[str, str]], chosen: str) -> None:
+        """Shows values and texts; a chosen value that is not among them is added."""
+        values = [value for value, _text in choices]
+        if chosen not in values:
+            choices, values = [*choices, (chosen, chosen)], [*values, chosen]
+        self._filling = True
+        if tuple(choices) != self._choices:
+            self._choices = tuple(choices)
+            self._box.clear()
+            for _value, text in choices:
+                self._box.addItem(text)
+        self._box.setCurrentIndex(values.index(chosen))
+        self._filling = False
+
+    def _changed(self, index: int) -> None:
+        if not self._filling and 0 <= index < len(self._choices):
+            self._onChosen(self._choices[index][0])

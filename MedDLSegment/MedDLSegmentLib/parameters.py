@@ -26,6 +26,11 @@ class MedDLSegmentParameterNode:
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
         wholeSequence: all volumes of the sequence whose item the first volume shows.
+        batchSource: ``database`` or ``folder``.
+        batchFolder: with the scans of a batch.
+        batchOut: gets its results.
+        batchModality, batchThickness, batchDescription, batchThinnest: see ``batch_state.rules``.
+        batchRuleFile: further rules; empty: none.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -41,3 +46,11 @@ class MedDLSegmentParameterNode:
     threads: Annotated[int, WithinRange(0, 256)] = 0
     cropBody: bool = False
     wholeSequence: bool = False
+    batchSource: str = "database"
+    batchFolder: str
+    batchOut: str
+    batchModality: str
+    batchThickness: str
+    batchDescription: str
+    batchThinnest: bool = False
+    batchRuleFile: str

@@ -47,12 +47,15 @@ class SegmentSession:
         self.onReady: Callable[[], None] = lambda: None
         self._log = log
         self.worker = self._newWorker(python)
-        errandsLog = None if log is None else log.with_stem(f"{log.stem}-models")
-        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), errandsLog))
+        self.errands = ModelErrands(lambda: WorkerProcess(*interpreter(self.python), self.logOf("models")))
         self._scene = scene
         self._handover = Handover()
         self._plan: Request | None = None
         self._runs: list[AnyRun] = []
+
+    def logOf(self, what: str) -> Path | None:
+        """Where another child process writes what it prints."""
+        return None if self._log is None else self._log.with_stem(f"{self._log.stem}-{what}")
 
     def listModels(self, onModels: OnModels, onError: OnError) -> None:
         """The models of this machine; none of them is loaded."""

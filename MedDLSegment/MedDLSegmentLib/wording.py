@@ -64,6 +64,7 @@ def stage(name: str) -> str:
     """What the worker does, while it does it."""
     words = {
         "start": _("Starting the worker"),
+        "read": _("Reading the scan"),
         "load": _("Loading the model"),
         "prepare": _("Preparing the scan"),
         "network": _("Running the network"),

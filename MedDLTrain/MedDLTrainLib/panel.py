@@ -10,6 +10,7 @@ import qt
 import slicer
 
 from MedDLCore.errors import MedDLError
+from MedDLSegmentLib.list_views import ChoiceView
 from MedDLSegmentLib.translation import _
 from MedDLTraining.plan import NAMED
 
@@ -17,7 +18,7 @@ from . import train_state, wording
 from .case_opening import CaseOpening
 from .earlier import earlierIn
 from .scene_cases import SceneCases
-from .table_views import CaseListView, ChoiceView, TableView
+from .table_views import CaseListView, TableView
 from .train_session import TrainSession
 from .train_state import DATABASE, FOLDER, SCENE
 from .workflow import Workflow

@@ -33,6 +33,7 @@ GROUND_FLOOR = {
     "geometry",
     "kept_memory",
     "importing",
+    "waiting",
     "meta",
     "plain_data",
     "resample",

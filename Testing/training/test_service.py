@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fixtures.child_process import Child
 from fixtures.data_sets import NAMES, clean_set, drawn, labels_of
 from fixtures.trainings import data_in_memory, tiny_plan
 from MedDLCore.models import open_model
 from MedDLCore.volume import LabelMap, Volume
 from MedDLCore.worker import end_group, give_volume
 from MedDLCore.worker.arrays import give_label_map, take_label_map, take_volume
-from MedDLCore.worker.conversation import Conversation
-from MedDLCore.worker.messages import Event, Scan
+from MedDLCore.worker.messages import Scan
 from MedDLTraining.plan.plan_file import plan_to_plain
 from MedDLTraining.service import Data, service_command
 from MedDLTraining.service.jobs import (
@@ -37,61 +36,11 @@ from MedDLTraining.service.jobs import (
 )
 
 
-class Child:
-    """Moves the bytes."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(service_command(sys.executable), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.talk = Conversation()
-        self.events: list[Event] = []
-        self.until(lambda: self.talk.ready is not None)
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.talk.folder)
-
-    def until(self, condition: Any) -> None:
-        while not condition():
-            line = self.process.stdout.readline()
-            assert line, "the child has ended"
-            self.events += self.talk.receive(line)
-
-    def send(self, kind: Any, job: Any = None) -> int:
-        number, line = self.talk.request(kind, job)
-        self.write(line)
-        return number
-
-    def write(self, line: bytes) -> None:
-        self.process.stdin.write(line)
-        self.process.stdin.flush()
-
-    def end_of(self, number: int) -> Event:
-        self.until(lambda: any(event.id == number and event.is_end for event in self.events))
-        return next(event for event in self.events if event.id == number and event.is_end)
-
-    def ask(self, kind: Any, job: Any = None) -> Any:
-        """The result."""
-        end = self.end_of(self.send(kind, job))
-        assert end.kind == "result", end.data
-        return end.data
-
-    def refused(self, kind: Any, job: Any) -> str:
-        end = self.end_of(self.send(kind, job))
-        assert end.kind == "error", end.data
-        return str(end.data["code"])
-
-    def told(self, kind: str, number: int) -> list[Event]:
-        return [event for event in self.events if event.kind == kind and event.id == number]
-
-
 @pytest.fixture(scope="module")
 def child(_no_models_of_the_person: None) -> Iterator[Child]:
-    running = Child()
+    running = Child(service_command(sys.executable))
     yield running
-    running.write(b'{"request": "shutdown"}\n')
-    running.process.stdin.close()
-    running.process.wait(120)
-    running.process.stdout.close()
+    running.close()
 
 
 @pytest.fixture(scope="module")
@@ -232,14 +181,14 @@ def test_scans_of_an_open_scene_become_a_data_set(child: Child, tmp_path: Path) 
 
 def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Path) -> None:
     plan, out = a_plan(epochs=12), tmp_path / "training"
-    first = Child()
+    first = Child(service_command(sys.executable))
     number = first.send("train", TrainJob(data, plan, str(out), "cpu", 1))
     first.until(lambda: first.told("epoch", number))
     end_group(first.talk.pid)
     first.process.wait(120)
     first.process.stdout.close()
     first.process.stdin.close()
-    second = Child()
+    second = Child(service_command(sys.executable))
     remembered = json.loads((out / MATERIAL).read_text())
     assert remembered == json.loads(json.dumps(asdict(data)))
     again = second.send("train", TrainJob(data, plan, str(out), "cpu", 1, resume=True))

@@ -15,7 +15,7 @@ from .ledger import Entry, Ledger, State, claimed_for_a_batch
 from .reports import write_reports
 from .rules import Rules
 from .scan import Scan
-from .segmenters import Segmenter, WorkerSegmenter
+from .segmenters import Segmenter, WorkerSegmenter, open_for_a_batch
 from .site import LocalSite, Site
 from .sources import Source, open_source
 
@@ -37,6 +37,7 @@ __all__ = [
     "choose",
     "claimed_for_a_batch",
     "is_done",
+    "open_for_a_batch",
     "open_source",
     "run_batch",
     "write_reports",

@@ -30,6 +30,11 @@ class Control:
         """Ends a pause."""
         self._running.set()
 
+    @property
+    def is_paused(self) -> bool:
+        """No further scan is begun; the one that runs may still be running."""
+        return not self._running.is_set()
+
     def cancel(self) -> None:
         """Ends the batch at once. The scan that runs is repeated when the batch is started again."""
         self._cancelled.set()

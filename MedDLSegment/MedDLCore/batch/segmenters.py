@@ -13,7 +13,7 @@ from typing import Protocol
 from ..admission import Options
 from ..clock import OnProgress
 from ..errors import Code, MedDLError, Notice
-from ..models import ModelPackage
+from ..models import ModelPackage, open_model
 from ..pipeline import Segmentation
 from ..volume import Volume
 from ..worker import Event, Job, Scan, Worker, give_volume, take_label_map
@@ -36,6 +36,22 @@ class Segmenter(Protocol):
             MedDLError: as ``pipeline.segment``, and WORKER_LOST, WORKER_STALLED. What ``tell`` raises.
         """
         ...
+
+
+def open_for_a_batch(name: str) -> ModelPackage:
+    """The model that every scan of a batch is given to.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH where it takes several scans at a time; as ``open_model``.
+    """
+    package = open_model(name)
+    if len(package.spec.channels) > 1:
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"A batch gives a model one scan at a time; {package.spec.name} takes {len(package.spec.channels)}.",
+            "Run meddl segment on the scans of each patient.",
+        )
+    return package
 
 
 class WorkerSegmenter:

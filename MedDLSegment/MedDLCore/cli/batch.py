@@ -23,6 +23,7 @@ from ..batch import (
     choose,
     claimed_for_a_batch,
     is_done,
+    open_for_a_batch,
     open_source,
     run_batch,
 )
@@ -33,8 +34,7 @@ from ..batch.foresight import Foresight, foresee
 from ..batch.ray_sites import ray_sites
 from ..batch.reports import write_reports
 from ..batch.workers import fair_threads, workers_that_fit
-from ..errors import Code, MedDLError
-from ..models import ModelPackage, open_model
+from ..models import ModelPackage
 from ..pipeline import load
 from ..worker import Job as WorkerJob
 from ..writers import FORMATS
@@ -113,7 +113,7 @@ def batch(
     if store and server is None:
         raise click.UsageError("--store needs a DICOMweb server as INPUT.")
     with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
-        package = _package(request.model)
+        package = open_for_a_batch(request.model)
         spec = package.spec
         job = Job(spec.name, spec.version, package.sha256, formats, request.options, request.reading, anonymous)
         source: Source = open_source(request.inputs[0], out) if server is None else DicomWebSource(server, rules)
@@ -157,17 +157,6 @@ def _server(given: Path, unencrypted: bool) -> DicomWeb | None:
     """The server whose address was given; of its two slashes a path has kept one."""
     found = re.fullmatch(r"(https?):[\\/]*(.*)", str(given), re.IGNORECASE)
     return None if found is None else DicomWeb(f"{found[1]}://{found[2]}".replace("\\", "/"), unencrypted)
-
-
-def _package(name: str) -> ModelPackage:
-    package = open_model(name)
-    if len(package.spec.channels) > 1:
-        raise MedDLError(
-            Code.CHANNELS_MISMATCH,
-            f"A batch gives a model one scan at a time; {package.spec.name} takes {len(package.spec.channels)}.",
-            "Run meddl segment on the scans of each patient.",
-        )
-    return package
 
 
 def _needs(to_do: Sequence[Scan], job: Job, package: ModelPackage, request: Request) -> Foresight | None:

@@ -112,6 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    from ..waiting import wait_briefly
+
+    wait_briefly()
     try:
         result = cli.main(arguments, prog_name="meddl", standalone_mode=False)
     except click.ClickException as error:

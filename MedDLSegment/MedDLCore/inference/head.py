@@ -12,7 +12,8 @@ import functools
 import math
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,11 @@ class Head:
             return on_device(product, [features, *self._layer.parameters()], "for the logits", tell)
 
 
+def without(head: Head | None) -> AbstractContextManager[None]:
+    """Within, the network lacks its head, if there is one that is left to later."""
+    return nullcontext() if head is None else head.left_out()
+
+
 def _product(features: Tensor, weight: Tensor, bias: Tensor | None = None, room: Tensor | None = None) -> Tensor:
     """Slice by slice: no copy of a slab that is a part of a larger one."""
     slices, plane = features.shape[1], features.shape[2:]
@@ -93,14 +99,16 @@ def head_left_to_later(networks: Sequence[nn.Module], channels: int, inference: 
     if len(networks) != 1:
         return None
     (network,) = networks
+
+    def saves(layer: nn.Module) -> bool:
+        return _is_pointwise(layer) and (inference.patch is None or layer.in_channels < layer.out_channels)
+
     if network not in _KNOWN:
         edge = math.ceil(EDGE / inference.divisor) * inference.divisor
-        _KNOWN[network] = _name_of_head(network, (1, channels, *(inference.patch or (edge,) * 3)))
+        shape = (1, channels, *(inference.patch or (edge,) * 3))
+        _KNOWN[network] = _name_of_head(network, shape) if any(map(saves, network.modules())) else None
     name = _KNOWN[network]
-    if name is None:
-        return None
-    head = Head(network, name)
-    return head if inference.patch is None or head.features < head.outputs else None
+    return Head(network, name) if name is not None and saves(network.get_submodule(name)) else None
 
 
 _KNOWN: weakref.WeakKeyDictionary[nn.Module, str | None] = weakref.WeakKeyDictionary()
@@ -111,7 +119,7 @@ def _name_of_head(network: nn.Module, shape: Sequence[int]) -> str | None:
     calls: list[tuple[str, Tensor, Tensor, int]] = []
     bare = without_data(network)
     for name, layer in bare.named_modules():
-        if isinstance(layer, nn.Conv3d) and _is_pointwise(layer):
+        if _is_pointwise(layer):
 
             def called(_: nn.Module, given: tuple[Tensor], made: Tensor, name: str = name) -> None:
                 calls.append((name, given[0], made, made._version))
@@ -129,5 +137,7 @@ def _name_of_head(network: nn.Module, shape: Sequence[int]) -> str | None:
     return last[0]
 
 
-def _is_pointwise(layer: nn.Conv3d) -> bool:
+def _is_pointwise(layer: nn.Module) -> TypeGuard[nn.Conv3d]:
+    if not isinstance(layer, nn.Conv3d):
+        return False
     return set(layer.kernel_size) == set(layer.stride) == {1} and not any(layer.padding) and layer.groups == 1

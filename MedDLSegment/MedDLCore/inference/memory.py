@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import flop_registry
 
 from ..meta import Answered, shapes_of, without_data
-
-if TYPE_CHECKING:
-    from .head import Head
+from .head import Head, without
 
 BLOCK = 16
 """Channels of a block in oneDNN's memory layout with AVX-512; with less it is 8, and the forecast is a little high."""
@@ -105,7 +102,7 @@ def peak_memory(network: nn.Module, shape: Sequence[int], reordered: bool = Fals
     known = _KNOWN.setdefault(network, {})
     key = (tuple(shape), reordered, head is not None)
     if key not in known:
-        with head.left_out() if head is not None else nullcontext():
+        with without(head):
             bare = without_data(network)
         live = _LiveStorages(reordered)
         logits = shapes_of(bare, shape, live)

@@ -152,7 +152,7 @@ class Predictor:
             head is left to later.
 
         Raises:
-            MedDLError: MODEL_INVALID, NETWORK_NONFINITE.
+            MedDLError: NETWORK_NONFINITE.
         """
         if self._head is None:
             return features

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from torch import nn
 from ..meta import NOT_TAKEN
 from ..out_of_memory import is_out_of_memory, release
 from .devices import Device
-from .head import Head
+from .head import Head, without
 from .memory import peak_memory
 
 EDGES = (64, 96, 128, 160)
@@ -60,7 +59,7 @@ def seconds_per_pass(
         for shape, worth in cubes[first:]:
             if seconds is not None and seconds * worth / counted > LONGEST:
                 break
-            with head.left_out() if head is not None else nullcontext():
+            with without(head):
                 seconds = _timed(network, (1, channels, *shape), device.name, seconds is None)
             counted = max(worth, 1)
     except (RuntimeError, MemoryError) as error:

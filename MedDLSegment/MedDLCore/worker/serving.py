@@ -24,6 +24,7 @@ from ..atomic import private_folder
 from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
+from ..waiting import wait_briefly
 from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_correction, read_export, read_job, to_line
 from .process import lead_a_group
 
@@ -49,6 +50,7 @@ def main() -> int:
 
 def serve(server: type[Server]) -> int:
     """Runs a server on this process's standard input and output."""
+    wait_briefly()
     lead_a_group()
     given, told = _own_channels()
     with private_folder() as folder:
@@ -119,7 +121,7 @@ class Server:
             self.go_on(number)
             return self.task(request["request"], request.get("job"), number)
 
-        return _end_of(run)
+        return end_of(run)
 
     def task(self, kind: str, job: Any, number: int) -> Mapping[str, Any]:
         """Does what was asked for, in the first thread.
@@ -222,7 +224,7 @@ class Server:
         def is_cancelled() -> bool:
             return number in self._cancelled or self._gone.is_set()
 
-        ended, data = _end_of(lambda: run_errand(kind, job, tell, is_cancelled))
+        ended, data = end_of(lambda: run_errand(kind, job, tell, is_cancelled))
         self._cancelled.discard(number)
         self.say(ended, number, **data)
 
@@ -253,7 +255,7 @@ class Server:
 _INSTALL = "Install MedDL's libraries in the Python that runs the worker, or choose another Python."
 
 
-def _end_of(work: Callable[[], Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+def end_of(work: Callable[[], Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
     """``result`` and what the work gives, or ``error`` and what went wrong."""
     try:
         return "result", work()

@@ -290,3 +290,12 @@ def test_a_ledger_on_a_full_disk_says_so(tmp_path: Path) -> None:
             for n in range(2000):
                 ledger.write(ledgers.Entry(f"scan{n}" * 20, "study", "", State.STARTED))
     assert full.value.code is Code.NO_SPACE
+
+
+def test_of_several_formats_a_file_gets_those_that_it_can_have() -> None:
+    several = replace(JOB, formats=("dicomseg", "nrrd"))
+    assert (several.formats_for(is_dicom=True), several.formats_for(is_dicom=False)) == (
+        ("dicomseg", "nrrd"),
+        ("nrrd",),
+    )
+    assert replace(JOB, formats=("dicomseg",)).formats_for(is_dicom=False) == ("dicomseg",)  # which is then refused

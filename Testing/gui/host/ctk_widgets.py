@@ -78,8 +78,8 @@ class ctkPathLineEdit(Bridge, QtWidgets.QWidget):
 
     currentPathChanged = QtCore.Signal(str)
 
-    Dirs = 1
-    """Of ``filters``: Qt's ``QDir::Dirs``."""
+    Dirs, Files = 1, 2
+    """Of ``filters``: Qt's ``QDir::Dirs`` and ``QDir::Files``."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)

@@ -13,6 +13,7 @@ class DicomDatabase:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.databaseDirectory = str(folder)
         self.isOpen = True
         self._files: dict[str, Path] = {}
 

@@ -20,7 +20,7 @@ Wait = Callable[..., None]
 @pytest.fixture
 def page(widget: Any, wait: Wait) -> Iterator[Any]:
     """The page of the installation, shown."""
-    widget.pages.widget.setCurrentIndex(2)
+    widget.pages.widget.setCurrentIndex(3)
     installation = widget.pages.installation
     wait(lambda: not installation.state.busy)
     pip_packages.asked.clear()

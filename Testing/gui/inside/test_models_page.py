@@ -22,7 +22,7 @@ Wait = Callable[..., None]
 def page(widget: Any, wait: Wait) -> Iterator[Any]:
     """The page of models, shown."""
     wait(lambda: widget.panel.state.models is not None)
-    widget.pages.widget.setCurrentIndex(1)
+    widget.pages.widget.setCurrentIndex(2)
     models = widget.pages.models
     yield models
     widget.pages.widget.setCurrentIndex(0)

@@ -200,7 +200,7 @@ def test_pictures_of_the_other_pages(
 
     pages = widget.pages
     wait(lambda: widget.panel.state.models is not None and widget.logic.session.devices)
-    pages.widget.setCurrentIndex(1)
+    pages.widget.setCurrentIndex(2)
     models = pages.models
     rows = [models._ui.list.item(n).text() for n in range(models._ui.list.count)]
     models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if row.startswith("Organs")))
@@ -221,7 +221,7 @@ def test_pictures_of_the_other_pages(
     models._update(examined=None, work=Work("get", "brain-tissue-t1", 0.42))
     picture("10-download")
     models._update(work=None)
-    pages.widget.setCurrentIndex(2)
+    pages.widget.setCurrentIndex(3)
     installation = pages.installation
     wait(lambda: not installation.state.busy)
     picture("11-installed")
@@ -234,10 +234,52 @@ def test_pictures_of_the_other_pages(
     pages.widget.setCurrentIndex(0)
 
 
+def test_pictures_of_the_page_of_batches(
+    widget: Any, wait: Wait, picture: Callable[[str], None], tmp_path: Path
+) -> None:
+    from MedDLSegmentLib.batch_state import Case, Work
+
+    pages = widget.pages
+    wait(lambda: widget.panel.state.models is not None)
+    parameters = widget.logic.getParameterNode()
+    pages.widget.setCurrentIndex(1)
+    batch = pages.batch
+    picture("14-batch-first")
+    organs = next(model.name for model in widget.panel.state.models if model.title.startswith("Organs"))
+    parameters.model, parameters.batchSource = organs, "folder"
+    parameters.batchFolder, parameters.batchOut = "/home/a/scans of the trial", "/home/a/results"
+    picture("15-batch-chosen")
+    names = ("CT Thorax 1.0 B30f", "CT Abdomen 5.0 portal venous", "CT Topogram", "MR T1 axial", "CT Neck 3.0")
+    cases = [Case(str(n), name, 100 + 37 * n, 1.25 * n) for n, name in enumerate(names)]
+    why = "It does not hold that thickness = 1..3."
+    cases[1] = replace(cases[1], state="left out", why=why)
+    cases[3] = replace(cases[3], state="left out", code="WRONG_MODALITY", why="The model is for CT, this is MR.")
+    needs = {"scans": 3, "unknown": 0, "seconds": 1300.0, "memory": 3.1e9, "disk": 4.2e7, "on_device": False}
+    from MedDLSegmentLib.batch_state import needsLine
+
+    batch.workflow._update(cases=tuple(cases), needs=needs, done=needsLine(3, needs), chosen="1")
+    picture("16-batch-preview")
+    cases[0] = replace(cases[0], state="done")
+    cases[2] = replace(cases[2], state="started")
+    work = Work("run", "network", 0.45, 740.0, 2, 3)
+    batch.workflow._update(work=work, cases=tuple(cases), chosen="")
+    picture("17-batch-running")
+    batch.workflow._update(work=replace(work, stage="paused", pausing=True))
+    picture("18-batch-paused")
+    cases[2] = replace(cases[2], state="skipped", code="LOCALIZER")
+    cases[4] = replace(cases[4], state="refused", code="FILE_TRUNCATED")
+    ended = {"done": "Done: 1. Skipped: 1. Refused: 1.", "report": "/r/report.html", "segments": "/r/segments.csv"}
+    batch.workflow._update(work=None, cases=tuple(cases), chosen="4", stored=1, **ended)
+    picture("19-batch-ended")
+    batch.workflow.forget()
+    parameters.batchSource = "database"
+    pages.widget.setCurrentIndex(0)
+
+
 def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:
     """A widget below is not reached before one above."""
     plain = QtWidgets.QWidget
-    for page in range(3):
+    for page in range(4):
         widget.pages.widget.setCurrentIndex(page)
         host.app.processEvents()
         shown, first = [], widget.pages._pages[page]

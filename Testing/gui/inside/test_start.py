@@ -51,14 +51,19 @@ print(sorted({HEAVY!r} & set(sys.modules)))
 
 
 def test_what_the_panel_says_can_be_translated(host: Any, widget: Any, scene: Any) -> None:
-    ui = widget.ui
+    ui, batch = widget.ui, widget.pages.batch._ui
     host.app.translates = True
     try:
-        widget.panel.parametersChanged()
-        texts = (ui.applyButton.text, ui.applyButton.toolTip, ui.volumeLabel.text, ui.show3DButton.text)
+        widget.pages.parametersChanged()
+        widget.pages.batch.workflow.forget()
+        texts = (
+            *(ui.applyButton.text, ui.applyButton.toolTip, ui.volumeLabel.text, ui.show3DButton.text),
+            *(batch.startButton.text, batch.startButton.toolTip, batch.modelName.text, batch.statusLabel.text),
+        )
     finally:
         host.app.translates = False
-        widget.panel.parametersChanged()
+        widget.pages.parametersChanged()
+        widget.pages.batch.workflow.forget()
     assert all(text.startswith("[") for text in texts), texts
 
 
@@ -89,9 +94,9 @@ for name in {MODULES!r}:
     host.widget(name)
     host.exit(name)
 widget = host.shown("MedDLSegment")
-widget.pages.widget.setCurrentIndex(1)
-assert widget.pages.models._ui.list.count > 3
 widget.pages.widget.setCurrentIndex(2)
+assert widget.pages.models._ui.list.count > 3
+widget.pages.widget.setCurrentIndex(3)
 for name in {MODULES!r}:
     host.unload(name)
 print("done")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ...atomic import atomic_group
 from ...errors import MedDLError
 from ...plain_data import from_plain
 from ...system_errors import named_errors
-from ..head import Head
+from ..head import Head, without
 from .exporting import export
 from .openvino_backend import OpenVINOBackend
 from .openvino_library import openvino, openvino_version
@@ -74,7 +74,7 @@ class Exported:
         """
         kept = self._whole()
         if kept is None:
-            with self._head.left_out() if self._head is not None else nullcontext():
+            with without(self._head):
                 model = export(self._network, (1, *self._shape))
             kept = self._keep(model)
             if kept is None:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from ..head import Head
+from ..head import Head, without
 from .single_patch import SinglePatch
 
 TENSOR_CORES = (7, 0)
@@ -55,8 +55,7 @@ class TorchBackend:
     def __call__(self, patches: Tensor) -> Tensor:
         """See ``Backend``."""
         half = torch.autocast("cuda", torch.float16) if self._half else nullcontext()
-        whole = nullcontext() if self._head is None else self._head.left_out()
-        with torch.inference_mode(), half, SinglePatch(), whole:
+        with torch.inference_mode(), half, SinglePatch(), without(self._head):
             logits: Tensor = self._network(patches)
         return logits
 

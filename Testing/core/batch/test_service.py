@@ -1,0 +1,135 @@
+"""The child process that runs batches for a window: a real one with a real network, spoken to as the window does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+from fixtures.batches import write_series
+from fixtures.child_process import Child
+from fixtures.packages import threshold_package
+from MedDLCore.batch.service import BatchJob, ShowJob, service_command
+from MedDLCore.batch.service.serving import Attended
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.plain_data import from_plain
+from MedDLCore.spec import Channel
+from MedDLCore.worker.arrays import take_label_map, take_volume
+from MedDLCore.worker.messages import Scan
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    running = Child(service_command(sys.executable))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> BatchJob:
+    """Two CT series, of which one is cut, and an MR series; the network finds the ball of the first."""
+    source = tmp_path / "scans"
+    write_series(source / "a", 1, slices=20, RescaleIntercept=-624)
+    write_series(source / "b", 2, "MR")
+    write_series(source / "c", 3)
+    cut = source / "c" / "IM0003.dcm"
+    cut.write_bytes(cut.read_bytes()[:2000])
+    model = threshold_package(tmp_path / "model").folder
+    return BatchJob(str(source), str(tmp_path / "out"), str(model), ("slices > 3",), device="cpu", threads=1)
+
+
+def test_a_batch_is_previewed_run_shown_and_not_done_again(child: Child, job: BatchJob) -> None:
+    looked = child.send("preview", job)
+    told = child.end_of(looked)
+    assert told.data["to_do"] == 2
+    assert told.data["needs"]["memory"] > 0
+    choices = {event.data["scan"]: event.data for event in child.told("choice", looked)}
+    assert sorted((data["state"], data["code"]) for data in choices.values()) == [
+        ("left out", "WRONG_MODALITY"), ("runs", ""), ("runs", ""),
+    ]  # fmt: skip
+    first = next(data for data in choices.values() if data["slices"] == 20)
+    assert (first["modality"], first["thickness"]) == ("CT", 3.0)
+    assert child.refused("show", ShowJob(first["scan"])) == "FILE_NOT_FOUND"
+
+    running = child.send("run", job)
+    told = child.end_of(running)
+    assert sum(told.data["counts"].values()) == 2
+    assert told.data["counts"]["refused"] == 1
+    assert Path(told.data["report"]).is_file()
+    assert Path(told.data["segments"]).is_file()
+    assert [event.data["place"] for event in child.told("begins", running)] == [1, 2]
+    refused = next(event.data for event in child.told("ended", running) if event.data["state"] == "refused")
+    assert refused["code"] == "FILE_TRUNCATED"
+    assert refused["message"]
+    assert refused["hint"]
+    fractions = [event.data["fraction"] for event in child.told("progress", running) if event.data["fraction"]]
+    assert fractions == sorted(fractions)
+    [stored] = [event.data for event in child.told("stored", running)]
+    assert dcmread(stored["path"]).SOPInstanceUID == stored["instance"]
+
+    [part] = child.ask("show", ShowJob(stored["scan"]))["parts"]
+    volume = take_volume(from_plain(Scan, part["scan"], "scan"), child.folder)
+    found = take_label_map(part["found"], child.folder)
+    assert volume.array.shape[0] == 20
+    assert found.geometry.shape == volume.geometry.shape
+    assert np.count_nonzero(found.array) == part["statistics"][0]["voxels"] > 0
+    assert part["manifest"]["model"]["name"] == "threshold"
+
+    again = child.send("run", job)
+    assert child.end_of(again).data["counts"] == told.data["counts"]
+    assert not child.told("begins", again)
+    assert [event.data["instance"] for event in child.told("stored", again)] == [stored["instance"]]
+    states = {event.data["scan"]: event.data["state"] for event in child.told("choice", again)}
+    assert states[refused["scan"]] == "refused"
+    assert states[stored["scan"]] in ("done", "warned")
+
+
+def test_a_pause_is_told_and_cancelling_keeps_what_is_done(child: Child, job: BatchJob) -> None:
+    child.ask("preview", job)
+    running = child.send("run", job)
+    child.until(lambda: child.told("begins", running))
+    child.ask("pause")
+    child.until(lambda: any(event.data["stage"] == "paused" for event in child.told("progress", running)))
+    assert len(child.told("ended", running)) == len(child.told("begins", running)) == 1
+    child.write(child.talk.cancel(running))
+    assert child.end_of(running).data["code"] == "CANCELLED"
+    again = child.send("run", job)
+    assert child.end_of(again).kind == "result"
+    assert [event.data["place"] for event in child.told("begins", again)] == [1]
+    child.ask("go_on")
+
+
+def test_what_cannot_be_a_batch_is_refused_in_words(child: Child, job: BatchJob, tmp_path: Path) -> None:
+    both = threshold_package(
+        tmp_path / "both", name="both", channels=(Channel("T1", "MR"), Channel("FLAIR", "MR"))
+    ).folder
+    for wrong, code in (
+        ({"rules": ("size = 3",)}, "RULE_INVALID"),
+        ({"rule_file": str(tmp_path / "none.txt")}, "FILE_UNREADABLE"),
+        ({"source": str(tmp_path / "nowhere")}, "FILE_NOT_FOUND"),
+        ({"model": str(both)}, "CHANNELS_MISMATCH"),
+    ):
+        assert child.refused("preview", BatchJob(**{**vars(job), **wrong})) == code
+    assert child.refused("preview", ShowJob("scan")) == "REQUEST_INVALID"
+    assert child.refused("show", ShowJob("scan")) == "FILE_NOT_FOUND"
+
+
+def test_a_control_says_that_it_waits_only_during_a_pause() -> None:
+    said: list[bool] = []
+    control = Attended(lambda: said.append(True))
+    control.wait(control.check)
+    assert said == []
+    control.pause()
+
+    def check() -> None:
+        if said:
+            control.cancel()
+        control.check()
+
+    with pytest.raises(MedDLError) as ended:
+        control.wait(check)
+    assert (ended.value.code, said) == (Code.CANCELLED, [True])
