@@ -29,6 +29,7 @@ COMMANDS = {
     "batch": "Segment the scans of a DICOM database or a folder.",
     "plan": "Say what a run will need: patches, memory, time.",
     "check": "Look through training data before a training: why would Dice be 0?",
+    "collect": "Add a corrected case to a training set.",
     "train": "Train a network on annotated scans.",
     "evaluate": "Judge a model by what people have drawn, and write a report.",
     "publish": "Make a bundle for others of a model that was trained.",

@@ -16,7 +16,7 @@ from ..errors import MedDLError
 from ..models import open_model
 from ..pipeline import Model, Segmentation
 from ..refine import check_listens, segment_with_clicks
-from ..writers import FORMATS
+from ..writers import FORMATS, add_to_training_set
 from .pictures import PICTURE
 from .reading import Case, Tally, each_case
 from .reporter import Reporter
@@ -61,6 +61,11 @@ def _click_of(text: str) -> Click:
     help="Correct the result: at this point, in mm, is this structure, or is not. Repeatable, in their order. For "
     "models that were trained to listen.",
 )
+@click.option(
+    "--collect",
+    type=FilePath(file_okay=False),
+    help="With --click: keep the corrected case in this training set, too. See meddl collect.",
+)
 @click.option("--picture/--no-picture", default=True, show_default=True, help="Draw planes and surfaces.")
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 @click.option("--anonymous", is_flag=True, help="Name the results by the scan's content, not by its file name.")
@@ -69,6 +74,7 @@ def segment(
     out: Path,
     formats: tuple[str, ...],
     clicks: tuple[Click, ...],
+    collect: Path | None,
     picture: bool,
     overwrite: bool,
     anonymous: bool,
@@ -80,6 +86,8 @@ def segment(
     """
     if clicks and replace(request.options, allow=frozenset()) != Options():
         raise click.UsageError("--click goes with the whole scan: leave --structure, --roi, --at and --crop-body away.")
+    if collect is not None and not clicks:
+        raise click.UsageError("--collect goes with --click: of what it found on its own, a network learns nothing.")
     beside = (*((SCENE,) if "mrb" in formats else ()), *((PICTURE,) if picture else ()))
     outputs = Outputs(out, tuple(f for f in formats if f in FORMATS), overwrite, anonymous, beside)
     with Reporter(request.as_json) as reporter:
@@ -92,6 +100,10 @@ def segment(
         for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
             try:
                 result = _result(case, model, clicks, outputs, request.options, reporter.progress)
+                if collect is not None:
+                    made_by = {"name": model.spec.name, "sha256": package.sha256}
+                    found = result.segmentation.label_map
+                    add_to_training_set(collect, case, found, model.spec.channels, clicks, made_by)
             except MedDLError as error:
                 tally.refused(error)
                 continue
