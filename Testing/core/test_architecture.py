@@ -58,6 +58,7 @@ MAY_IMPORT = {
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "refine": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "uncertainty": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "refine"},
     "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "case", "worker"},
