@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..spec import Triple
 from ..volume import Geometry
@@ -46,6 +47,17 @@ def holds(box: Box, voxel: Sequence[int]) -> bool:
     return all(part.start <= n < part.stop for n, part in zip(voxel, box, strict=True))
 
 
+def around(voxel: Sequence[int]) -> Box:
+    """The box of one voxel."""
+    return slice(voxel[0], voxel[0] + 1), slice(voxel[1], voxel[1] + 1), slice(voxel[2], voxel[2] + 1)
+
+
+def grown(box: Box) -> Box:
+    """A box with one voxel more at each side; it may reach beyond the grid."""
+    a, b, c = (slice(part.start - 1, part.stop + 1) for part in box)
+    return a, b, c
+
+
 def shared(box: Box, other: Box) -> Box:
     """What two boxes share, in voxels of the first one; empty where that is nothing."""
     a, b, c = (
@@ -53,6 +65,14 @@ def shared(box: Box, other: Box) -> Box:
         for p, q in zip(box, other, strict=True)
     )
     return a, b, c
+
+
+def covered(box: Box, others: Sequence[Box]) -> NDArray[np.bool_]:
+    """Which voxels of a box lie in others."""
+    found = np.zeros([part.stop - part.start for part in box], dtype=np.bool_)
+    for other in others:
+        found[shared(box, other)] = True
+    return found
 
 
 def all_layers(box: Box) -> tuple[slice, slice, slice, slice]:

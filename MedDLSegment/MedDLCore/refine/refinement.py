@@ -18,12 +18,12 @@ from ..pipeline import Model
 from ..preprocess import cut_around, is_crop
 from ..spec import FloatTriple
 from ..volume import LabelMap, Volume
-from .box import Box, all_layers, box_of, holds, joined, moved, shared, start_of, whole
+from .box import Box, all_layers, around, box_of, covered, grown, holds, joined, moved, start_of, whole
 from .change import Change, check_listens, label_of
 from .found import Found, found_of, label_map_of, mask_of, nothing
 from .opening import Opened, open_alone, open_with
 from .sight import Sight
-from .spread import MOST, cut_off
+from .spread import MOST, connected, cut_off
 from .window import Window, centred_in, window_around
 
 
@@ -201,24 +201,26 @@ class Refinement:
                 done.append(window)
 
     def _looked(self, step: _Step, window: Window, done: Sequence[Window], clock: Clock) -> NDArray[np.bool_]:
-        """Runs the network on one patch, which decides what no patch ``done`` has: where it brought what was said."""
+        """Runs the network on a patch, which decides what none of those ``done`` has: where what was said goes on."""
         sight = step.sight
         clicked = [sight.clicked(one.point, one.value, one.click.positive) for one in (*self._steps, step)]
         look = sight.look(window, clicked, clock)
         with clock.stage("finish"):
-            fresh = np.ones([part.stop - part.start for part in window.inner], dtype=np.bool_)
-            within = look.within
-            for other in done:
-                fresh[shared(window.inner, other.inner)] = False
-                within = within & ~centred_in(other.inner, sight.grid, look.part)
+            earlier = [other.inner for other in done]
+            fresh, within = ~covered(window.inner, earlier), look.within
+            for inner in earlier:
+                within = within & ~centred_in(inner, sight.grid, look.part)
             before = self._replace(sight.found, window.inner, look.on_network, fresh, step.on_network)
             self._replace(self._found, moved(look.onto, start_of(sight.box)), look.on_scan, within, step.on_scan)
             is_there, was_there = (
                 mask_of(each, step.value, self._spec) for each in (sight.found[all_layers(window.inner)], before)
             )
+            brought = is_there & ~was_there if step.click.positive else was_there & ~is_there
+            begins = [grown(inner) for inner in earlier] or [around(clicked[-1].voxel)]
+            goes_on = connected(brought, covered(window.inner, begins))
         self._add_notices(look.notices)
         self.computed_by = (look.device, tuple(sorted({*self.computed_by[1], *look.backends})))
-        return is_there & ~was_there if step.click.positive else was_there & ~is_there
+        return goes_on
 
     @staticmethod
     def _replace(

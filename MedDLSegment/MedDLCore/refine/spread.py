@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..postprocess.clean_up import components
 from ..spec import Triple
 from .window import Window
 
@@ -21,11 +22,23 @@ MOST = 4
 """Patches of one click: an organ is filled with a few clicks, and no click takes long."""
 
 
+def connected(changed: NDArray[np.bool_], near: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of a change the connected parts that begin near the click, or where an earlier patch ended.
+
+    The rest is what a network says a little differently each time it is asked: following that takes time for nothing.
+    """
+    if not (changed & near).any():
+        return np.zeros_like(changed)
+    parts = components(changed)
+    kept: NDArray[np.bool_] = np.isin(parts, np.unique(parts[changed & near]))
+    return kept
+
+
 def cut_off(changed: NDArray[np.bool_], window: Window) -> Iterator[tuple[int, Triple]]:
     """Where a change reaches a face of what counts of a patch, within the grid.
 
     Args:
-        changed: voxels of ``window.inner`` where the click brought what it says.
+        changed: voxels of ``window.inner`` where the click brought what it says; see ``connected``.
         window: the patch.
 
     Yields:

@@ -65,6 +65,29 @@ def test_a_change_that_ends_within_the_patch_takes_one() -> None:
     assert Flood.runs == 1 and refinement.label_map.array.sum() == 4 * 4 * 12
 
 
+class Fickle(nn.Module):
+    """What is clicked, and a wall that comes and goes with any click."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(B, 4, ...)``."""
+        clicked = images[:, 1:2]
+        found = torch.maximum(clicked, images[:, :1] / 200 * clicked.amax(dim=(1, 2, 3, 4), keepdim=True))
+        return torch.cat([0.5 - found, found - 0.5], dim=1)
+
+
+def test_what_has_nothing_to_do_with_the_click_is_not_followed() -> None:
+    array = np.zeros(SHAPE, np.int16)
+    array[:2] = 200
+    runs: list[str] = []
+
+    def tell(stage: str, done: int, of: int) -> None:
+        runs.extend([stage] if stage == "network" and done == of else [])
+
+    refinement = Refinement([Volume(array, GRID, "CT")], replace(listening(), networks=[Fickle()]))
+    refinement.add(Click((40.0, 8.0, 9.0), "ball"), tell)
+    assert len(runs) == 1 and refinement.label_map.array[0].any() and refinement.label_map.array[9, 8, 40]
+
+
 def test_what_is_cancelled_between_two_patches_has_changed_nothing() -> None:
     refinement = Refinement([bar()], replace(listening(), networks=[Flood()]))
     runs = []
