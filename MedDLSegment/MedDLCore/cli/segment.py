@@ -12,9 +12,10 @@ from ..admission import Options
 from ..case import CaseResult, Outputs, carry_out, run_case
 from ..click import Click
 from ..clock import OnProgress
-from ..errors import MedDLError
+from ..errors import Code, MedDLError
 from ..models import open_model
 from ..pipeline import Model, Segmentation
+from ..preprocess import is_crop
 from ..refine import check_listens, segment_with_clicks
 from ..writers import FORMATS, add_to_training_set
 from .pictures import PICTURE
@@ -99,6 +100,8 @@ def segment(
         tally = Tally(reporter)
         for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
             try:
+                if collect is not None:
+                    _check_whole(case, model)
                 result = _result(case, model, clicks, outputs, request.options, reporter.progress)
                 if collect is not None:
                     made_by = {"name": model.spec.name, "sha256": package.sha256}
@@ -119,6 +122,21 @@ def segment(
                 backends=result.segmentation.backends,
             )
     return int(tally.status)
+
+
+def _check_whole(case: Case, model: Model) -> None:
+    """Clicks correct a few boxes of a scan that is larger than crops; the rest of it was looked at by nobody.
+
+    Raises:
+        MedDLError: POINTS_MISMATCH.
+    """
+    spec = model.spec
+    if spec.crops is not None and not is_crop(case[0].geometry, spec):
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            f"The model {spec.name} learns from crops of about {spec.crops}; the scan is larger.",
+            "Cut the scan to what is to be found before it is corrected (Crop Volume in Slicer), or leave --collect away.",
+        )
 
 
 def _result(

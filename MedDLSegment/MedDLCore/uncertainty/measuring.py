@@ -25,7 +25,7 @@ from ..clock import OnProgress
 from ..errors import Code, MedDLError, Notice
 from ..importing import import_torch
 from ..pipeline import Model, segment
-from ..preprocess import Prepared
+from ..preprocess import Prepared, is_crop
 from ..resample import resample
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
@@ -82,8 +82,8 @@ def measure(
         with_map: a float for each voxel of the network's grid and the scan's is kept.
 
     Raises:
-        MedDLError: MODEL_INVALID for a model in parts, or that runs its own code, or cannot be run in this way; as
-            ``pipeline.segment``.
+        MedDLError: MODEL_INVALID for a model in parts, or that runs its own code, or cannot be run in this way;
+            POINTS_MISMATCH for one of crops where the scan is larger; as ``pipeline.segment``.
     """
     spec = model.spec
     if model.parts or model.package.trusted:
@@ -91,6 +91,12 @@ def measure(
             Code.MODEL_INVALID,
             f"How sure {spec.name} is cannot be measured: it consists of several models, or runs its own code.",
             "Take a model that is one network, or one ensemble.",
+        )
+    if spec.crops is not None and not is_crop(volumes[0].geometry, spec):
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            f"How sure {spec.name} is can be measured of crops of about {spec.crops}; the scan is larger.",
+            "Cut the scan to what is to be found (Crop Volume in Slicer).",
         )
     import_torch()
     from ..inference.disagreeing import Disagreeing, best_way, dropout_layers

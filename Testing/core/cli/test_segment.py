@@ -305,6 +305,8 @@ def test_a_model_of_crops_looks_where_the_click_is(scan: Path, tmp_path: Path) -
     assert segment(scan, *given, "--click", f"{r},{a},{s}=ball") == Exit.OK
     (result,) = (tmp_path / "out").glob("*.nii.gz")
     assert 0 < np.count_nonzero(np.asarray(nibabel.load(result).dataobj)) <= 10**3
+    collect = ("--overwrite", "--collect", tmp_path / "set", "--click", f"{r},{a},{s}=ball")
+    assert segment(scan, *given, *collect) == Exit.INPUT and not (tmp_path / "set").exists()
 
 
 @pytest.mark.parametrize("click", ["1,2=ball", "1,2,3", "1,2,3=", "1,2,nan=ball", "a,b,c=ball"])

@@ -15,7 +15,7 @@ from fixtures.models import BALL, model, spec, threshold_network
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.inference.disagreeing import Disagreeing, best_way, entropy
 from MedDLCore.pipeline import segment
-from MedDLCore.spec import Grid, Inference, Output
+from MedDLCore.spec import Crops, Grid, Inference, Output
 from MedDLCore.uncertainty import measure
 from MedDLCore.volume import Geometry, Label, Volume
 
@@ -153,3 +153,6 @@ def test_what_cannot_be_measured_is_refused() -> None:
         with pytest.raises(MedDLError) as caught:
             measure([scan()], given, way)  # type: ignore[arg-type]
         assert caught.value.code is Code.MODEL_INVALID
+    with pytest.raises(MedDLError, match="the scan is larger") as caught:
+        measure([scan()], model(finds_above(100), spec(crops=Crops((9.0, 9.0, 9.0), (9.0, 9.0, 9.0)))))
+    assert caught.value.code is Code.POINTS_MISMATCH
