@@ -14,11 +14,11 @@ from ..click import Click
 from ..clock import OnProgress
 from ..errors import Code, MedDLError
 from ..models import open_model
+from ..pictures import PICTURE
 from ..pipeline import Model, Segmentation
 from ..preprocess import is_crop
 from ..refine import check_listens, segment_with_clicks
 from ..writers import FORMATS, add_to_training_set
-from .pictures import PICTURE
 from .reading import Case, Tally, each_case
 from .reporter import Reporter
 from .scenes import SCENE, require_scenes
@@ -135,7 +135,7 @@ def _check_whole(case: Case, model: Model) -> None:
         raise MedDLError(
             Code.POINTS_MISMATCH,
             f"The model {spec.name} learns from crops of about {spec.crops}; the scan is larger.",
-            "Cut the scan to what is to be found before it is corrected (Crop Volume in Slicer), or leave --collect away.",
+            "Cut the scan to what is to be found, then correct it (Crop Volume in Slicer), or leave --collect away.",
         )
 
 
