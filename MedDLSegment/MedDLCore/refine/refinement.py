@@ -98,7 +98,7 @@ class Refinement:
             self._found = nothing(self._spec, self._scan) if given is None else given
         else:
             opened = self._open(self._volumes, whole(self._scan.shape), given, on_progress)
-            self._found, self.seconds = opened.found, opened.seconds
+            self._found, self.seconds, self.notices = opened.found, opened.seconds, opened.notices
             self._sights.append(opened.sight)
             self._volumes = ()  # nothing more is asked of them
 
@@ -239,8 +239,8 @@ class Refinement:
             self._found[all_layers(box)] = before
 
     def _add_notices(self, notices: Sequence[Notice]) -> None:
-        """That a box was empty before the click says little."""
-        told = [notice for notice in notices if not self._sights or notice.code is not Code.EMPTY_RESULT]
+        """That nothing was there before a click says little."""
+        told = [notice for notice in notices if notice.code is not Code.EMPTY_RESULT]
         self.notices = tuple(dict.fromkeys((*self.notices, *told)))
 
     @property

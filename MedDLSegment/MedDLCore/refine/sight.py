@@ -16,7 +16,7 @@ from ..postprocess import decide
 from ..preprocess import Clicked, Prepared, click_channels, mask_channels
 from ..spec import FloatTriple
 from ..volume import Geometry
-from .box import Box, all_layers
+from .box import Box, all_layers, holds, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
 from .window import Window, on_scan
 
@@ -77,7 +77,7 @@ class Sight:
     def clicked(self, point: FloatTriple, label: int, positive: bool) -> Clicked:
         """A click on the network's grid: on its nearest voxel where the point, RAS mm, lies in the part."""
         at = np.round(self.grid.ras_to_index(point)[::-1]).astype(int).tolist()
-        if (np.abs(self.scan.ras_to_index(point)[::-1] / (np.array(self.scan.shape) - 0.5) - 0.5) <= 0.5).all():
+        if holds(whole(self.scan.shape), np.round(self.scan.ras_to_index(point)[::-1]).tolist()):
             at = [min(max(n, 0), size - 1) for n, size in zip(at, self.grid.shape, strict=True)]
         return Clicked((at[0], at[1], at[2]), label, positive)
 

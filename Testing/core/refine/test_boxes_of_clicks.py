@@ -76,6 +76,8 @@ def test_a_click_that_denies_begins_with_what_there_is_and_finds_nothing_by_itse
     volume = scan()
     refinement = Refinement([volume], of_crops())
     assert refinement.add(at(30, 20, 40, positive=False)).is_nothing
+    refinement.add(at(10, 20, 20))
+    assert refinement.notices == (), "that its box was empty says nothing"
     drawn = np.zeros(GRID.shape, np.uint8)
     drawn[28:36, 18:24, 36:44] = 1
     given = Refinement([volume], of_crops(2), LabelMap(drawn, GRID, (BALL,)))
