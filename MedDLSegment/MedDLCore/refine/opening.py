@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..admission import Options, admit, check_memory
@@ -40,7 +40,7 @@ class Opened:
     notices: tuple[Notice, ...]
     seconds: dict[str, float]
     device: str
-    backends: tuple[str, ...] = field(default=())
+    backends: tuple[str, ...] = ()
 
 
 def open_alone(
