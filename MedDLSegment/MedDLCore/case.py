@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .admission import Options, chosen_labels
 from .atomic import atomic_group, check_folder, claimed
+from .click import Click
 from .clock import OnProgress
 from .errors import Code, MedDLError, Notice
 from .models import ModelPackage
@@ -132,6 +134,7 @@ def carry_out(
     options: Options = Options(),
     on_progress: OnProgress | None = None,
     job_date: datetime | None = None,
+    clicks: Sequence[Click] = (),
 ) -> CaseResult:
     """As ``run_case``, for a network that runs anywhere: in a worker, on another machine.
 
@@ -143,6 +146,7 @@ def carry_out(
         options: what the person chose for the run.
         on_progress: told of progress; what it raises ends the run, and no file of it is left.
         job_date: the date that results carry; None: when they are written.
+        clicks: that correct the result: the manifest has them.
     """
     tell = on_progress or _to_nobody
     _check_formats(volumes[0], package, outputs, options)
@@ -155,7 +159,8 @@ def carry_out(
         earlier = [paths["manifest"], *(output_path(outputs.folder, stem, suffix) for suffix in EVERY_SUFFIX)]
         with atomic_group(outputs.folder, paths["manifest"].name, earlier if outputs.overwrite else ()) as staging:
             staged = {kind: staging / path.name for kind, path in paths.items()}
-            written = _write(volumes, package, outputs, options, result, staged, tell, job_date or datetime.now())
+            settings = {**options.settings, **({"clicks": [asdict(click) for click in clicks]} if clicks else {})}
+            written = _write(volumes, package, outputs, settings, result, staged, tell, job_date or datetime.now())
             files = {kind: path for kind, path in paths.items() if staged[kind].exists()}
     return CaseResult(result, written.statistics, files, written.notices)
 
@@ -227,7 +232,7 @@ def _write(
     volumes: Sequence[Volume],
     package: ModelPackage,
     outputs: Outputs,
-    options: Options,
+    settings: Mapping[str, Any],
     result: Segmentation,
     paths: Mapping[str, Path],
     tell: OnProgress,
@@ -259,7 +264,7 @@ def _write(
         seconds=result.seconds,
         notices=tuple(dict.fromkeys(notices)),
         outputs=tuple(OutputRecord.of(kind, path) for kind, path in paths.items() if path.exists()),
-        settings=options.settings,
+        settings=settings,
         backends=result.backends,
     )
     write_manifest(manifest, paths["manifest"])

@@ -168,6 +168,10 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "whole scans, and points were given.",
             "With a model of crops, name the middle of what is to be found with --at R,A,S; leave it away with others.",
         ),
+        Code.CLICKS_MISMATCH: _input(
+            "The model was not trained with clicks, or not for the structure that a click names.",
+            "Train one that listens with meddl train --interactive, which can begin with this model: --from.",
+        ),
         Code.GRID_CUTS: _warning(
             "The model sees a part of the scan, a grid of fixed size around its centre or a box around a point, and "
             "something reaches beyond it.",

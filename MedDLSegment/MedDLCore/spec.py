@@ -18,6 +18,9 @@ from .volume import Label
 Triple = tuple[int, int, int]
 FloatTriple = tuple[float, float, float]
 
+CHANNELS_OF_A_LABEL = 3
+"""That a network which listens takes for each label: positive clicks, negative clicks, what was found."""
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -265,6 +268,27 @@ class Crops:
 
 
 @dataclass(frozen=True)
+class Clicks:
+    """What a network that listens takes beside the scan: where a person clicked, and what has been found so far.
+
+    One network does both: where these channels are 0 it segments on its own; each click is a correction (Diaz-Pinto
+    et al. 2022, DeepEdit). After the channels of the scan there come, for each label in order, one
+    of its positive clicks; then for each label one of its negative clicks; then for each label what was found of it, 1
+    inside and 0 outside (Sofiiuk et al. 2022, RITM). A label has channels of its own, because a click says what is
+    there, or what is not: for overlapping structures, too, and without a current structure that a network would have
+    to be told of.
+
+    Attributes:
+        labels: values of the labels that can be clicked.
+        radius: mm; a click is a ball of ones around the centre of its voxel. Balls of a fixed size say where, and
+            change nothing far away, as distances would (Sofiiuk et al. 2022, table 1).
+    """
+
+    labels: tuple[int, ...]
+    radius: float
+
+
+@dataclass(frozen=True)
 class Network:
     """A network by its name in ``models/networks.py`` and the arguments of its constructor."""
 
@@ -299,6 +323,7 @@ class ModelSpec:
             onto the network's. Their statistics are the scan's, cropped if ``grid.crop`` says so.
         previous: label values of an earlier model's result that the network takes as further channels, 1 inside and 0
             outside, after those of the scan (nnU-Net's cascade).
+        clicks: what the network takes of a person's clicks; None: it takes none.
         foreground: the part of the grid that the network sees; None: all of it.
         minimum_shape: fewest voxels the input must have along K, J, I.
         crops: what it was trained on; it then works on a scan of that size, or near a point that a person names. None:
@@ -325,6 +350,7 @@ class ModelSpec:
     statistics: Literal["scan", "grid"] = "scan"
     steps_on_scan: int = 0
     previous: tuple[int, ...] = ()
+    clicks: Clicks | None = None
     foreground: Foreground | None = None
     minimum_shape: Triple = (1, 1, 1)
     crops: Crops | None = None
@@ -343,7 +369,8 @@ class ModelSpec:
     @property
     def input_channels(self) -> int:
         """Channels that the network takes."""
-        return len(self.channels) + len(self.previous)
+        heard = 0 if self.clicks is None else CHANNELS_OF_A_LABEL * len(self.clicks.labels)
+        return len(self.channels) + len(self.previous) + heard
 
     @property
     def output_channels(self) -> int:

@@ -34,6 +34,9 @@ MOST_WEIGHTS = 32
 MOST_PREVIOUS = 1000
 """Labels of an earlier model that a network may take."""
 
+MOST_CLICKED = 32
+"""Labels that can be clicked: each has three channels of the network's input."""
+
 MOST_STEPS = 32
 """Intensity steps that a description may ask for."""
 
@@ -113,6 +116,7 @@ def check_spec(spec: ModelSpec) -> None:
     _validate_steps(spec)
     _validate_grid(spec)
     _validate_crops(spec)
+    _validate_clicks(spec)
     _validate_output(spec)
 
 
@@ -246,6 +250,23 @@ def _validate_crops(spec: ModelSpec) -> None:
         raise _invalid("model.crops", f"must lie {bounds}, and the median is at most the largest")
     if spec.previous:
         raise _invalid("model.crops", "does not go with labels of an earlier model, which sees the whole scan")
+
+
+def _validate_clicks(spec: ModelSpec) -> None:
+    clicks = spec.clicks
+    if clicks is None:
+        return
+    known = {label.value for label in spec.labels}
+    if not 0 < len(clicks.labels) == len(set(clicks.labels)) <= MOST_CLICKED or not set(clicks.labels) <= known:
+        raise _invalid("model.clicks.labels", f"holds 1 to {MOST_CLICKED} of the model's labels, each once")
+    if not SMALLEST_SPACING_MM <= clicks.radius <= LARGEST_SPACING_MM:
+        raise _invalid("model.clicks.radius", f"must lie between {SMALLEST_SPACING_MM} and {LARGEST_SPACING_MM} mm")
+    if spec.inference.patch is None or spec.output.activation == "regions" or spec.output.interpolate == "labels":
+        raise _invalid("model.clicks", "needs a patch, and outputs that are structures whose scores are interpolated")
+    if (spec.inference.padding, spec.inference.padding_value) != ("constant", 0.0):
+        raise _invalid("model.clicks", "goes with padding by 0: in channels of clicks, anything else is a click")
+    if spec.previous or spec.foreground or spec.grid.crop != "none":
+        raise _invalid("model.clicks", "does not go with an earlier model, a foreground or a crop")
 
 
 def _validate_output(spec: ModelSpec) -> None:

@@ -79,6 +79,7 @@ def plan_training(
     seed: int = 0,
     crops: bool | None = None,
     network: str = "",
+    interactive: bool = False,
 ) -> Plan:
     """Plans a training on what the check has measured.
 
@@ -94,6 +95,7 @@ def plan_training(
         seed: as in ``Plan``.
         crops: whether the scans are crops around what is to be found; None: see ``crops_of``.
         network: one of ``plan.NAMED``, in place of the one that is chosen; empty: that one.
+        interactive: the network listens to clicks, too.
 
     Raises:
         MedDLError: see ``make_plan``, ``plan_from_model`` and ``with_network``; PLAN_INVALID for a ``network`` beside a
@@ -106,9 +108,9 @@ def plan_training(
     if start is not None and network:
         raise MedDLError(Code.PLAN_INVALID, "A training that begins with a model has that model's network.")
     if start is not None:
-        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out)
+        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out, interactive)
     else:
-        plan = make_plan(learnt_from, data_set, budget, name, held_out)
+        plan = make_plan(learnt_from, data_set, budget, name, held_out, interactive)
     if network:
         plan = with_network(plan, network, fingerprint(learnt_from, data_set).shape, budget, held_out)
     return replace(plan, folds=folds, fold=fold, seed=seed, crops=crops_of(learnt_from, plan.grid, crops))

@@ -24,6 +24,7 @@ GROUND_FLOOR = {
     "alignment",
     "atomic",
     "claim_file",
+    "click",
     "codes",
     "cut",
     "errors",
@@ -58,9 +59,11 @@ MAY_IMPORT = {
     "field_of_view": GROUND_FLOOR | STATIONS,
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "refine": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "uncertainty": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "pictures": GROUND_FLOOR | {"case"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
-    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
+    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "refine"},
     "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "case", "pictures", "worker"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixtures.models import spec
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.spec import Channel, Foreground, Grid, Inference, Output, Scale, ZScore
+from MedDLCore.spec import Channel, Clicks, Foreground, Grid, Inference, ModelSpec, Output, Scale, ZScore
 
 EXTENT = Grid(orientation=None, rule="extent")
+PATCHES = Inference(patch=(16, 16, 16))
 NONZERO = Grid(crop="nonzero")
 
 REFUSED: dict[str, dict[str, Any]] = {
@@ -45,6 +47,12 @@ REFUSED: dict[str, dict[str, Any]] = {
     "model.previous: names each": {"previous": (1,)},
     "model.previous: holds": {"grid": EXTENT, "previous": tuple(range(1, 5000))},
     "model.grid.spacing": {"grid": Grid(spacing=(0.0, 1e9, 1.0))},
+    "model.clicks.labels": {"clicks": Clicks((9,), 2.0), "inference": PATCHES},
+    "model.clicks.labels: holds": {"clicks": Clicks((1, 1), 2.0), "inference": PATCHES},
+    "model.clicks.radius": {"clicks": Clicks((1,), 0.0), "inference": PATCHES},
+    "model.clicks: needs": {"clicks": Clicks((1,), 2.0), "inference": Inference()},
+    "model.clicks: goes": {"clicks": Clicks((1,), 2.0), "inference": replace(PATCHES, padding_value=1.0)},
+    "model.clicks: does": {"clicks": Clicks((1,), 2.0), "inference": PATCHES, "foreground": Foreground()},
     "model.intensity: has": {"channels": (Channel("a", None, (ZScore(),) * 99),)},
 }
 
@@ -72,3 +80,15 @@ def test_what_goes_together_is_taken() -> None:
     assert taken.input_channels == 5
     assert taken.output_channels == 2
     assert [len(taken.intensity_of(n)) for n in (0, 1)] == [1, 0]
+
+
+def test_a_model_that_listens_takes_three_channels_more_for_each_label_that_can_be_clicked() -> None:
+    listens = spec(clicks=Clicks((1,), 2.0), inference=PATCHES)
+    assert (listens.input_channels, spec().input_channels) == (4, 1)
+    assert ModelSpec.from_json(listens.to_json()) == listens
+
+
+def test_a_description_from_before_there_were_clicks_is_read() -> None:
+    older = spec().to_json()
+    del older["clicks"]
+    assert ModelSpec.from_json(older) == spec()

@@ -19,6 +19,7 @@ from MedDLCore.readers import read
 from MedDLCore.spec import (
     Channel,
     CleanUp,
+    Clicks,
     Clip,
     FixedZScore,
     Foreground,
@@ -215,3 +216,10 @@ def test_a_network_that_gives_other_logits_is_refused(tmp_path: Path) -> None:
     odd = replace(spec, network=flat_at_first(activation_arguments={"negative_slope": 0.3}))
     with pytest.raises(NotInMonaiError, match="other logits"):
         runner_networks(odd, [network])
+
+
+def test_what_a_model_would_hear_monai_does_not_say(tmp_path: Path) -> None:
+    package = source_of(written(model(), tmp_path / "m")).package
+    networks = runner_networks(package.spec, load_networks(package))
+    with pytest.raises(NotInMonaiError, match="listens to clicks"):
+        configuration(replace(package.spec, clicks=Clicks((1,), 2.0)), networks)

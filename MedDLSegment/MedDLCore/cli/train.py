@@ -60,6 +60,11 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
     help="With --from: the part of its weights, counted from the input, that stays. 1: only a new last layer learns.",
 )
 @click.option("--network", default="", metavar="NAME", help="Of MONAI, in place of the one that is planned.")
+@click.option(
+    "--interactive",
+    is_flag=True,
+    help="It learns to listen to clicks, too: without one, it segments on its own; each click corrects the result.",
+)
 @click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
 @click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
 @click.option(
@@ -85,6 +90,7 @@ def train(
     start: str | None,
     fixed: float,
     network: str,
+    interactive: bool,
     folds: int,
     fold: int | None,
     crops: bool | None,
@@ -138,7 +144,18 @@ def train(
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
                 plan = plan_training(
-                    facts, data_set, budget, model_name, start, fixed, folds, fold or 0, seed, crops, network
+                    facts,
+                    data_set,
+                    budget,
+                    model_name,
+                    start,
+                    fixed,
+                    folds,
+                    fold or 0,
+                    seed,
+                    crops,
+                    network,
+                    interactive,
                 )
                 teller.stage("plan", 1, 1)
         teller.plan(plan)

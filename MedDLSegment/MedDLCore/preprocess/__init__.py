@@ -2,6 +2,7 @@
 
 from ..cut import NOTHING_CUT, Cut, inner
 from .around import check_inside, cut_around, extent_of, is_crop
+from .clicks import Clicked, click_channels, mask_channels
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
@@ -12,12 +13,14 @@ from .region import Region, check_meets, cut_out, inside, part_within, seen_for
 
 __all__ = [
     "NOTHING_CUT",
+    "Clicked",
     "Cut",
     "Prepared",
     "Region",
     "apply_intensity",
     "check_inside",
     "check_meets",
+    "click_channels",
     "cropped",
     "cut_around",
     "cut_off",
@@ -28,6 +31,7 @@ __all__ = [
     "inside",
     "is_crop",
     "laid_over",
+    "mask_channels",
     "network_grid",
     "on_first_grid",
     "part_within",

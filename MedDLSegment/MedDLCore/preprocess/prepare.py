@@ -110,6 +110,7 @@ def prepare(
         labels = found(geometry, placed)
         for n, value in enumerate(spec.previous, start=len(whole)):
             array[n] = torch.from_numpy(labels[seen] == value)
+    array[len(whole) + len(spec.previous) :] = 0  # no click yet
     extent = spec.grid.rule == "extent"
     own, wanted = placed.spacing[::-1].tolist(), wanted_spacing(placed, spec.grid)
     alone = lone_axis(wanted, own, spec.output.apart) if extent else None

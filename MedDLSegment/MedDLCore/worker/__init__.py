@@ -10,14 +10,15 @@ library moves the bytes and ``Conversation`` does the rest.
 Importing this imports neither torch nor SimpleITK.
 """
 
-from .arrays import give_volume, take_label_map
+from .arrays import give_label_map, give_volume, take_array, take_label_map
 from .client import Worker
 from .conversation import Conversation
-from .messages import Errand, Event, Export, Job, Scan
+from .messages import Correction, Errand, Event, Export, Job, Scan
 from .process import end_group, worker_command
 
 __all__ = [
     "Conversation",
+    "Correction",
     "Errand",
     "Event",
     "Export",
@@ -25,7 +26,9 @@ __all__ = [
     "Scan",
     "Worker",
     "end_group",
+    "give_label_map",
     "give_volume",
+    "take_array",
     "take_label_map",
     "worker_command",
 ]

@@ -43,6 +43,24 @@ def take_volume(scan: Scan, folder: Path) -> Volume:
     return Volume(array, Geometry((k, j, i), np.array(scan.ijk_to_ras)), scan.modality)
 
 
+def give_array(array: NDArray[Any], folder: Path) -> str:
+    """Writes an array into the folder, and gives its name there.
+
+    Raises:
+        MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    return _write(array, folder)
+
+
+def take_array(name: str, folder: Path) -> NDArray[Any]:
+    """The array that was given, mapped into memory. The file is deleted by whoever took it, or with the folder.
+
+    Raises:
+        MedDLError: REQUEST_INVALID where the folder has no such array.
+    """
+    return _mapped(name, folder)
+
+
 def give_label_map(label_map: LabelMap, folder: Path) -> dict[str, Any]:
     """Writes a label map's voxels into the folder; the rest is plain data.
 

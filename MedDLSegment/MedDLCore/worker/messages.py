@@ -3,6 +3,7 @@
 Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
 
     load, plan, segment   ``job``: a ``Job``
+    refine                ``job``: a ``Correction``
     export                ``job``: an ``Export``
     models, get, add, remove, examine, trust   ``job``: an ``Errand``; ``models`` needs none
     cancel                ``which``: the id of the request to cancel
@@ -29,6 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..click import Click
 from ..errors import Code, MedDLError, Notice
 from ..plain_data import from_plain
 
@@ -40,7 +42,9 @@ LONGEST_LINE = 1 << 24
 
 HEARTBEAT_SECONDS = 2.0
 
-Kind = Literal["load", "plan", "segment", "models", "get", "add", "remove", "examine", "trust", "export", "status"]
+Kind = Literal[
+    "load", "plan", "segment", "refine", "models", "get", "add", "remove", "examine", "trust", "export", "status"
+]
 """Requests that end in what was asked for."""
 
 ERRANDS = ("models", "get", "add", "remove", "examine", "trust")
@@ -95,6 +99,25 @@ class Job:
     backend: Literal["auto", "torch", "openvino"] = "auto"
     full_precision: bool = False
     models: str | None = None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A segmentation that a person corrects; the same one again and again, with more clicks or fewer.
+
+    The worker keeps the latest: another request with the same ``job`` and ``start`` is answered with what has changed
+    since, and pays for the clicks that are new.
+
+    Attributes:
+        job: model and scans; of the rest ``device``, ``threads``, ``backend``, ``full_precision``, ``models`` and
+            ``allow`` count.
+        clicks: all of them, in their order.
+        start: what there is, see ``arrays.give_label_map``; None: what the model finds on its own.
+    """
+
+    job: Job
+    clicks: tuple[Click, ...] = ()
+    start: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +206,16 @@ def read_job(data: Any) -> Job:
     """
     job: Job = _read(Job, data)
     return job
+
+
+def read_correction(data: Any) -> Correction:
+    """The correction of a request.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    correction: Correction = _read(Correction, data)
+    return correction
 
 
 def read_errand(data: Any) -> Errand:

@@ -25,11 +25,12 @@ from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
 from ..waiting import wait_briefly
-from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_export, read_job, to_line
+from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_correction, read_export, read_job, to_line
 from .process import lead_a_group
 
 if TYPE_CHECKING:
     from ..clock import OnProgress
+    from .corrections import Corrections
     from .tasks import OnWarning
     from .warm import Warm
 
@@ -39,7 +40,7 @@ GRACE_SECONDS = 3.0
 TOLD_SECONDS = 0.1
 """Progress is told no more often."""
 
-JOBS = ("load", "plan", "segment", "export")
+JOBS = ("load", "plan", "segment", "refine", "export")
 
 
 def main() -> int:
@@ -133,8 +134,17 @@ class Server:
 
         if kind == "export":
             return export_dicom_seg(read_export(job), self.folder, self.warning(number))
+        if kind == "refine":
+            correction, tell, warn = read_correction(job), self.progress(number), self.warning(number)
+            return tasks.refine_job(correction, self._corrections, self._warm, self.folder, tell, warn)
         tasks_by_kind = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}
         return tasks_by_kind[kind](read_job(job), self._warm, self.folder, self.progress(number), self.warning(number))
+
+    @cached_property
+    def _corrections(self) -> Corrections:
+        from .corrections import Corrections
+
+        return Corrections()
 
     @cached_property
     def _warm(self) -> Warm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> P
     note.unlink(missing_ok=True)
     loaded = data_set.load(case)
     contents = [content_hash(volume) for volume in loaded.volumes]
-    seen = prepare(loaded.volumes, spec)
+    seen = prepare(loaded.volumes, replace(spec, clicks=None))  # there is none to keep
     truth = on_network_grid(loaded.truth, seen, spec)
     _save(folder / f"{case.id}_image.npy", np.asarray(seen.array))
     _save(folder / f"{case.id}_truth.npy", truth)

@@ -11,9 +11,10 @@ from MedDLCore.models import ModelPackage, load_networks
 from MedDLCore.models.networks import build_network, for_volumes
 from MedDLCore.models.networks.registry import OWN_NETWORKS
 from MedDLCore.models.networks.unets import StagedUNet
+from MedDLCore.spec import Network
 
 from ..plan import Plan
-from ..plan.head import with_channels
+from ..plan.head import with_channels, with_inputs
 
 SLOPE = 1e-2
 """Of the leaky ReLU that nnU-Net's initial weights are made for (He et al. 2015)."""
@@ -37,7 +38,8 @@ def new_network(plan: Plan) -> nn.Module:
 def begin_with(network: nn.Module, package: ModelPackage, plan: Plan) -> tuple[str, ...]:
     """Gives a network the weights of a model; its head, the layers whose size follows the labels, stays new.
 
-    A model that has the very labels of the plan, in their order, gives its head too.
+    A model that has the very labels of the plan, in their order, gives its head too. Where the plan's network listens
+    to clicks and the model does not, the weights of the clicks are 0: it begins with exactly the model's outputs.
 
     Args:
         network: from ``new_network``; changed. ``plan.start.fixed`` of the weights that it is given, counted from the
@@ -53,6 +55,9 @@ def begin_with(network: nn.Module, package: ModelPackage, plan: Plan) -> tuple[s
     """
     given, own, head = load_networks(package)[0].state_dict(), network.state_dict(), head_of(plan)
     same_labels = [label.name for label in package.spec.labels] == [label.name for label in plan.labels]
+    listens = same_labels and package.spec.clicks is not None and plan.spec.clicks == package.spec.clicks
+    entries = frozenset() if listens else entries_of(plan)
+    given |= {key: _of_scan_alone(given[key], own[key], plan) for key in entries & given.keys()}
     fitting = {
         key: value
         for key, value in given.items()
@@ -63,7 +68,7 @@ def begin_with(network: nn.Module, package: ModelPackage, plan: Plan) -> tuple[s
             Code.MODEL_INVALID, f"Only {len(fitting)} of {len(own)} weights of {package.spec.name} fit the network."
         )
     network.load_state_dict(fitting, strict=False)
-    names = [name for name, _ in network.named_parameters() if name in fitting and name not in head]
+    names = [name for name, _ in network.named_parameters() if name in fitting and name not in head | entries]
     fixed = plan.start.fixed if plan.start is not None else 0.0
     for name in names[: round(fixed * len(names))]:
         network.get_parameter(name).requires_grad_(False)
@@ -73,11 +78,30 @@ def begin_with(network: nn.Module, package: ModelPackage, plan: Plan) -> tuple[s
 def head_of(plan: Plan) -> frozenset[str]:
     """The names of the weights whose shapes follow the number of outputs."""
     outputs = plan.spec.output_channels
-    one, other = (
-        for_volumes(build_network(with_channels(plan.network, n), "meta"), plan.patch).state_dict()
-        for n in (outputs, outputs + 1)
-    )
+    return _differing(plan, *(with_channels(plan.network, n) for n in (outputs, outputs + 1)))
+
+
+def entries_of(plan: Plan) -> frozenset[str]:
+    """The names of the weights whose shapes follow the number of inputs, where a network listens; else none."""
+    inputs = plan.spec.input_channels
+    if plan.spec.clicks is None:
+        return frozenset()
+    return _differing(plan, *(with_inputs(plan.network, n) for n in (inputs, inputs + 1)))
+
+
+def _differing(plan: Plan, *networks: Network) -> frozenset[str]:
+    one, other = (for_volumes(build_network(network, "meta"), plan.patch).state_dict() for network in networks)
     return frozenset(key for key in one if one[key].shape != other[key].shape)
+
+
+def _of_scan_alone(given: Tensor, own: Tensor, plan: Plan) -> Tensor:
+    """Weights ``(outputs, inputs, ...)`` that take the scan's channels as given, and are 0 for all others."""
+    scan = len(plan.channels)
+    if (given.shape[0], given.shape[2:]) != (own.shape[0], own.shape[2:]):
+        return given
+    widened = torch.zeros_like(own)
+    widened[:, :scan] = given[:, :scan]
+    return widened
 
 
 def hold_fixed(network: nn.Module) -> None:

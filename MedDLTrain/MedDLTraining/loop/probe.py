@@ -19,6 +19,7 @@ from MedDLCore.models.networks import build_network, for_volumes
 
 from ..plan import Plan
 from .augmentation import Draws, augment
+from .listening import with_clicks
 from .losses import loss_function
 from .network import new_network, outputs_of
 from .optimising import optimiser_of
@@ -50,7 +51,7 @@ def check_demand(plan: Plan, free: int) -> None:
         message = str(error).partition("\n")[0]
         raise MedDLError(
             Code.PLAN_INVALID,
-            f"{plan.network.name} does not take {len(plan.channels)} channel(s) of {patch} voxels: {message}",
+            f"{plan.network.name} does not take {plan.spec.input_channels} channel(s) of {patch} voxels: {message}",
             "Change inference.patch or the network's arguments in the plan.",
         ) from error
     if memory - LIBRARIES > free:
@@ -93,7 +94,7 @@ def demand(plan: Plan) -> tuple[int, int]:
         kept[tensor.untyped_storage()._cdata] = tensor  # held: a freed storage gives its address to another
         return tensor
 
-    images = torch.empty((plan.batch, len(plan.channels), *plan.patch), device="meta")
+    images = torch.empty((plan.batch, plan.spec.input_channels, *plan.patch), device="meta")
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with hooks, FlopCounterMode(display=False) as forward:
         outputs = outputs_of(network, images, plan.deep_supervision)
@@ -131,14 +132,15 @@ def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
         varied = augment(images.to(device), truth.to(device), plan, Draws(plan.seed, device))
         optimiser.zero_grad()
         with precision(plan, device):
-            outputs = outputs_of(network, varied[0], plan.deep_supervision)
+            heard = with_clicks(network, *varied, plan, plan.seed)
+            outputs = outputs_of(network, heard, plan.deep_supervision)
         loss_of(outputs, varied[1]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     with keeping_memory():  # as the loop does
         step = _median(iteration, device)
         predictor = Predictor([network.eval()], plan.spec.output_channels, device)
-        window = torch.zeros((1, len(plan.channels), *plan.patch))
+        window = torch.zeros((1, plan.spec.input_channels, *plan.patch))
         return step, _median(lambda: predictor(window), device)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -14,6 +15,7 @@ from MedDLCore.metrics import dice
 
 from ..cases import PreparedCase
 from ..plan import Plan
+from .listening import with_silence
 from .processes import ALONE, Processes
 
 
@@ -49,8 +51,8 @@ def validation_dice(
 def _dice_of(network: nn.Module, case: PreparedCase, plan: Plan, device: str) -> dict[str, float]:
     """Of the labels that the case has, or seems to have."""
     predictor = Predictor([network], plan.spec.output_channels, device, plan.inference.mirror_axes)
-    array = np.array(case.image)  # a copy: what is mapped into memory is read-only
-    found = decided(predict(array, predictor, plan.inference), case.truth.shape[1:], plan.overlapping)
+    heard = with_silence(torch.from_numpy(np.array(case.image))[None], plan)[0]  # copied: the mapped is read-only
+    found = decided(predict(heard.numpy(), predictor, plan.inference), case.truth.shape[1:], plan.overlapping)
     scores = {}
     for label in plan.labels:
         mask = found[label.value - 1] if plan.overlapping else found[0] == label.value

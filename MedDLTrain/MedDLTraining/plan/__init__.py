@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .crops import crops_of
     from .making import Budget, make_plan, plan_from_model
     from .named import NAMED, with_network
-    from .plan import Augmentation, Effect, Loss, Optimiser, Plan, Schedule, Start, Validation
+    from .plan import Augmentation, Effect, Listening, Loss, Optimiser, Plan, Schedule, Start, Validation
     from .plan_file import read_plan, write_plan
 else:
     __getattr__ = lazily(
@@ -22,7 +22,7 @@ else:
             "crops": "crops_of",
             "making": "Budget make_plan plan_from_model",
             "named": "NAMED with_network",
-            "plan": "Augmentation Effect Loss Optimiser Plan Schedule Start Validation",
+            "plan": "Augmentation Effect Listening Loss Optimiser Plan Schedule Start Validation",
             "plan_file": "read_plan write_plan",
         },
     )
@@ -32,6 +32,7 @@ __all__ = [
     "Augmentation",
     "Budget",
     "Effect",
+    "Listening",
     "Loss",
     "Optimiser",
     "Plan",

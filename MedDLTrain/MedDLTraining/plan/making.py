@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage
-from MedDLCore.spec import Channel, Inference, Network
+from MedDLCore.spec import Channel, Grid, Inference, ModelSpec, Network
 
 from ..check.facts import CaseFacts
 from ..data import DataSet
 from .architecture import WIDTHS, Architecture, architecture_for, first_patch
 from .fingerprint import Fingerprint, fingerprint, flips
-from .head import with_channels
-from .plan import Augmentation, Optimiser, Plan, Schedule, Start, Validation
+from .head import with_channels, with_inputs
+from .plan import Augmentation, Listening, Optimiser, Plan, Schedule, Start, Validation
 
 ENOUGH = 3000
 """Iterations below which a smaller network learns more in the same time."""
@@ -60,6 +60,9 @@ SHORT = Optimiser("adamw", 5e-3, weight_decay=1e-2)
 BATCH = 2
 """Patches of an iteration, as nnU-Net has them on large patches; more where more processes share them."""
 
+RADIUS = 2
+"""Voxels from a click's centre to its rim."""
+
 DEEP = 3
 """Resolutions below the full one that learn as well."""
 
@@ -92,6 +95,7 @@ def make_plan(
     budget: Budget,
     name: str,
     held_out: int = 1,
+    interactive: bool = False,
 ) -> Plan:
     """Plans a training that ends within the budget. A few iterations are run, to time them.
 
@@ -101,30 +105,38 @@ def make_plan(
         budget: time and memory.
         name: of the model.
         held_out: cases for validation.
+        interactive: it listens to clicks.
 
     Raises:
         MedDLError: DATA_INVALID; NO_MEMORY where the smallest patch does not fit.
     """
     seen = fingerprint(facts, data_set)
-    inputs = len(seen.channels)
     outputs = len(data_set.labels) + (not seen.overlapping)
+    padding = 0.0 if interactive else seen.padding  # channels of clicks are padded with it, too
     plan = Plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=Network("StagedUNet"),
-        inference=Inference(patch=seen.shape, windows="stepped", weighting="monai", padding_value=seen.padding),
+        inference=Inference(patch=seen.shape, windows="stepped", weighting="monai", padding_value=padding),
         channels=seen.channels,
         grid=seen.grid,
         overlapping=seen.overlapping,
         batch=budget.batch,
         augmentation=Augmentation(flips=seen.flips),
+        listening=listening_on(seen.grid) if interactive else None,
     )
-    fitting = _fitting(plan, seen, budget, inputs, outputs)
+    fitting = _fitting(plan, seen, budget, plan.spec.input_channels, outputs)
     return within_budget(fitting, seen.shape, budget, held_out)
 
 
 def plan_from_model(
-    package: ModelPackage, data_set: DataSet, budget: Budget, name: str, fixed: float = 0.0, held_out: int = 1
+    package: ModelPackage,
+    data_set: DataSet,
+    budget: Budget,
+    name: str,
+    fixed: float = 0.0,
+    held_out: int = 1,
+    interactive: bool = False,
 ) -> Plan:
     """A plan that begins with another model's weights: on its grid, with its preprocessing and its network.
 
@@ -135,6 +147,7 @@ def plan_from_model(
         name: of the model that comes out.
         fixed: as in ``Start``.
         held_out: cases for validation.
+        interactive: it listens to clicks, as a model that does goes on to do.
 
     Raises:
         MedDLError: CHANNELS_MISMATCH where the data have other channels; MODEL_INVALID for a model without a patch, in
@@ -154,11 +167,14 @@ def plan_from_model(
         )
     overlapping = not data_set.exclusive
     outputs = len(data_set.labels) + (not overlapping)
+    listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
+    if listening is not None:
+        inference = replace(inference, padding="constant", padding_value=0.0)
     plan = Plan(
         name=name,
         labels=tuple(replace(label, layer=0) for label in data_set.labels),
         network=with_channels(spec.network, outputs),
-        inference=replace(spec.inference, mirror_axes=()),
+        inference=inference,
         channels=tuple(Channel(c.name, c.modality, spec.intensity_of(n)) for n, c in enumerate(spec.channels)),
         grid=spec.grid,
         statistics=spec.statistics,
@@ -167,8 +183,23 @@ def plan_from_model(
         batch=budget.batch,
         augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
         start=Start(str(package.folder), package.sha256, fixed),
+        listening=listening,
     )
+    if plan.spec.input_channels != spec.input_channels:
+        plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
     return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def listening_on(grid: Grid) -> Listening:
+    """Balls that reach two voxels far along the finest axis."""
+    finest = min((mm for mm in grid.spacing or () if mm > 0), default=1.0)
+    return Listening(radius=round(RADIUS * finest, 3))
+
+
+def _listening_after(spec: ModelSpec, interactive: bool) -> Listening | None:
+    if spec.clicks is not None:
+        return Listening(spec.clicks.radius)
+    return listening_on(spec.grid) if interactive else None
 
 
 def _fitting(plan: Plan, seen: Fingerprint, budget: Budget, inputs: int, outputs: int) -> Plan:

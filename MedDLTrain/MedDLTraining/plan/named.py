@@ -36,7 +36,7 @@ def with_network(plan: Plan, name: str, shape: Sequence[int], budget: Budget, he
     if name not in NAMED:
         raise MedDLError(Code.PLAN_INVALID, f"There is no network {name} to plan with.", f"Take {', '.join(NAMED)}.")
     arguments = NAMED[name](plan.network.arguments, plan.patch)
-    ports = {"spatial_dims": 3, "in_channels": len(plan.channels), "out_channels": plan.spec.output_channels}
+    ports = {"spatial_dims": 3, "in_channels": plan.spec.input_channels, "out_channels": plan.spec.output_channels}
     changed = replace(plan, network=Network(name, {**ports, **arguments}), batch=budget.batch, deep_supervision=0)
     memory, _ = demand(changed)
     if memory > budget.memory:

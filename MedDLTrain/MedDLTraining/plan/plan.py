@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from MedDLCore.spec import (
     Channel,
+    Clicks,
     Crops,
     Grid,
     Inference,
@@ -140,6 +141,21 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Listening:
+    """Clicks that are simulated, so that the network learns to listen to a person's. See ``loop.listening``.
+
+    Attributes:
+        radius: mm, see ``spec.Clicks``.
+        silent: the part of the patches that are learnt from without a click.
+        most: of the others, each has between 1 and so many clicks.
+    """
+
+    radius: float
+    silent: float = 0.5
+    most: int = 4
+
+
+@dataclass(frozen=True)
 class Start:
     """The model whose weights the training begins with; the last layer is new.
 
@@ -171,6 +187,7 @@ class Plan:
         deep_supervision: resolutions below the full one that also learn, where the network has outputs for them.
         folds: the cases are divided into so many parts; ``fold``, from 0, is held out. 0: those that the data set's own
             split names.
+        listening: the network learns to listen to clicks on every label, too; None: it does not.
         seed: of everything that is drawn.
         start: begin with another model's weights.
         mixed_precision: on a graphics card.
@@ -199,6 +216,7 @@ class Plan:
     deep_supervision: int = 0
     folds: int = 5
     fold: int = 0
+    listening: Listening | None = None
     seed: int = 0
     start: Start | None = None
     mixed_precision: bool = True
@@ -219,6 +237,7 @@ class Plan:
     @property
     def spec(self) -> ModelSpec:
         """The model that the training makes, before it has weights."""
+        values = tuple(label.value for label in self.labels)
         return ModelSpec(
             name=self.name,
             network=self.network,
@@ -231,5 +250,6 @@ class Plan:
             steps_on_scan=self.steps_on_scan,
             inference=self.inference,
             crops=self.crops,
+            clicks=None if self.listening is None else Clicks(values, self.listening.radius),
             output=Output("sigmoid" if self.overlapping else "softmax", apart=self.grid.apart),
         )

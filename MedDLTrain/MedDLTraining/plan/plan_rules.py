@@ -13,6 +13,9 @@ from .plan import Effect, Plan
 MOST = 10_000_000
 """Iterations, epochs and the like."""
 
+MOST_CLICKS = 100
+"""On one patch, each after a run of the network."""
+
 POSITIVE = {"scaling", "gamma", "low_resolution", "brightness", "contrast"}
 """Effects whose strength is a factor or an exponent."""
 
@@ -42,6 +45,10 @@ def _problems(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "foreground", "is a part, 0 to 1"
     if sorted(label.value for label in plan.labels) != list(range(1, len(plan.labels) + 1)):
         yield "labels", "values are 1, 2, 3 ..."
+    if plan.listening is not None and not 0 <= plan.listening.silent <= 1:
+        yield "listening.silent", "is a part, 0 to 1"
+    if plan.listening is not None and not 1 <= plan.listening.most <= MOST_CLICKS:
+        yield "listening.most", f"must lie between 1 and {MOST_CLICKS}"
     yield from _of_learning(plan)
     yield from _of_augmentation(plan)
 

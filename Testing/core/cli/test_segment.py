@@ -15,10 +15,11 @@ import pytest
 import SimpleITK as sitk
 
 from fixtures.balls import THRESHOLD, ball, ball_mask
+from fixtures.listening import listening_package
 from fixtures.models import threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit
-from MedDLCore.spec import Channel
+from MedDLCore.spec import Channel, Crops
 from MedDLCore.volume import Geometry
 
 MEDDL = (sys.executable, "-m", "MedDLCore.cli")
@@ -272,3 +273,53 @@ def test_a_picture_or_scene_of_the_result_s_name_is_not_overwritten_and_nothing_
     assert Code.OUTPUT_EXISTS.value in capsys.readouterr().err
     assert mine.read_text() == "mine"
     assert list(mine.parent.iterdir()) == [mine]
+
+
+def clicked(click: str, scan: Path, folder: Path, *more: object) -> int:
+    return segment(
+        scan, "-m", listening_package(folder / "listens").folder, "-o", folder / "out", "--click", click, *more
+    )
+
+
+@pytest.mark.parametrize(("sign", "there"), [("=", True), ("!=", False)])
+def test_a_click_corrects_the_result_and_stands_in_the_manifest(
+    sign: str, there: bool, scan: Path, tmp_path: Path
+) -> None:
+    point = (4.5, 4.5, 4.5) if there else CENTRE
+    r, a, s = point
+    assert clicked(f"{r},{a},{s}{sign}Ball", scan, tmp_path, "--format", "nifti") == Exit.OK
+    (result,) = (tmp_path / "out").glob("*.nii.gz")
+    k, j, i = np.round(GEOMETRY.ras_to_index(point)[::-1]).astype(int)
+    assert bool(np.asarray(nibabel.load(result).dataobj)[i, j, k]) is there
+    (manifest,) = (tmp_path / "out").glob("*_manifest.json")
+    written = json.loads(manifest.read_text())["settings"]["clicks"]
+    assert written == [{"point": list(point), "structure": "Ball", "positive": there}]
+
+
+def test_a_model_of_crops_looks_where_the_click_is(scan: Path, tmp_path: Path) -> None:
+    crops = Crops((8.0, 8.0, 8.0), (9.0, 9.0, 9.0))
+    package = listening_package(tmp_path / "crops", crops=crops).folder
+    r, a, s = CENTRE
+    given = ("-m", package, "-o", tmp_path / "out", "--format", "nifti")
+    assert segment(scan, *given) == Exit.INPUT
+    assert segment(scan, *given, "--click", f"{r},{a},{s}=ball") == Exit.OK
+    (result,) = (tmp_path / "out").glob("*.nii.gz")
+    assert 0 < np.count_nonzero(np.asarray(nibabel.load(result).dataobj)) <= 10**3
+    collect = ("--overwrite", "--collect", tmp_path / "set", "--click", f"{r},{a},{s}=ball")
+    assert segment(scan, *given, *collect) == Exit.INPUT and not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize("click", ["1,2=ball", "1,2,3", "1,2,3=", "1,2,nan=ball", "a,b,c=ball"])
+def test_a_click_that_is_none_is_refused_as_it_was_typed(click: str, scan: Path, tmp_path: Path) -> None:
+    assert clicked(click, scan, tmp_path) == Exit.USAGE
+    assert not (tmp_path / "out").exists()
+
+
+def test_clicks_are_refused_where_nothing_would_listen(
+    scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    click = "4.5,4.5,4.5=ball"
+    assert segment(scan, "-m", package, "-o", tmp_path / "out", "--click", click) != Exit.OK
+    assert Code.CLICKS_MISMATCH.value in capsys.readouterr().err
+    assert clicked(click, scan, tmp_path, "--structure", "ball") == Exit.USAGE
+    assert not (tmp_path / "out").exists()

@@ -92,6 +92,7 @@ def configuration(spec: ModelSpec, networks: RunnerNetworks) -> dict[str, Any]:
 def _check(spec: ModelSpec) -> None:
     problems = {
         "a model that takes an earlier one's result": bool(spec.previous),
+        "a model that listens to clicks": spec.clicks is not None,
         "a foreground that the model cuts": spec.foreground is not None,
         "clean_up": spec.clean_up != CleanUp(),
         "output.activation 'regions'": spec.output.activation == "regions",

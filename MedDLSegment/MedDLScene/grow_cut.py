@@ -1,0 +1,103 @@
+"""Structures without a model: they grow from seeds, by Slicer's grow-cut (Zhu et al. 2014, Fast GrowCut).
+
+Every voxel becomes what that seed is from which a path of the least change of intensity leads to it. So the first cases
+of a new structure are drawn quickly, on any volume, and then trained from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from MedDLCore.click import Click
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.volume import Geometry, Label, LabelMap, Volume
+
+from .libraries import slicer, vtk
+from .placement import arrayOfImage, fillImage
+
+NOTHING = 0
+"""In seeds: nobody has said what is there."""
+
+
+def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArray[np.uint16]:
+    """Grows every seed until all voxels are something.
+
+    Args:
+        volume: ``(K, J, I)``.
+        seeds: ``(K, J, I)`` whole numbers below 2**15: one for each structure, and one for what is none of them;
+            ``NOTHING`` elsewhere.
+        locality: how much a millimetre costs, in units of intensity; more of it keeps seeds from leaking far away.
+
+    Returns:
+        ``(K, J, I)`` the numbers of the seeds.
+
+    Raises:
+        MedDLError: CLICKS_MISMATCH where all seeds are of one kind, which would then be everywhere.
+    """
+    if len(np.unique(seeds[seeds != NOTHING])) < 2:
+        raise MedDLError(
+            Code.CLICKS_MISMATCH,
+            "Seeds of one kind would grow over the whole volume.",
+            "Mark what does not belong to the structure, too, or another structure.",
+        )
+    grower = slicer.vtkImageGrowCutSegment()
+    grower.SetIntensityVolume(_image(volume.array, volume.geometry))
+    grower.SetSeedLabelVolume(_image(seeds.astype(np.int16), volume.geometry))
+    grower.SetDistancePenalty(locality)
+    grower.Update()
+    return arrayOfImage(grower.GetOutput()).astype(np.uint16)
+
+
+def grownFromClicks(
+    volume: Volume, clicks: Sequence[Click], labels: Sequence[Label], radius: float, locality: float = 0.0
+) -> LabelMap:
+    """Segments by clicks alone: a positive one is a seed of its structure, a negative one of what is none.
+
+    Args:
+        volume: ``(K, J, I)``.
+        clicks: in their order: where two overlap, the later one counts.
+        labels: of the structures.
+        radius: mm; a seed is a ball around the voxel of its click.
+        locality: as in ``growCut``.
+
+    Returns:
+        One layer, on the volume's grid.
+
+    Raises:
+        MedDLError: CLICKS_MISMATCH for a structure without a label, and as ``growCut``.
+    """
+    values = {label.name.casefold(): label.value for label in labels}
+    none = max(values.values(), default=0) + 1
+    seeds = np.zeros(volume.array.shape, np.uint16)
+    for click in clicks:
+        if click.structure.casefold() not in values:
+            raise MedDLError(Code.CLICKS_MISMATCH, f"There is no structure {click.structure!r} to click.")
+        value = values[click.structure.casefold()] if click.positive else none
+        _drawBall(seeds, volume.geometry, click, radius, value)
+    grown = growCut(volume, seeds, locality)
+    grown[grown == none] = 0
+    return LabelMap(grown.astype(np.uint8 if none <= 256 else np.uint16), volume.geometry, tuple(labels))
+
+
+def _image(array: NDArray[Any], geometry: Geometry) -> vtk.vtkImageData:
+    """Its spacing is the geometry's; where it lies and how it is turned does not matter to what grows."""
+    image = vtk.vtkImageData()
+    fillImage(image, array)
+    image.SetSpacing(geometry.spacing.tolist())
+    return image
+
+
+def _drawBall(seeds: NDArray[np.uint16], geometry: Geometry, click: Click, radius: float, value: int) -> None:
+    centre = np.round(geometry.ras_to_index(click.point)).astype(int)
+    reach = np.floor(radius / np.linalg.norm(geometry.ijk_to_ras[:3, :3], axis=0)).astype(int) + 1
+    size = np.array(seeds.shape[::-1])
+    low, high = np.clip(centre - reach, 0, size), np.clip(centre + reach + 1, 0, size)
+    i, j, k = (np.arange(m, n) for m, n in zip(low, high, strict=True))
+    at = np.stack(np.meshgrid(k, j, i, indexing="ij")[::-1], axis=-1)
+    away = np.linalg.norm(geometry.index_to_ras(at) - geometry.index_to_ras(centre), axis=-1)
+    part = seeds[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
+    part[away <= radius] = value

@@ -1,0 +1,215 @@
+"""Networks that listen to clicks: where a simulated person clicks, what a batch is, and what a training begins with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
+from MedDLCore.click import Click
+from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models import load_networks, write_package
+from MedDLCore.models.package import open_folder
+from MedDLCore.pipeline import load, segment
+from MedDLCore.refine import Refinement
+from MedDLCore.spec import Clicks
+from MedDLTraining.cases import PreparedCase, prepare_cases
+from MedDLTraining.check import check
+from MedDLTraining.events import Control, Epoch, Step
+from MedDLTraining.loop.fitting import fit
+from MedDLTraining.loop.listening import with_clicks, with_silence
+from MedDLTraining.loop.network import begin_with, new_network
+from MedDLTraining.loop.simulated_user import next_click
+from MedDLTraining.plan import Budget, Listening, Plan, Start, plan_from_model
+from MedDLTraining.plan.head import with_inputs
+from MedDLTraining.training import plan_training, train
+
+ONE = Clicks((1,), 2.0)
+MM = (1.0, 1.0, 1.0)
+
+
+def listening(given: Plan, **changes: object) -> Plan:
+    listens = replace(given, listening=Listening(12.0, **changes))  # type: ignore[arg-type]
+    return replace(listens, network=with_inputs(given.network, listens.spec.input_channels))
+
+
+def block(shape: tuple[int, ...], *where: slice, value: int = 1) -> np.ndarray:
+    array = np.zeros((1, *shape), np.uint8)
+    array[(0, *where)] = value
+    return array
+
+
+def test_the_next_click_is_the_middle_of_the_largest_error() -> None:
+    truth = block((20, 20, 20), slice(2, 9), slice(2, 9), slice(2, 9))
+    found = block((20, 20, 20), slice(12, 15), slice(12, 15), slice(12, 15))
+    assert next_click(found, truth, ONE, MM, False) == ((5, 5, 5), 1, True)
+    too_much = next_click(np.maximum(found, truth), truth, ONE, MM, False)
+    assert too_much == ((13, 13, 13), 1, False)
+    assert next_click(truth, truth, ONE, MM, False) is None
+
+
+def test_two_errors_that_do_not_touch_do_not_count_together() -> None:
+    truth = block((24, 24, 24), slice(0, 5), slice(0, 5), slice(0, 5))
+    truth[0, 10:15, 10:15, 10:15] = truth[0, 18:24, 18:24, 18:24] = 1
+    click = next_click(np.zeros_like(truth), truth, ONE, MM, False)
+    assert click is not None and min(click.voxel) >= 18
+
+
+def test_a_click_names_the_label_that_is_meant_also_where_labels_overlap() -> None:
+    truth = np.zeros((2, 9, 9, 9), np.uint8)
+    truth[0, 2:7, 2:7, 2:7] = 1
+    truth[1] = truth[0]
+    found = truth.copy()
+    found[1] = 0
+    assert next_click(found, truth, Clicks((1, 2), 2.0), MM, True) == ((4, 4, 4), 2, True)
+    exclusive = block((9, 9, 9), slice(2, 7), slice(2, 7), slice(2, 7), value=2)
+    assert next_click(np.minimum(exclusive, 1), exclusive, Clicks((1, 2), 2.0), MM, False) == ((4, 4, 4), 2, True)
+
+
+def test_drawn_clicks_vary_and_stay_away_from_the_border_of_the_error() -> None:
+    truth = block((20, 20, 20), slice(3, 16), slice(3, 16), slice(3, 16))
+    rng = np.random.default_rng(0)
+    voxels = {next_click(0 * truth, truth, ONE, MM, False, rng).voxel for _ in range(50)}  # type: ignore[union-attr]
+    assert len(voxels) > 20
+    assert all(6 <= n <= 12 for voxel in voxels for n in voxel)
+
+
+def batch_of(plan: Plan, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randn((n, 1, *plan.patch), generator=torch.Generator().manual_seed(1))
+    truth = torch.zeros((n, len(plan.labels) if plan.overlapping else 1, *plan.patch))
+    truth[:, -1:, 4:12, 4:12, 4:12] = 2
+    return images, truth
+
+
+def test_a_part_of_a_batch_is_silent_and_the_rest_has_clicks_where_the_network_is_wrong() -> None:
+    plan = listening(tiny_plan(data_in_memory()), silent=0.5, most=2)
+    network = new_network(plan)
+    images, truth = batch_of(plan, 12)
+    heard = with_clicks(network, images, truth, plan, seed=7)
+    assert heard.shape == (12, 1 + 3 * 3, *plan.patch)
+    assert torch.equal(heard[:, :1], images)
+    silent = ~heard[:, 1:].flatten(1).any(1)
+    assert 2 <= int(silent.sum()) <= 10
+    assert all(one[1:7].any() for one in heard[~silent])
+    assert network.training and all(part.training for part in network.modules())
+
+
+def test_each_patch_has_the_clicks_of_its_place_whoever_holds_it() -> None:
+    plan = listening(tiny_plan(data_in_memory()), silent=0.2)
+    network = new_network(plan)
+    images, truth = batch_of(plan, 4)
+    whole = with_clicks(network, images, truth, plan, seed=3)
+    part = with_clicks(network, images[2:], truth[2:], plan, seed=3, first=2)
+    assert torch.equal(whole[2:, 1:7], part[:, 1:7])
+
+
+def test_without_clicks_a_plan_is_as_it_was() -> None:
+    plan = tiny_plan(data_in_memory())
+    images, truth = batch_of(plan, 2)
+    assert with_clicks(new_network(plan), images, truth, plan, seed=0) is images
+    assert plan.spec.clicks is None and plan.spec.input_channels == 1
+
+
+def package_of(plan: Plan, folder: Path) -> object:
+    network = new_network(plan)
+    return write_package(plan.spec, network.state_dict(), folder)
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_a_network_that_learns_to_listen_begins_with_exactly_the_plain_one(overlapping: bool, tmp_path: Path) -> None:
+    plain = tiny_plan(overlapping_in_memory() if overlapping else data_in_memory(), overlapping=overlapping)
+    package = package_of(plain, tmp_path / "plain")
+    plan = listening(replace(plain, start=Start("plain", fixed=0.5), seed=5))
+    network = new_network(plan)
+    assert begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    images, truth = batch_of(plan, 4)
+    heard = with_clicks(network, images, truth, plan, seed=0)
+    assert heard[:, 1:].any()
+    plainly = load_networks(package)[0](images)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for given in (with_silence(images, plan), heard):
+            assert torch.allclose(network.eval()(given), plainly, atol=1e-5)
+    entry = next(network.parameters())
+    assert entry.requires_grad and not entry[:, 1:].any()
+    heard_by = network.train()(heard).square().sum()
+    heard_by.backward()
+    assert entry.grad is not None and entry.grad[:, 1:].any()
+
+
+def test_a_network_that_listens_is_gone_on_with_as_it_is(tmp_path: Path) -> None:
+    plan = listening(tiny_plan(data_in_memory()))
+    package = package_of(plan, tmp_path / "listens")
+    network = new_network(replace(plan, seed=9))
+    assert begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    assert torch.equal(next(network.parameters()), next(new_network(plan).parameters()))
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[PreparedCase, ...]:
+    data_set = data_in_memory()
+    return prepare_cases(data_set, listening(tiny_plan(data_set)).spec, tmp_path_factory.mktemp("cache"))
+
+
+def test_a_training_with_clicks_that_is_stopped_and_goes_on_comes_to_the_same_weights(
+    cases: tuple[PreparedCase, ...], tmp_path: Path
+) -> None:
+    assert cases[0].image.shape[0] == 1, "channels of clicks are not kept on the disk"
+    torch.set_num_threads(1)
+    plan = listening(tiny_plan(data_in_memory()), silent=0.3)
+    whole = fit(plan, cases[:3], cases[3:], tmp_path / "whole")
+    control = Control()
+
+    def stop(event: Step | Epoch) -> None:
+        if isinstance(event, Step) and (event.epoch, event.iteration) == (2, 2):
+            control.stop()
+
+    stopped = fit(plan, cases[:3], cases[3:], tmp_path / "parts", on_event=stop, control=control)
+    assert not stopped.finished
+    rest = fit(plan, cases[:3], cases[3:], tmp_path / "parts")
+    assert whole.weights.keys() == rest.weights.keys()
+    assert all(torch.equal(whole.weights[key], rest.weights[key]) for key in whole.weights)
+    assert [e.dice for e in whole.history] == [e.dice for e in rest.history]
+
+
+@pytest.mark.parametrize(("changes", "where"), [({"silent": 1.5}, "silent"), ({"most": 0}, "most")])
+def test_a_plan_that_listens_in_no_possible_way_is_refused(changes: dict[str, object], where: str) -> None:
+    with pytest.raises(MedDLError, match=f"plan.listening.{where}") as caught:
+        listening(tiny_plan(data_in_memory()), **changes)
+    assert caught.value.code is Code.PLAN_INVALID
+
+
+def test_what_was_trained_to_listen_is_planned_trained_and_clicked(tmp_path: Path) -> None:
+    """``meddl train --interactive`` from the plan to a click, begun with a plain model."""
+    torch.set_num_threads(1)
+    data_set = data_in_memory()
+    plain = train(data_set, tiny_plan(data_set, epochs=1), tmp_path / "plain").package
+    assert plain is not None
+    plan = plan_from_model(plain, data_set, Budget(0.02, 10**9), "listens", interactive=True)
+    assert plan.listening == Listening(12.0), "two voxels of 6 mm"
+    trained = train(data_set, replace(plan, iterations=1, epochs=1, folds=2), tmp_path / "listens")
+    assert trained.package is not None
+    spec = open_folder(trained.package.folder).spec
+    assert spec.clicks == Clicks((1, 2, 3), 12.0) and spec.input_channels == 10
+    again = plan_from_model(trained.package, data_set, Budget(0.02, 10**9), "again")
+    assert again.listening == plan.listening, "a model that listens goes on to listen"
+
+    volumes = data_set.load(data_set.cases[0]).volumes
+    refinement = Refinement(volumes, load(trained.package, "cpu", 1, "torch"))
+    assert np.array_equal(
+        refinement.label_map.array, segment(volumes, load(trained.package, "cpu", 1, "torch")).label_map.array
+    )
+    r, a, s = volumes[0].geometry.index_to_ras(np.array(volumes[0].geometry.shape[::-1]) // 2).tolist()
+    refinement.add(Click((r, a, s), spec.labels[0].name))
+    refinement.undo()
+    assert refinement.clicks == ()
+
+
+def test_a_network_is_planned_that_takes_the_clicks_of_every_label() -> None:
+    data_set = data_in_memory()
+    facts = check(data_set).facts
+    plan = plan_training(facts, data_set, Budget(0.02, 10**9), "x", folds=2, interactive=True)
+    assert plan.listening is not None and plan.network.arguments["inputs"] == 10
