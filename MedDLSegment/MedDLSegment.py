@@ -97,7 +97,9 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.pages.enter()
 
     def exit(self) -> None:
-        """Called each time a person opens another module. A run goes on."""
+        """Called each time a person opens another module. A run goes on; the views are the other module's."""
+        if self.pages is not None:
+            self.pages.exit()
 
     def cleanup(self) -> None:
         """Called when Slicer quits, and before the module is reloaded."""

@@ -250,14 +250,35 @@ def _indexOf(click: FloatTriple | None, lattice: vtk.vtkMatrix4x4, placement: Pl
     return [int(n) for n in np.round(inverse[:3, :3] @ own + inverse[:3, 3])]
 
 
+def boundsOf(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice] | None:
+    """The smallest box, K, J, I, that holds what is set; None where nothing is."""
+    ranges = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not len(ranges[0]):
+        return None
+    k, j, i = (slice(int(its[0]), int(its[-1]) + 1) for its in ranges)
+    return k, j, i
+
+
 def _cut(box: slicer.vtkOrientedImageData, voxels: NDArray[np.bool_]) -> slicer.vtkOrientedImageData:
-    """The smallest image that holds these voxels of the box, on the same grid."""
-    ranges = [np.flatnonzero(voxels.any(axis=tuple({0, 1, 2} - {axis}))) for axis in (2, 1, 0)]
-    low, high = [int(its[0]) for its in ranges], [int(its[-1]) + 1 for its in ranges]
-    part = voxels[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
-    image, matrix, first = slicer.vtkOrientedImageData(), vtk.vtkMatrix4x4(), box.GetExtent()[::2]
-    fillImage(image, part.astype(np.uint8))
-    image.SetExtent(*(int(n) for m, a, b in zip(first, low, high, strict=True) for n in (m + a, m + b - 1)))
+    """The smallest image that holds these voxels of the box, of which there must be some, on the same grid."""
+    bounds = boundsOf(voxels)
+    assert bounds is not None  # noqa: S101
+    image, matrix = slicer.vtkOrientedImageData(), vtk.vtkMatrix4x4()
+    fillImage(image, voxels[bounds].astype(np.uint8))
+    firsts = zip(box.GetExtent()[::2], bounds[::-1], strict=True)
+    image.SetExtent(*(n for first, part in firsts for n in (first + part.start, first + part.stop - 1)))
     box.GetImageToWorldMatrix(matrix)
     image.SetGeometryFromImageToWorldMatrix(matrix)
     return image
+
+
+def stateOfSegments(segmentationNode: slicer.vtkMRMLSegmentationNode) -> tuple[object, ...]:
+    """Changes with the voxels of any segment, its name, and where the segmentation lies."""
+    segmentation, parent = segmentationNode.GetSegmentation(), segmentationNode.GetParentTransformNode()
+    segments = [(name, segmentation.GetSegment(name)) for name in segmentation.GetSegmentIDs()]
+    voxels = tuple(
+        (name, segment.GetName(), segment.GetLabelValue(), 0 if image is None else image.GetMTime())
+        for name, segment in segments
+        for image in (segment.GetRepresentation(_LABEL_MAP),)
+    )
+    return voxels, None if parent is None else parent.GetTransformToWorldMTime()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from MedDLCore.errors import MedDLError, Notice
 from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Event, Job
 
+from .click_answers import ModelAnswers
+from .click_session import Answers, ClickSession
+from .grow_answers import GrowCutAnswers
 from .handover import Handover
 from .model_errands import ModelErrands
 from .offered_models import readOffered
@@ -121,6 +124,42 @@ class SegmentSession:
         self._runs = [other for other in self._runs if other.progress is not None]
         self._runs.append(run)
         return run.start()
+
+    def correct(
+        self,
+        model: str,
+        volumes: Sequence[Any],
+        segmentation: Any,
+        device: str = "auto",
+        threads: int = 0,
+        onChange: Callable[[ClickSession], None] = lambda _: None,
+        editor: Any = None,
+    ) -> ClickSession:
+        """Begins to correct a segmentation by clicks.
+
+        Args:
+            model: that listens to clicks; empty: segments grow from clicks and strokes, by grow-cut.
+            volumes: nodes, one for each input of the model.
+            segmentation: the node that is corrected; its segments are the structures of the same names.
+            device: see ``Choice``.
+            threads: see ``Choice``.
+            onChange: told of every change.
+            editor: what puts voxels into the segmentation, see ``segment_edit.Editor``; None: one of its own, with an
+                undo of its own.
+        """
+        from MedDLScene.segment_editor import SegmentEditor
+        from MedDLScene.segmentation_node import placeOnVolume
+
+        if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
+            placeOnVolume(segmentation, volumes[0])
+        if segmentation.GetDisplayNode() is None:
+            segmentation.CreateDefaultDisplayNodes()
+        answers: Answers = (
+            ModelAnswers(self.worker, self._handover, model, volumes, segmentation, device, threads)
+            if model
+            else GrowCutAnswers(volumes[0], segmentation)
+        )
+        return ClickSession(editor or SegmentEditor(segmentation, volumes[0]), answers, tuple(volumes), onChange)
 
     def sceneClosed(self) -> None:
         """Forgets what lay in the scene; runs have cancelled themselves."""
