@@ -120,7 +120,7 @@ class ClickSession:
         self._answers.ask(self._asked, self._answered, self._refused, lambda stage: self._show(stage=stage))
 
     def _answered(self, answer: Answer) -> None:
-        click = self._asked
+        click, self._asked = self._asked, None
         if self._closed or click is None:
             return
         try:
@@ -130,7 +130,6 @@ class ClickSession:
             self._refused(error)
             return
         self._answers.settle()
-        self._asked = None
         self._steps.append(_Step(click, wrote))
         self.count += 1
         spent = time.monotonic() - self._since

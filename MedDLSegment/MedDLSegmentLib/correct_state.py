@@ -157,6 +157,15 @@ def reasonNotToClick(state: CorrectState) -> str:
     return ""
 
 
+def reasonNotToClickSegment(state: CorrectState) -> str:
+    """As ``reasonNotToClick``, where ``wantedStructure`` is the segment that will be changed, and no other."""
+    reason, model = reasonNotToClick(state), state.offered
+    if reason or model is None or state.structure.casefold() == state.wantedStructure.casefold():
+        return reason
+    text = _("{segment} is no structure of this model. Rename or select a segment: {names}.")
+    return text.format(segment=state.wantedStructure, names=", ".join(model.clickable))
+
+
 def addButton(state: CorrectState) -> Button:
     """A plain click adds. The keys stand on the buttons."""
     reason = reasonNotToClick(state)

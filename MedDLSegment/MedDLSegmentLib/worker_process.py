@@ -188,6 +188,8 @@ class WorkerProcess:
             self._process.write(line)
 
     def _look(self) -> None:
+        if self._process is not None:
+            self._process.waitForReadyRead(0)  # where Slicer was busy, an answer in time may not have been read yet
         if self._process is None:
             return
         self._looks += 1

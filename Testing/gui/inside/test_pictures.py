@@ -276,6 +276,32 @@ def test_pictures_of_the_page_of_batches(
     pages.show("")
 
 
+def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, picture: Any, wait: Wait) -> None:
+    from MedDLScene.segment_edit import Edited
+    from MedDLSegmentLib.correct_state import Going, Last
+
+    wait(lambda: widget.panel.state.models is not None)
+    pages, parameters = widget.pages, widget._parameterNode
+    pages.show("Correct")
+    page = pages.correct
+    parameters.inputVolume = a_body
+    picture("20-correct-no-segmentation")
+    parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Body segmentation")
+    parameters.correctModel = "listening"
+    page._ui.addButton.click()
+    stages = {"prepare": 0.03, "network": 0.52, "finish": 0.11}
+    last = Last("ball", True, Edited(412, 3, 57, ("spleen",)), 0.81, stages)
+    page._update(going=Going(count=3, canUndo=True, last=last))
+    picture("21-correct-clicked")
+    page._update(going=Going(count=3, canUndo=True, busy=True, stage="network", waiting=1))
+    picture("22-correct-busy")
+    page._update(going=Going())
+    parameters.correctModel = "none"
+    picture("23-correct-grow")
+    parameters.correctModel = ""
+    pages.show("")
+
+
 def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:
     """A widget below is not reached before one above."""
     plain = QtWidgets.QWidget
