@@ -63,8 +63,16 @@ class Options:
         }
 
 
-def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options()) -> tuple[Notice, ...]:
+def admit(
+    volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options(), points_follow: bool = False
+) -> tuple[Notice, ...]:
     """Decides whether a case may run with a model.
+
+    Args:
+        volumes: one for each channel of the model.
+        spec: the model.
+        options: what the person chose.
+        points_follow: a model of crops will be given points, or boxes, later.
 
     Returns:
         The readers' warnings and those of this model for this scan.
@@ -74,7 +82,7 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
             POINTS_MISMATCH.
     """
     chosen_labels(spec, options.structures)
-    _check_points(volumes[0].geometry, spec, options)
+    _check_points(volumes[0].geometry, spec, options, points_follow)
     notices = [notice for volume in volumes for notice in volume.notices]
     for channel, volume in zip(spec.channels, split_channels(volumes, spec), strict=True):
         wanted = channel.modality
@@ -103,7 +111,7 @@ def admit(volumes: Sequence[Volume], spec: ModelSpec, options: Options = Options
         notices.append(Notice(Code.TOO_THIN, message))
     if options.region is not None:
         check_meets(volumes[0].geometry, options.region)
-    if not options.points:
+    if not options.points and not points_follow:
         notices += _cut_by_grid(volumes, spec, options.region)
     if options.crop_body and (why := why_not_cropped(spec)) is not None:
         notices.append(Notice(Code.NOT_CROPPED, f"The model {spec.name} {why}."))
@@ -119,7 +127,7 @@ def _cut_by_grid(volumes: Sequence[Volume], spec: ModelSpec, region: Region | No
     return ()
 
 
-def _check_points(scan: Geometry, spec: ModelSpec, options: Options) -> None:
+def _check_points(scan: Geometry, spec: ModelSpec, options: Options, points_follow: bool) -> None:
     """Refuses points for a model of whole scans, and a scan without points for a model of crops.
 
     Raises:
@@ -137,11 +145,12 @@ def _check_points(scan: Geometry, spec: ModelSpec, options: Options) -> None:
             "Points and a region of interest were both given.",
             "Leave one away: each point has its own box, and nothing outside is labelled.",
         )
-    if spec.crops is not None and not options.points and not is_crop(scan, spec):
+    if spec.crops is not None and not options.points and not points_follow and not is_crop(scan, spec):
         raise MedDLError(
             Code.POINTS_MISMATCH,
             f"The model {spec.name} was trained on crops of about {spec.crops}; the scan is larger.",
-            "Name the middle of what is to be found with --at R,A,S, in mm as Slicer shows it; several, if there are.",
+            "Name the middle of what is to be found with --at R,A,S, in mm as Slicer shows it; several, if there are."
+            + (" Or click into it: --click R,A,S=NAME." if spec.clicks is not None else ""),
         )
     for point in options.points:
         check_inside(scan, point)

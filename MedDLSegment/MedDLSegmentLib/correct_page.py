@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.click import Click
-from MedDLCore.models.offered import Offered
 from MedDLCore.spec import FloatTriple
 
 from . import correct_state
-from .click_session import ClickSession
 from .click_views import ViewClicks
 from .correct_state import GROW_CUT, CorrectState, Going
 from .list_views import ChoiceView
 from .parameters import VOLUMES, MedDLSegmentParameterNode
 from .segment_session import SegmentSession
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
+    from .click_session import ClickSession
 
 
 class CorrectPage:

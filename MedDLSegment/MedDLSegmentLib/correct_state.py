@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import MedDLError, Notice
-from MedDLCore.models.offered import Offered
 
 from . import offered_models, wording
 from .button import Button
@@ -19,6 +18,7 @@ from .remedies import said
 from .translation import _
 
 if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
     from MedDLScene.segment_edit import Edited
 
 GROW_CUT = "none"

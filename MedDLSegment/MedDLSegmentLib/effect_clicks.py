@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
 
 from MedDLCore.click import Click
 from MedDLCore.errors import MedDLError
-from MedDLCore.models.offered import Offered
 
 from . import correct_state
-from .click_session import ClickSession
 from .correct_state import GROW_CUT, CorrectState, Going
 from .list_views import ChoiceView
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
+    from .click_session import ClickSession
 
 MODEL = "Model"
 """The effect's parameter: a model's name, or what ``CorrectState.wantedModel`` has in its place."""

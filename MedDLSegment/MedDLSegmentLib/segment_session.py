@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import MedDLError, Notice
-from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Event, Job
 
-from .click_answers import ModelAnswers
-from .click_session import Answers, ClickSession
-from .grow_answers import GrowCutAnswers
 from .handover import Handover
 from .model_errands import ModelErrands
 from .offered_models import readOffered
@@ -20,7 +16,12 @@ from .segment_run import Choice, SegmentRun
 from .sequence_run import SequenceRun
 from .worker_process import Request, WorkerProcess, interpreter
 
-OnModels = Callable[[tuple[Offered, ...]], None]
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
+    from .click_session import Answers, ClickSession
+
+OnModels = Callable[[tuple["Offered", ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
 AnyRun = SegmentRun | SequenceRun
@@ -149,6 +150,10 @@ class SegmentSession:
         """
         from MedDLScene.segment_editor import SegmentEditor
         from MedDLScene.segmentation_node import placeOnVolume
+
+        from .click_answers import ModelAnswers
+        from .click_session import ClickSession
+        from .grow_answers import GrowCutAnswers
 
         if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
             placeOnVolume(segmentation, volumes[0])

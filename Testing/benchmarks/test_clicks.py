@@ -57,5 +57,5 @@ def test_it_runs_from_files_to_figures(tmp_path: Path, capsys: pytest.CaptureFix
     package = listening_package(tmp_path / "model", modality=None)
     main([str(package.folder), "--data", str(tmp_path), "--cases", "2", "--most", "1"])
     found = json.loads(capsys.readouterr().out)
-    assert found["network"]["cases"] == 2 and found["network"]["dice"]["0"] > 0.99
-    assert found["grow-cut"]["dice"]["0"] == 0
+    assert found["all"]["network"]["cases"] == 2 and found["all"]["network"]["dice"]["0"] > 0.99
+    assert found["worst quartile"]["grow-cut"]["dice"]["0"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
 from MedDLTraining.data import open_folder
 from MedDLTraining.events import Control, Epoch, Step
+from MedDLTraining.loop.checkpoint import read_checkpoint
 from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_network
 from MedDLTraining.loop.preview import contact_sheet
 from MedDLTraining.loop.validating import validation_dice
@@ -163,6 +165,22 @@ def test_a_folder_with_a_training_is_not_used_again_but_gone_on_with(tmp_path: P
     assert again.package is not None and again.package.sha256 == done.package.sha256
     whole = train(data_set, plan, tmp_path / "whole")
     assert whole.package is not None and whole.package.spec.weights == done.package.spec.weights
+
+
+def test_a_training_that_began_before_plans_knew_of_clicks_is_gone_on_with(tmp_path: Path) -> None:
+    """Its checkpoint vouches for a plan without that key, and so does its file."""
+    data_set, control = data_in_memory(), Control()
+    write_plan(tiny_plan(data_set), tmp_path / "plan.json")
+    plan, folder = read_plan(tmp_path / "plan.json"), tmp_path / "run"
+    train(data_set, plan, folder, on_event=lambda event: isinstance(event, Epoch) and control.stop(), control=control)
+    old = {key: value for key, value in json.loads((folder / "plan.json").read_text()).items() if key != "listening"}
+    (folder / "plan.json").write_text(json.dumps(old))
+    split = json.loads((folder / "split.json").read_text())
+    cases = [split["training"], split["validation"]]
+    state, _ = read_checkpoint(folder / "checkpoints")
+    assert state is not None
+    assert state["made_of"] == hashlib.sha256(json.dumps([old, cases], sort_keys=True).encode()).hexdigest()
+    assert train(data_set, read_plan(folder / "plan.json"), folder, resume=True).package is not None
 
 
 def test_all_folds_together_are_an_ensemble_that_segments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,8 +27,10 @@ Exit status:
 COMMANDS = {
     "segment": "Segment a scan with a model.",
     "batch": "Segment the scans of a DICOM database or a folder.",
+    "rank": "Say which scans to correct next: those of which a model is least sure.",
     "plan": "Say what a run will need: patches, memory, time.",
     "check": "Look through training data before a training: why would Dice be 0?",
+    "collect": "Add a corrected case to a training set.",
     "train": "Train a network on annotated scans.",
     "evaluate": "Judge a model by what people have drawn, and write a report.",
     "publish": "Make a bundle for others of a model that was trained.",

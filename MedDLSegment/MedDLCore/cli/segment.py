@@ -12,12 +12,13 @@ from ..admission import Options
 from ..case import CaseResult, Outputs, carry_out, run_case
 from ..click import Click
 from ..clock import OnProgress
-from ..errors import MedDLError
+from ..errors import Code, MedDLError
 from ..models import open_model
+from ..pictures import PICTURE
 from ..pipeline import Model, Segmentation
+from ..preprocess import is_crop
 from ..refine import check_listens, segment_with_clicks
-from ..writers import FORMATS
-from .pictures import PICTURE
+from ..writers import FORMATS, add_to_training_set
 from .reading import Case, Tally, each_case
 from .reporter import Reporter
 from .scenes import SCENE, require_scenes
@@ -61,6 +62,11 @@ def _click_of(text: str) -> Click:
     help="Correct the result: at this point, in mm, is this structure, or is not. Repeatable, in their order. For "
     "models that were trained to listen.",
 )
+@click.option(
+    "--collect",
+    type=FilePath(file_okay=False),
+    help="With --click: keep the corrected case in this training set, too. See meddl collect.",
+)
 @click.option("--picture/--no-picture", default=True, show_default=True, help="Draw planes and surfaces.")
 @click.option("--overwrite", is_flag=True, help="Replace the results of an earlier run.")
 @click.option("--anonymous", is_flag=True, help="Name the results by the scan's content, not by its file name.")
@@ -69,6 +75,7 @@ def segment(
     out: Path,
     formats: tuple[str, ...],
     clicks: tuple[Click, ...],
+    collect: Path | None,
     picture: bool,
     overwrite: bool,
     anonymous: bool,
@@ -80,6 +87,8 @@ def segment(
     """
     if clicks and replace(request.options, allow=frozenset()) != Options():
         raise click.UsageError("--click goes with the whole scan: leave --structure, --roi, --at and --crop-body away.")
+    if collect is not None and not clicks:
+        raise click.UsageError("--collect goes with --click: of what it found on its own, a network learns nothing.")
     beside = (*((SCENE,) if "mrb" in formats else ()), *((PICTURE,) if picture else ()))
     outputs = Outputs(out, tuple(f for f in formats if f in FORMATS), overwrite, anonymous, beside)
     with Reporter(request.as_json) as reporter:
@@ -91,7 +100,13 @@ def segment(
         tally = Tally(reporter)
         for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
             try:
+                if collect is not None:
+                    _check_whole(case, model)
                 result = _result(case, model, clicks, outputs, request.options, reporter.progress)
+                if collect is not None:
+                    made_by = {"name": model.spec.name, "sha256": package.sha256}
+                    found = result.segmentation.label_map
+                    add_to_training_set(collect, case, found, model.spec.channels, clicks, made_by)
             except MedDLError as error:
                 tally.refused(error)
                 continue
@@ -107,6 +122,21 @@ def segment(
                 backends=result.segmentation.backends,
             )
     return int(tally.status)
+
+
+def _check_whole(case: Case, model: Model) -> None:
+    """Clicks correct a few boxes of a scan that is larger than crops; the rest of it was looked at by nobody.
+
+    Raises:
+        MedDLError: POINTS_MISMATCH.
+    """
+    spec = model.spec
+    if spec.crops is not None and not is_crop(case[0].geometry, spec):
+        raise MedDLError(
+            Code.POINTS_MISMATCH,
+            f"The model {spec.name} learns from crops of about {spec.crops}; the scan is larger.",
+            "Cut the scan to what is to be found, then correct it (Crop Volume in Slicer), or leave --collect away.",
+        )
 
 
 def _result(

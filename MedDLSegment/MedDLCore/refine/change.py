@@ -13,9 +13,7 @@ from ..errors import Code, MedDLError
 from ..preprocess import check_inside
 from ..spec import ModelSpec
 from ..volume import Geometry, Label
-
-Box = tuple[slice, slice, slice]
-"""Voxels along K, J, I, or along network axes 0, 1, 2."""
+from .box import Box, moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +41,7 @@ class Change:
         ends = [np.flatnonzero(differs.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
         low, high = ([int(x[n]) + n % 2 if x.size else 0 for x in ends] for n in (0, -1))
         a, b, c = (slice(m, n) for m, n in zip(low, high, strict=True))
-        i, j, k = (slice(s + m, s + n) for s, m, n in zip(start, low, high, strict=True))
-        return cls((i, j, k), after[:, a, b, c].copy())
+        return cls(moved((a, b, c), start), after[:, a, b, c].copy())
 
 
 def check_listens(spec: ModelSpec) -> None:

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..admission import Options, admit
 from ..click import Click
-from ..clock import Clock, OnProgress
-from ..errors import Notice
-from ..importing import import_torch
-from ..pipeline import Model, segment
-from ..postprocess import decide
-from ..preprocess import Clicked, Prepared, click_channels, mask_channels, prepare
-from ..resample import resample
-from ..volume import Geometry, LabelMap, Volume
-from .change import Box, Change, check_listens, label_of
-from .window import Window, on_scan, window_around
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..inference import Slab
+from ..clock import Clock, OnProgress, share
+from ..errors import Code, Notice
+from ..pipeline import Model
+from ..preprocess import cut_around, is_crop
+from ..spec import FloatTriple
+from ..volume import LabelMap, Volume
+from .box import Box, all_layers, around, box_of, covered, grown, holds, joined, moved, start_of, whole
+from .change import Change, check_listens, label_of
+from .found import Found, found_of, label_map_of, mask_of, nothing
+from .opening import Opened, open_alone, open_with
+from .sight import Sight
+from .spread import MOST, connected, cut_off
+from .window import Window, centred_in, window_around
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Step:
-    """A click that was made, and what it replaced on both grids."""
+    """A click that was made, and what it replaced, oldest first: where, and what was there.
+
+    Attributes:
+        point: the middle of the scan's voxel that was clicked, RAS mm.
+        value: of the label that is meant.
+        opened: the click opened its sight.
+    """
 
     click: Click
-    clicked: Clicked
-    on_network: tuple[Box, NDArray[Any]]
-    on_scan: tuple[Box, NDArray[Any]]
+    point: FloatTriple
+    value: int
+    sight: Sight
+    opened: bool = False
+    on_network: list[tuple[Box, Found]] = field(default_factory=list)
+    on_scan: list[tuple[Box, Found]] = field(default_factory=list)
 
 
 class Refinement:
     """Corrects a segmentation click by click.
 
-    It keeps the prepared scan, the labels on the network's grid, which the network takes as its mask, and on the
-    scan's. A click is one patch through the network; what lies outside the patch's inner part stays as it is. The
-    model's clean-up is not repeated: what a person put there stays, however small.
+    It keeps the prepared scan with labels on the network's grid (``Sight``) and labels on the scan's. A click is one
+    patch through the network, or a few where what it says goes on beyond (``spread``); what lies outside their inner
+    parts stays as it is. The model's clean-up is not repeated: what a person put there stays, however small.
+
+    Of a scan larger than the crops that a model was trained on, the network sees boxes around clicks: a click outside
+    all of them opens one, which begins with what is there. Where nothing is there, a click that adds begins with what
+    the network finds in the box on its own.
 
     Attributes:
         notices: what the person should know.
@@ -64,7 +76,8 @@ class Refinement:
         Args:
             volumes: one for each channel of the model; the first decides the result's grid.
             model: that listens to clicks.
-            start: what there is, on any grid; structures are matched by name. None: the network runs on the whole scan.
+            start: what there is, on any grid; structures are matched by name. None: the network runs on the whole scan,
+                unless it was trained on crops and the scan is larger.
             options: ``allow`` counts; the others would leave out what a click may bring in.
             on_progress: told of progress; what it raises ends it.
 
@@ -72,18 +85,22 @@ class Refinement:
             MedDLError: CLICKS_MISMATCH for a model that does not listen; as ``pipeline.segment``.
         """
         check_listens(model.spec)
-        self._model, self._spec = model, model.spec
-        self._overlapping = self._spec.output.activation == "sigmoid"
-        self._scan = volumes[0].geometry
+        self._volumes, self._model, self._spec = tuple(volumes), model, model.spec
+        self._scan, self._options = volumes[0].geometry, Options(allow=options.allow)
         self._steps: list[_Step] = []
-        self.notices: tuple[Notice, ...]
+        self._sights: list[Sight] = []
+        self.notices: tuple[Notice, ...] = ()
         self.seconds: dict[str, float] = {}
         self.computed_by: tuple[str, tuple[str, ...]] = (model.device.name, ())
-        only = Options(allow=options.allow)
-        if start is None:
-            self._begin_alone(volumes, only, on_progress)
+        given = None if start is None else found_of(start, self._spec, self._scan)
+        if self._spec.crops is not None and not is_crop(self._scan, self._spec):
+            self._add_notices(admit(volumes, self._spec, self._options, points_follow=True))
+            self._found = nothing(self._spec, self._scan) if given is None else given
         else:
-            self._begin_with(start, volumes, only, on_progress)
+            opened = self._open(self._volumes, whole(self._scan.shape), given, on_progress)
+            self._found, self.seconds = opened.found, opened.seconds
+            self._sights.append(opened.sight)
+            self._volumes = ()  # nothing more is asked of them
 
     @property
     def clicks(self) -> tuple[Click, ...]:
@@ -93,12 +110,7 @@ class Refinement:
     @property
     def label_map(self) -> LabelMap:
         """The result now, on the scan's grid. Structures that may overlap have a layer each."""
-        labels = self._spec.labels
-        if not self._overlapping:
-            return LabelMap(self._found[0].copy(), self._scan, labels)
-        layers = np.stack([self._found[label.value - 1] * label.value for label in labels])
-        placed = tuple(replace(label, layer=n) for n, label in enumerate(labels))
-        return LabelMap(layers if len(layers) > 1 else layers[0], self._scan, placed)
+        return label_map_of(self._found, self._spec, self._scan)
 
     def add(self, click: Click, on_progress: OnProgress | None = None) -> Change:
         """Makes a click.
@@ -106,26 +118,21 @@ class Refinement:
         Raises:
             MedDLError: CLICKS_MISMATCH, REGION_OUTSIDE; NO_MEMORY, NETWORK_NONFINITE. Nothing has changed then.
         """
-        label = label_of(click, self._spec, self._scan)
-        clock = Clock(on_progress)
-        with clock.stage("prepare"):
-            at = np.round(self._grid.ras_to_index(click.point)[::-1]).astype(int)
-            a, b, c = (min(max(int(n), 0), size - 1) for n, size in zip(at, self._grid.shape, strict=True))
-            clicked = Clicked((a, b, c), label.value, click.positive)
-            window = window_around((a, b, c), self._grid.shape, self._patch)
-            seen = self._seen(window, [*(step.clicked for step in self._steps), clicked])
-        found, onto, here = self._run(seen, window, clock)
-        with clock.stage("finish"):
-            inner = _all_layers(window.inner)
-            before = self._on_network[inner].copy()
-            self._on_network[inner] = found[_all_layers(window.inner_of_box)]
-            replaced = self._found[_all_layers(onto)].copy()
-            self._found[_all_layers(onto)] = here
-            self._steps.append(_Step(click, clicked, (window.inner, before), (onto, replaced)))
-            k, j, i = (part.start for part in onto)
-            change = Change.between(replaced, here, (k, j, i))
+        value = label_of(click, self._spec, self._scan).value
+        step, clock = self._begun(click, value, on_progress)
+        with ExitStack() as unless_done:
+            unless_done.callback(self._take_back, step)
+            self._carry_out(step, clock)
+            unless_done.pop_all()
+        self._steps.append(step)
+        if step.opened:
+            self._sights.append(step.sight)
         self.seconds = clock.seconds
-        return change
+        box = joined([box for box, _ in step.on_scan])
+        before = self.within(box)
+        for part, replaced in reversed(step.on_scan):
+            before[all_layers(moved(part, [-n for n in start_of(box)]))] = replaced
+        return Change.between(before, self._found[all_layers(box)], start_of(box))
 
     def undo(self) -> Change:
         """Takes the last click back.
@@ -134,122 +141,110 @@ class Refinement:
             IndexError: there is none.
         """
         step = self._steps.pop()
-        (box, before), (onto, replaced) = step.on_network, step.on_scan
-        self._on_network[_all_layers(box)] = before
-        k, j, i = (part.start for part in onto)
-        change = Change.between(self._found[_all_layers(onto)], replaced, (k, j, i))
-        self._found[_all_layers(onto)] = replaced
-        return change
+        box = joined([box for box, _ in step.on_scan])
+        now = self.within(box)
+        self._take_back(step)
+        if step.opened:
+            self._sights.pop()
+        return Change.between(now, self._found[all_layers(box)], start_of(box))
 
     def within(self, box: Box) -> NDArray[Any]:
         """What is in a box of the scan now, as ``Change.array`` has it."""
-        part: NDArray[Any] = self._found[_all_layers(box)].copy()
+        part: NDArray[Any] = self._found[all_layers(box)].copy()
         return part
+
+    def _open(self, volumes: Sequence[Volume], box: Box, given: Found | None, on_progress: OnProgress | None) -> Opened:
+        if given is None:
+            opened = open_alone(volumes, self._model, box, self._options, on_progress)
+        else:
+            opened = open_with(given, volumes, self._model, box, self._options, on_progress)
+        self._add_notices(opened.notices)
+        self.computed_by = (opened.device, tuple(sorted({*self.computed_by[1], *opened.backends})))
+        return opened
+
+    def _begun(self, click: Click, value: int, on_progress: OnProgress | None) -> tuple[_Step, Clock]:
+        """The step of a click before the network has heard of it."""
+        at = [round(float(n)) for n in self._scan.ras_to_index(click.point)[::-1]]
+        k, j, i = (min(max(n, 0), size - 1) for n, size in zip(at, self._scan.shape, strict=True))
+        r, a, s = self._scan.index_to_ras((i, j, k)).tolist()
+        seeing = [sight for sight in self._sights if holds(sight.box, (k, j, i))]
+        if not seeing:
+            return self._begun_in_box(click, (r, a, s), value, on_progress)
+        sight = min(seeing, key=lambda one: one.distance((r, a, s)))
+        step = _Step(click, (r, a, s), value, sight)
+        if self._steps and self._steps[-1].sight is not sight:  # which may have changed what both see
+            step.on_network.append((whole(sight.grid.shape), sight.found))
+            sight.tell(self.within(sight.box))
+        return step, Clock(on_progress)
+
+    def _begun_in_box(
+        self, click: Click, point: FloatTriple, value: int, on_progress: OnProgress | None
+    ) -> tuple[_Step, Clock]:
+        """The same where no sight sees the click yet."""
+        volumes = cut_around(self._volumes, self._spec, point)
+        box = box_of(volumes[0].geometry, self._scan)
+        there = self.within(box)
+        alone = click.positive and not there.any()
+        opened = self._open(volumes, box, None if alone else there, share(on_progress, 0, 2))
+        step = _Step(click, point, value, opened.sight, opened=True, on_scan=[(box, there)])
+        self._found[all_layers(box)] = opened.found
+        return step, Clock(share(on_progress, 1, 2), opened.seconds)
+
+    def _carry_out(self, step: _Step, clock: Clock) -> None:
+        """The patch around the click, and others where what it says goes on."""
+        waiting, done = [(0, step.sight.clicked(step.point, step.value, True).voxel)], list[Window]()
+        while waiting and len(done) < MOST:
+            _, voxel = waiting.pop(max(range(len(waiting)), key=lambda n: waiting[n][0]))
+            window = window_around(voxel, step.sight.grid.shape, self._patch)
+            if window.box not in [other.box for other in done]:
+                waiting += cut_off(self._looked(step, window, done, clock), window)
+                done.append(window)
+
+    def _looked(self, step: _Step, window: Window, done: Sequence[Window], clock: Clock) -> NDArray[np.bool_]:
+        """Runs the network on a patch, which decides what none of those ``done`` has: where what was said goes on."""
+        sight = step.sight
+        clicked = [sight.clicked(one.point, one.value, one.click.positive) for one in (*self._steps, step)]
+        look = sight.look(window, clicked, clock)
+        with clock.stage("finish"):
+            earlier = [other.inner for other in done]
+            fresh, within = ~covered(window.inner, earlier), look.within
+            for inner in earlier:
+                within = within & ~centred_in(inner, sight.grid, look.part)
+            before = self._replace(sight.found, window.inner, look.on_network, fresh, step.on_network)
+            self._replace(self._found, moved(look.onto, start_of(sight.box)), look.on_scan, within, step.on_scan)
+            is_there, was_there = (
+                mask_of(each, step.value, self._spec) for each in (sight.found[all_layers(window.inner)], before)
+            )
+            brought = is_there & ~was_there if step.click.positive else was_there & ~is_there
+            begins = [grown(inner) for inner in earlier] or [around(clicked[-1].voxel)]
+            goes_on = connected(brought, covered(window.inner, begins))
+        self._add_notices(look.notices)
+        self.computed_by = (look.device, tuple(sorted({*self.computed_by[1], *look.backends})))
+        return goes_on
+
+    @staticmethod
+    def _replace(
+        found: Found, box: Box, now: Found, where: NDArray[np.bool_], replaced: list[tuple[Box, Found]]
+    ) -> Found:
+        """Writes a part, and notes what was there."""
+        before: Found = found[all_layers(box)].copy()
+        replaced.append((box, before))
+        np.copyto(found[all_layers(box)], now, where=where)
+        return before
+
+    def _take_back(self, step: _Step) -> None:
+        for box, before in reversed(step.on_network):
+            step.sight.found[all_layers(box)] = before
+        for box, before in reversed(step.on_scan):
+            self._found[all_layers(box)] = before
+
+    def _add_notices(self, notices: Sequence[Notice]) -> None:
+        """That a box was empty before the click says little."""
+        told = [notice for notice in notices if not self._sights or notice.code is not Code.EMPTY_RESULT]
+        self.notices = tuple(dict.fromkeys((*self.notices, *told)))
 
     @property
     def _patch(self) -> tuple[int, int, int]:
         patch = self._spec.inference.patch
         assert patch is not None  # noqa: S101  the rules of a model that listens
         return patch
-
-    def _begin_alone(self, volumes: Sequence[Volume], options: Options, on_progress: OnProgress | None) -> None:
-        def watch(prepared: Prepared, slab: Slab) -> None:
-            if slab.start == 0:
-                self._keep(prepared)
-            self._note(slab, self._on_network)
-
-        result = segment(volumes, self._model, options, on_progress, watch)
-        self.notices, self.seconds = result.notices, result.seconds
-        self.computed_by = (result.device, result.backends)
-        self._found = self._as_found(result.label_map, self._scan)
-
-    def _begin_with(
-        self, start: LabelMap, volumes: Sequence[Volume], options: Options, on_progress: OnProgress | None
-    ) -> None:
-        clock = Clock(on_progress)
-        notices = admit(volumes, self._spec, options)
-        import_torch()
-        with clock.stage("prepare"):
-            prepared = prepare(volumes, self._spec)
-            self._keep(prepared)
-            self._on_network[:] = self._as_found(start, self._grid)
-            self._found = self._as_found(start, self._scan)
-            clock.progress("prepare")(1, 1)
-        self.notices = tuple(dict.fromkeys((*notices, *prepared.notices)))
-        self.seconds = clock.seconds
-
-    def _keep(self, prepared: Prepared) -> None:
-        """Keeps the scan's channels; those of clicks are made anew for each patch."""
-        import torch
-
-        self._image = torch.as_tensor(prepared.array)[: len(self._spec.channels)].clone()
-        self._grid = prepared.geometry
-        self._on_network = self._empty(self._grid)
-
-    def _empty(self, grid: Geometry) -> NDArray[Any]:
-        highest = max(label.value for label in self._spec.labels)
-        layers = highest if self._overlapping else 1
-        return np.zeros((layers, *grid.shape), np.uint8 if self._overlapping or highest < 256 else np.uint16)
-
-    def _as_found(self, label_map: LabelMap, grid: Geometry) -> NDArray[Any]:
-        """Label values, or masks, of the model's structures on a grid."""
-        found = self._empty(grid)
-        known = {label.name.casefold(): label for label in label_map.labels}
-        for label in self._spec.labels:
-            if (given := known.get(label.name.casefold())) is None:
-                continue
-            mask = resample(label_map.mask(given).astype(np.uint8), label_map.geometry, grid, "nearest") > 0
-            found[label.value - 1 if self._overlapping else 0][mask] = 1 if self._overlapping else label.value
-        return found
-
-    def _seen(self, window: Window, clicked: Sequence[Clicked]) -> Tensor:
-        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``."""
-        import torch
-
-        clicks = self._spec.clicks
-        assert clicks is not None  # noqa: S101
-        start = [part.start for part in window.box]
-        shape = [part.stop - part.start for part in window.box]
-        moved = []
-        for one in clicked:
-            a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
-            moved.append(one._replace(voxel=(a, b, c)))
-        box = _all_layers(window.box)
-        balls = click_channels(moved, shape, self._grid.spacing[::-1].tolist(), clicks)
-        masks = mask_channels(self._on_network[box], clicks, self._overlapping)
-        image = self._image[box]
-        return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
-
-    def _run(self, seen: Tensor, window: Window, clock: Clock) -> tuple[NDArray[Any], Box, NDArray[Any]]:
-        """The labels of the window on the network's grid; and a box of the scan with what is in it then."""
-        from ..inference import Predictor, predict
-
-        spec, device = self._spec, self._model.device.name
-        networks = self._model.engines or self._model.networks
-        predictor = Predictor(networks, spec.output_channels, device, spec.inference.mirror_axes, 1)
-        on_network = self._empty(self._grid.cropped([b.start for b in window.box], [b.stop for b in window.box]))
-        onto, within = on_scan(window.inner, self._grid, self._scan)
-        part = self._scan.cropped([b.start for b in onto], [b.stop for b in onto])
-
-        def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
-            for slab in slabs:
-                self._note(slab, on_network)
-                yield slab
-
-        with predictor, clock.stage("finish"):
-            slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
-            decided = decide(noted(slabs), self._grid, part, spec.output, spec.labels, cut=window.cut)
-        self.notices = tuple(dict.fromkeys((*self.notices, *predictor.notices)))
-        self.computed_by = (predictor.device, tuple(sorted({*self.computed_by[1], *predictor.backends})))
-        here = np.where(within, self._as_found(decided, part), self._found[_all_layers(onto)])
-        return on_network, onto, here
-
-    def _note(self, slab: Slab, into: NDArray[Any]) -> None:
-        """A slab's labels, as the network will be told of them."""
-        logits = slab.logits
-        found = logits[: len(into)] > 0 if self._overlapping else logits.argmax(dim=0)[None]
-        into[:, slab.start : slab.start + logits.shape[1]] = found.cpu().numpy()
-
-
-def _all_layers(box: Box) -> tuple[slice, slice, slice, slice]:
-    return slice(None), box[0], box[1], box[2]

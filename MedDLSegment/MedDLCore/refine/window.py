@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..cut import Cut
 from ..spec import Triple
 from ..volume import Geometry
-from .change import Box
+from .box import Box
 
 MARGIN = 0.125
 """Of a patch, at each of its faces: there the network sees little of what is around, and nothing is changed."""
@@ -67,18 +67,25 @@ def on_scan(inner: Box, network: Geometry, scan: Geometry) -> tuple[Box, NDArray
     Returns:
         The box of the scan around it, and which voxels of that box have their centres in it, ``(k, j, i)``.
     """
-    faces = [(part.start - 0.5, part.stop - 0.5) for part in inner]
-    corners = np.stack(np.meshgrid(*faces, indexing="ij"), axis=-1).reshape(-1, 3)[:, ::-1]
+    corners = np.stack(np.meshgrid(*_faces(inner), indexing="ij"), axis=-1).reshape(-1, 3)[:, ::-1]
     found = scan.ras_to_index(network.index_to_ras(corners))[:, ::-1]
     low = [max(int(np.floor(v)), 0) for v in found.min(axis=0)]
     high = [min(int(np.ceil(v)) + 1, n) for v, n in zip(found.max(axis=0), scan.shape, strict=True)]
     a, b, c = (slice(m, max(m, n)) for m, n in zip(low, high, strict=True))
-    part = scan.cropped(low, [a.stop, b.stop, c.stop])
+    return (a, b, c), centred_in(inner, network, scan.cropped(low, [a.stop, b.stop, c.stop]))
+
+
+def centred_in(box: Box, network: Geometry, part: Geometry) -> NDArray[np.bool_]:
+    """``(k, j, i)``: which voxels of a part of the scan have their centres in a box of the network's grid."""
     to_network = np.linalg.inv(network.ijk_to_ras) @ part.ijk_to_ras
     within = np.ones(part.shape, dtype=bool)
     k, j, i = np.ogrid[tuple(slice(n) for n in part.shape)]
-    for axis, (first, last) in enumerate(faces):
+    for axis, (first, last) in enumerate(_faces(box)):
         x, y, z, offset = to_network[2 - axis]
         at = x * i + y * j + z * k + offset
         within &= (at >= first) & (at < last)
-    return (a, b, c), within
+    return within
+
+
+def _faces(box: Box) -> list[tuple[float, float]]:
+    return [(part.start - 0.5, part.stop - 0.5) for part in box]

@@ -7,28 +7,26 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..admission import Options
 from ..click import Click
 from ..clock import OnProgress, share
 from ..errors import Notice
 from ..pipeline import Model
 from ..refine import Change, Refinement
+from ..refine.box import Box, joined
 from ..volume import Volume
 from .arrays import give_array, give_label_map, take_label_map
 from .messages import Correction
-
-Bounds = tuple[tuple[int, int], ...]
-"""From and to, along K, J, I."""
 
 
 class Corrections:
     """Keeps the latest one. What a request gives is the same without it, only later."""
 
-    _key: tuple[object, ...] | None = None
-    _kept: Refinement | None = None
-    _owed: Bounds = ()
+    def __init__(self) -> None:
+        """Nothing is kept yet."""
+        self._key: tuple[object, ...] | None = None
+        self._kept: Refinement | None = None
+        self._owed: list[Box] = []
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -37,7 +35,7 @@ class Corrections:
 
     def forget(self) -> None:
         """Gives its memory back."""
-        self._key, self._kept, self._owed = None, None, ()
+        self._key, self._kept, self._owed = None, None, []
 
     def answer(
         self,
@@ -62,11 +60,12 @@ class Corrections:
             return self._begin(correction, model, volumes(), options, folder, tell, key)
         kept = self._kept
         self._follow(kept, correction.clicks, tell)
-        box, self._owed = self._owed, ()
-        if not box:
+        if not self._owed:
             return {"box": None, "array": None, "seconds": kept.seconds}
-        a, b, c = (slice(*ends) for ends in box)
-        return {"box": box, "array": give_array(kept.within((a, b, c)), folder), "seconds": kept.seconds}
+        box = joined(self._owed)
+        self._owed.clear()
+        ends = [(part.start, part.stop) for part in box]
+        return {"box": ends, "array": give_array(kept.within(box), folder), "seconds": kept.seconds}
 
     def _begin(
         self,
@@ -96,10 +95,5 @@ class Corrections:
             self._owe(kept.add(click, share(tell, n, len(clicks) - same)))
 
     def _owe(self, change: Change) -> None:
-        if change.is_nothing:
-            return
-        ends = [[part.start, part.stop] for part in change.box]
-        if self._owed:
-            both = np.stack([np.array(self._owed), np.array(ends)])
-            ends = np.stack([both[..., 0].min(axis=0), both[..., 1].max(axis=0)], axis=-1).tolist()
-        self._owed = tuple((low, high) for low, high in ends)
+        if not change.is_nothing:
+            self._owed.append(change.box)

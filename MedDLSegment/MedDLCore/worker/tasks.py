@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..admission import Options
 from ..clock import OnProgress
 from ..errors import Code, MedDLError, Notice
-from ..pipeline import Model, Segmentation, plan, segment
+from ..pipeline import Model, plan, segment
 from ..preprocess import Region
 from ..readers.values import check_values
 from ..terminology import label_notices
@@ -22,6 +22,8 @@ from .messages import Correction, Job
 from .warm import Warm
 
 OnWarning = Callable[[Notice], None]
+
+Answer = TypeVar("Answer")
 
 
 def load_model(job: Job, warm: Warm, _: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def segment_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWa
     tell("load", 0, 1)
     model, volumes, options = warm.model(job), _volumes(job, folder), _options(job)
     tell("load", 1, 1)
-    found = _segmented(volumes, model, options, warm, tell)
+    found = _with_room(lambda: segment(volumes, model, options, tell), model, warm)
     tell("write", 0, 1)
     notices = tuple(dict.fromkeys((*model.package.notices, *found.notices, *label_notices(found.label_map))))
     for notice in notices:
@@ -85,22 +87,24 @@ def refine_job(
     job = correction.job
     model, options = warm.model(job), Options(allow=_options(job).allow)
     tell("load", 1, 1)
-    answer = kept.answer(correction, model, lambda: _volumes(job, folder), options, folder, tell)
+
+    def answer() -> Mapping[str, Any]:
+        return kept.answer(correction, model, lambda: _volumes(job, folder), options, folder, tell)
+
+    answered = _with_room(answer, model, warm)
     for notice in kept.notices:
         warn(notice)
-    return answer
+    return answered
 
 
-def _segmented(
-    volumes: tuple[Volume, ...], model: Model, options: Options, warm: Warm, tell: OnProgress
-) -> Segmentation:
+def _with_room(run: Callable[[], Answer], model: Model, warm: Warm) -> Answer:
     """Where the memory does not suffice, once more without the models that are only kept."""
     try:
-        return segment(volumes, model, options, tell)
+        return run()
     except MedDLError as error:
         if error.code is not Code.NO_MEMORY or not warm.forget_others(model):
             raise
-    return segment(volumes, model, options, tell)
+    return run()
 
 
 def _volumes(job: Job, folder: Path) -> tuple[Volume, ...]:

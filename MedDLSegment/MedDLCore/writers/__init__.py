@@ -12,15 +12,18 @@ from .names import output_path, output_stem, safe_name
 from .nifti import check_nifti, sidecar_path, write_nifti
 from .seg_nrrd import segment_id, write_seg_nrrd
 from .statistics import SegmentStatistics, segment_statistics, write_statistics
+from .training_set import Added, add_to_training_set
 
 __all__ = [
     "FORMATS",
+    "Added",
     "Algorithm",
     "Format",
     "InputRecord",
     "Manifest",
     "OutputRecord",
     "SegmentStatistics",
+    "add_to_training_set",
     "check_nifti",
     "content_hash",
     "label_notices",

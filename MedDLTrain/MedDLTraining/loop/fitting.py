@@ -30,7 +30,7 @@ from MedDLCore.out_of_memory import is_out_of_memory
 from ..cases import PreparedCase
 from ..events import Control, Epoch, OnEvent, Step
 from ..plan import Plan
-from ..plan.plan_file import plan_to_plain
+from ..plan.plan_file import LATER, plan_to_plain
 from .augmentation import Draws, augment
 from .checkpoint import read_checkpoint, write_checkpoint
 from .listening import with_clicks
@@ -331,9 +331,10 @@ def _seed(seed: int, n: int) -> int:
 
 
 def _made_of(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[PreparedCase]) -> str:
-    """What a checkpoint belongs to."""
+    """What a checkpoint belongs to. A key that plans did not always have counts only where it says something."""
     cases = [[case.id for case in part] for part in (training, validation)]
-    return hashlib.sha256(json.dumps([plan_to_plain(plan), cases], sort_keys=True).encode()).hexdigest()
+    settings = {key: value for key, value in plan_to_plain(plan).items() if key not in LATER or value is not None}
+    return hashlib.sha256(json.dumps([settings, cases], sort_keys=True).encode()).hexdigest()
 
 
 def _mean(dice: Mapping[str, float]) -> float:

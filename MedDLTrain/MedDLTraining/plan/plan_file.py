@@ -20,6 +20,9 @@ FORMAT = 1
 
 FORMAT_KEY = "meddl_plan"
 
+LATER = ("listening",)
+"""Keys that plans of this format did not have at first; without them, a training is what it was then."""
+
 
 def plan_to_plain(plan: Plan) -> dict[str, Any]:
     """Plain JSON types, all keys present, the number of the format first."""

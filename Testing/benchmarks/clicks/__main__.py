@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from .answering import ByGrowCut, ByNetwork
 from .figures import figures
 from .person import Session, correct
 
+QUARTILE = 0.25
+
 
 def run(model: Model, data: Path, names: Sequence[str], most: int) -> dict[str, list[Session]]:
     """The sessions of all cases, by who answers."""
@@ -30,9 +33,18 @@ def run(model: Model, data: Path, names: Sequence[str], most: int) -> dict[str, 
         by_network = correct(ByNetwork(volume, model), truth, *given)
         sessions["network"].append(by_network)
         sessions["grow-cut"].append(correct(ByGrowCut(volume, model), truth, *given))
-        if by_network.clicks:
-            sessions["same clicks"].append(correct(ByGrowCut(volume, model), truth, *given, by_network.clicks))
+        sessions["same clicks"].append(correct(ByGrowCut(volume, model), truth, *given, by_network.clicks))
     return sessions
+
+
+def rows(sessions: Mapping[str, Sequence[Session]], most: int) -> dict[str, Any]:
+    """The figures of all cases, and of that quarter in which the network alone is worst."""
+    by_dice = sorted(range(len(sessions["network"])), key=lambda n: sessions["network"][n].dice[0])
+    worst = by_dice[: max(1, round(QUARTILE * len(by_dice)))]
+    return {
+        "all": {name: figures(each, most) for name, each in sessions.items()},
+        "worst quartile": {name: figures([each[n] for n in worst], most) for name, each in sessions.items()},
+    }
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -42,14 +54,14 @@ def main(given: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("model", help="that listens; its labels have the values of the data's")
     parser.add_argument("--data", type=Path, default=default_data(), help="images, labels, train.txt, test.txt")
-    parser.add_argument("--part", default="train", choices=("train", "test"), help="which list")
+    parser.add_argument("--part", default="train", help="which list: train, test, or another one of the folder")
     parser.add_argument("--cases", type=int, default=16, help="first of the shuffled list; not to be trained on")
     parser.add_argument("--most", type=int, default=10, help="clicks of a case")
     arguments = parser.parse_args(given)
     model = load(open_model(arguments.model), "cpu", 1, "torch")
     names = shuffled(names_of(arguments.data, arguments.part), 0)[: arguments.cases]
     sessions = run(model, arguments.data, names, arguments.most)
-    print(json.dumps({name: figures(each, arguments.most) for name, each in sessions.items() if each}, indent=1))
+    print(json.dumps(rows(sessions, arguments.most), indent=1))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,12 @@ class Session:
 
 
 def correct(
-    answerer: Answerer, truth: NDArray[Any], geometry: Geometry, spec: ModelSpec, most: int, given: Sequence[Click] = ()
+    answerer: Answerer,
+    truth: NDArray[Any],
+    geometry: Geometry,
+    spec: ModelSpec,
+    most: int,
+    given: Sequence[Click] | None = None,
 ) -> Session:
     """Clicks until nothing is wrong, at most ``most`` times; or makes the clicks that are ``given``.
 
@@ -51,8 +56,8 @@ def correct(
     assert spec.clicks is not None
     names = {label.value: label.name for label in spec.labels}
     scores, made, seconds, obeyed = [_dice(answerer.found, truth, spec)], list[Click](), [], 0
-    for n in range(most if not given else len(given)):
-        if given:
+    for n in range(most if given is None else len(given)):
+        if given is not None:
             click = given[n]
         else:
             wanted = next_click(answerer.found[None], truth[None], spec.clicks, geometry.spacing[::-1].tolist(), False)

@@ -19,7 +19,7 @@ from fixtures.listening import listening_package
 from fixtures.models import threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit
-from MedDLCore.spec import Channel
+from MedDLCore.spec import Channel, Crops
 from MedDLCore.volume import Geometry
 
 MEDDL = (sys.executable, "-m", "MedDLCore.cli")
@@ -294,6 +294,19 @@ def test_a_click_corrects_the_result_and_stands_in_the_manifest(
     (manifest,) = (tmp_path / "out").glob("*_manifest.json")
     written = json.loads(manifest.read_text())["settings"]["clicks"]
     assert written == [{"point": list(point), "structure": "Ball", "positive": there}]
+
+
+def test_a_model_of_crops_looks_where_the_click_is(scan: Path, tmp_path: Path) -> None:
+    crops = Crops((8.0, 8.0, 8.0), (9.0, 9.0, 9.0))
+    package = listening_package(tmp_path / "crops", crops=crops).folder
+    r, a, s = CENTRE
+    given = ("-m", package, "-o", tmp_path / "out", "--format", "nifti")
+    assert segment(scan, *given) == Exit.INPUT
+    assert segment(scan, *given, "--click", f"{r},{a},{s}=ball") == Exit.OK
+    (result,) = (tmp_path / "out").glob("*.nii.gz")
+    assert 0 < np.count_nonzero(np.asarray(nibabel.load(result).dataobj)) <= 10**3
+    collect = ("--overwrite", "--collect", tmp_path / "set", "--click", f"{r},{a},{s}=ball")
+    assert segment(scan, *given, *collect) == Exit.INPUT and not (tmp_path / "set").exists()
 
 
 @pytest.mark.parametrize("click", ["1,2=ball", "1,2,3", "1,2,3=", "1,2,nan=ball", "a,b,c=ball"])

@@ -149,20 +149,45 @@ class Echo(nn.Module):
         return torch.cat([0.5 - found, found - 0.5], dim=1)
 
 
-def test_the_network_sees_what_it_found_before_and_only_the_inner_part_of_the_patch_changes() -> None:
+class Doubt(nn.Module):
+    """Class 1 is where the image is bright, and nowhere once there is a click in the patch."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(B, 4, ...)``."""
+        found = images[:, :1] / 200 - images[:, 1:3].amax(dim=(1, 2, 3, 4), keepdim=True)
+        return torch.cat([0.5 - found, found - 0.5], dim=1)
+
+
+def test_the_network_sees_what_it_found_before() -> None:
     volume = scan()
     listens = replace(listening(), networks=[Echo()])
     refinement = Refinement([volume], listens)
-    for times in (1, 2):
-        refinement.add(Click(at(volume.geometry, 8, 8, 8), "ball"))
-        result = refinement.label_map.array
-        assert result[:12, :12, 11 + times].all() == (times < 3)
-        assert not result[:, :, 12 + times :].any()
+    refinement.add(Click(at(volume.geometry, 8, 8, 8), "ball"))
+    result = refinement.label_map.array
+    assert result[:13, :13, :13].all() and result.sum() == 13**3
     start = LabelMap((volume.array > 100).astype(np.uint8), volume.geometry, (BALL,))
     given = Refinement([volume], listens, start)
     given.add(Click(at(volume.geometry, 8, 8, 8), "ball"))
-    given.add(Click(at(volume.geometry, 8, 8, 8), "ball"))
     assert np.array_equal(given.label_map.array, result)
+
+
+def test_only_the_inner_part_of_the_patch_changes() -> None:
+    volume = Volume(np.full(SHAPE, 200, np.int16), geometry(), "CT")
+    refinement = Refinement([volume], replace(listening(), networks=[Doubt()]))
+    refinement.add(Click(at(volume.geometry, 20, 2, 30), "ball"))
+    lost = np.argwhere(refinement.label_map.array == 0)
+    assert lost.min(axis=0).tolist() == [14, 0, 24] and lost.max(axis=0).tolist() == [25, 13, 35]
+
+
+def test_in_thick_slices_the_voxel_that_is_clicked_takes_part_wherever_in_it_the_click_lies() -> None:
+    grid = Geometry.from_parts((9, 30, 30), (1.0, 1.0, 7.0), turned(), (-10.0, 5.0, 20.0))
+    volume = Volume(np.zeros(grid.shape, np.int16), grid, "CT")
+    for spacing in (None, (1.0, 1.0, 1.0), (3.0, 3.0, 9.0)):
+        refinement = Refinement([volume], listening(grid=Grid("RAS", spacing=spacing)))
+        r, a, s = grid.index_to_ras((12.3, 14.6, 4.45)).tolist()
+        refinement.add(Click((r, a, s), "ball"))
+        found = refinement.label_map.array > 0
+        assert found[4, 15, 12] and not found[[2, 6]].any()
 
 
 def test_what_there_is_already_is_begun_with_by_the_names_of_its_structures() -> None:

@@ -19,6 +19,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import load
 from MedDLCore.refine import Refinement, segment_with_clicks
+from MedDLCore.spec import Crops
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.worker import Correction, Event, Job, Worker, give_label_map, give_volume, take_array, take_label_map
 
@@ -104,6 +105,17 @@ def test_a_click_tells_its_stages_and_pays_for_no_other(worker: Worker, package:
     assert set(answer["seconds"]) == {"prepare", "network", "finish"}
     patches = [event for event in events if event.kind == "progress" and event.data["stage"] == "network"]
     assert len(patches) <= 2, "begun and done: one patch"
+
+
+def test_a_model_of_crops_looks_where_clicks_are(worker: Worker, tmp_path: Path) -> None:
+    crops = Crops((16.0, 16.0, 16.0), (20.0, 20.0, 20.0))
+    package = listening_package(tmp_path / "crops", crops=crops).folder
+    job, clicks = job_of(worker, package), clicks_at((12, 15, 10), (12, 15, 20), (12, 10, 36))
+    shown = laid_over(np.zeros(0), worker.run("refine", Correction(job)), worker)
+    assert not shown.any(), "it waits for a click"
+    for wanted in (clicks[:1], clicks, clicks[:2]):
+        shown = laid_over(shown, worker.run("refine", Correction(job, tuple(wanted))), worker)
+        assert np.array_equal(shown, directly(package, wanted)) and shown.any()
 
 
 def test_a_model_that_does_not_listen_is_refused_and_the_worker_lives_on(

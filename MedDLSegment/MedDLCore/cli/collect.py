@@ -1,0 +1,90 @@
+"""``meddl collect``: a corrected case becomes one to learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..click import Click
+from ..errors import Code, MedDLError
+from ..plain_data import from_plain
+from ..readers import ReadOptions
+from ..readers.seg_nrrd import read_seg_nrrd
+from ..spec import Channel
+from ..writers import Added, add_to_training_set
+from .reading import read_cases
+from .settings import FilePath
+
+SEGMENTATION, MANIFEST = ".seg.nrrd", "_manifest.json"
+
+
+@click.command()
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=FilePath())
+@click.option(
+    "--labels",
+    required=True,
+    type=FilePath(dir_okay=False),
+    help="The corrected segmentation, as Slicer and meddl segment write it (.seg.nrrd).",
+)
+@click.option("--into", required=True, type=FilePath(file_okay=False), help="Folder of the training set.")
+@click.option("--channel", "channels", multiple=True, metavar="NAME", help="What each INPUT is. Repeatable.")
+@click.option("--series", metavar="NUMBER|UID", help="Which series of a folder that holds several.")
+@click.option("--modality", type=click.Choice(("CT", "MR", "PT"), case_sensitive=False), help="Where no file says it.")
+@click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+def collect(
+    inputs: tuple[Path, ...],
+    labels: Path,
+    into: Path,
+    channels: tuple[str, ...],
+    series: str | None,
+    modality: str | None,
+    as_json: bool,
+) -> int:
+    """Add a corrected case to a training set.
+
+    INPUT is the scan, one for each channel. meddl check, train --from MODEL and evaluate read the set. A scan that is
+    in it already gets its new labels. Clicks are counted from the manifest that meddl segment writes beside its result.
+    Nothing of the patient is written but the voxels, and the scan is named by their digest.
+    """
+    if not labels.name.lower().endswith(SEGMENTATION):
+        raise click.UsageError("--labels takes a .seg.nrrd, which names its structures.")
+    if channels and len(channels) != len(inputs):
+        raise click.UsageError("Give one --channel for each INPUT.")
+    (case,) = read_cases(inputs, len(inputs), ReadOptions(series=series, modality=modality))
+    label_map = read_seg_nrrd(labels)
+    names = channels or (("image",) if len(inputs) == 1 else tuple(f"channel {n}" for n in range(len(inputs))))
+    kinds = tuple(Channel(name, volume.modality) for name, volume in zip(names, case, strict=True))
+    made = _manifest_beside(labels)
+    added = add_to_training_set(into, case, label_map, kinds, _clicks_of(made), made.get("model", {}))
+    _tell(added, into, as_json)
+    return 0
+
+
+def _manifest_beside(labels: Path) -> Mapping[str, Any]:
+    """What is known of how the segmentation was made; nothing where there is no manifest."""
+    path = labels.with_name(labels.name[: -len(SEGMENTATION)] + MANIFEST)
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} cannot be read as JSON.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _clicks_of(made: Mapping[str, Any]) -> tuple[Click, ...]:
+    clicks = made.get("settings", {}).get("clicks", [])
+    return tuple(from_plain(Click, click, f"settings.clicks[{n}]") for n, click in enumerate(clicks))
+
+
+def _tell(added: Added, into: Path, as_json: bool) -> None:
+    if as_json:
+        content = {"case": added.name, "replaced": added.replaced, "cases": added.cases, "clicks": added.clicks}
+        click.echo(json.dumps({"event": "result", **content}))
+        return
+    how = "has new labels" if added.replaced else "was added"
+    click.echo(f"{added.name} {how}. {into} has {added.cases} cases, corrected by {added.clicks} clicks.")

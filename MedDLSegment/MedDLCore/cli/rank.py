@@ -1,0 +1,134 @@
+"""``meddl rank``: which scans to correct next."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..admission import Options
+from ..atomic import atomic_path, check_folder
+from ..errors import MedDLError
+from ..models import open_model
+from ..text import printable
+from ..uncertainty import Uncertainty, measure
+from ..writers import content_hash, output_path, output_stem
+from ..writers.nifti import write_nifti_scan
+from ..writers.statistics import spreadsheet_cell
+from .reading import Case, Tally, each_case
+from .reporter import Reporter
+from .settings import FilePath, Request, scan_options
+
+if TYPE_CHECKING:
+    from ..inference.disagreeing import Way
+
+COLUMNS = ("rank", "scan", "disagreement", "entropy", "found_mL", "passes")
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A scan, by the names of the screen and of files, and how sure the model is of it."""
+
+    shown: str
+    stem: str
+    its: Uncertainty
+
+
+@click.command()
+@scan_options
+@click.option("--csv", "table", type=FilePath(dir_okay=False), help="Write the table into this file.")
+@click.option("--maps", type=FilePath(file_okay=False), help="Write the disagreement of each voxel into this folder.")
+@click.option(
+    "--by",
+    type=click.Choice(("disagreement", "entropy")),
+    default="disagreement",
+    show_default=True,
+    help="Disagreement leaves out what nobody could draw more clearly, such as a blurred border.",
+)
+@click.option(
+    "--passes",
+    "way",
+    type=click.Choice(("ensemble", "dropout", "perturbed")),
+    help="How the passes differ, over each scan. By default the first of these that the model allows.",
+)
+def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: Way | None) -> int:
+    """Say which scans to correct next: those of which a model is least sure.
+
+    The model runs several times over each INPUT: as the networks of its ensemble, with dropout, or on a noisier,
+    brighter, mirrored scan. Where its passes disagree, it would learn most from a correction. Those scans come first.
+    """
+    if replace(request.options, allow=frozenset()) != Options():
+        raise click.UsageError("Whole scans are ranked: leave --structure, --roi, --at and --crop-body away.")
+    if maps is not None:
+        check_folder(maps)
+    ranked: list[Ranked] = []
+    with Reporter(request.as_json) as reporter:
+        package = open_model(request.model)
+        tally = Tally(reporter)
+        for case, model in each_case(request, package, reporter, tally, ("write", "picture")):
+            try:
+                its = measure(case, model, way, request.options, reporter.progress, maps is not None)
+            except MedDLError as error:
+                tally.refused(error)
+                continue
+            tally.succeeded(its.notices)
+            reporter.notices(its.notices)
+            ranked.append(_ranked(case, its, maps))
+            reporter.event("ranked", scan=ranked[-1].stem, disagreement=its.disagreement, entropy=its.entropy)
+        ranked.sort(key=lambda one: getattr(one.its, by), reverse=True)
+        if table is not None and ranked:
+            _write(ranked, table)
+        if ranked:
+            order = [one.stem for one in ranked]
+            reporter.result(_in_words(ranked), ranking=order, csv=None if table is None else str(table))
+    return int(tally.status)
+
+
+def _ranked(case: Case, its: Uncertainty, maps: Path | None) -> Ranked:
+    """Without the map, which is on the disk then: many scans are ranked."""
+    source = case[0].source
+    stem = output_stem(source, content_sha256=content_hash(case[0]))
+    if maps is not None and its.map is not None:
+        write_nifti_scan(its.map, case[0].geometry, output_path(maps, f"{stem}_disagreement", ".nii.gz"))
+    shown = source.files[0].name if source.files else stem
+    return Ranked(printable(f"{shown} {source.part}".strip()), stem, replace(its, map=None))
+
+
+def _rows(ranked: list[Ranked]) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(n),
+            one.stem,
+            f"{one.its.disagreement:.5f}",
+            f"{one.its.entropy:.5f}",
+            f"{one.its.found:.2f}",
+            one.its.way,
+        )
+        for n, one in enumerate(ranked, start=1)
+    ]
+
+
+def _write(ranked: list[Ranked], path: Path) -> None:
+    stream = io.StringIO()
+    rows = [tuple(spreadsheet_cell(cell) for cell in row) for row in _rows(ranked)]
+    csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
+    check_folder(path.parent)
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(stream.getvalue(), encoding="utf-8")
+
+
+def _in_words(ranked: list[Ranked]) -> str:
+    shown = Table(box=None, pad_edge=False)
+    for n, name in enumerate(COLUMNS):
+        shown.add_column(name, justify="left" if n in (1, 5) else "right", overflow="fold")
+    for row, one in zip(_rows(ranked), ranked, strict=True):
+        shown.add_row(row[0], one.shown, *row[2:])
+    words = io.StringIO()
+    Console(file=words, width=100, highlight=False).print(shown)
+    return words.getvalue().rstrip()

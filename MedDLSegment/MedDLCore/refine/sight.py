@@ -1,0 +1,139 @@
+"""What the network sees of a scan, or of a box in it: kept from click to click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clock import Clock
+from ..errors import Notice
+from ..pipeline import Model
+from ..postprocess import decide
+from ..preprocess import Clicked, Prepared, click_channels, mask_channels
+from ..spec import FloatTriple
+from ..volume import Geometry
+from .box import Box, all_layers
+from .found import Found, found_of, label_map_of, nothing, overlapping
+from .window import Window, on_scan
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..inference import Slab
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the network says of a window.
+
+    Attributes:
+        on_network: the labels of the window's inner part, on the network's grid.
+        onto: a box of the sight's own part of the scan.
+        part: the grid of that box.
+        on_scan: the labels there.
+        within: ``(k, j, i)``: which of its voxels the window decides.
+        device: where the network was at the end.
+        backends: what computed it.
+        notices: what the person should know.
+    """
+
+    on_network: Found
+    onto: Box
+    part: Geometry
+    on_scan: Found
+    within: NDArray[np.bool_]
+    device: str
+    backends: frozenset[str]
+    notices: tuple[Notice, ...]
+
+
+class Sight:
+    """The prepared channels of a part of the scan, and the labels on their grid, which the network takes as its mask.
+
+    Attributes:
+        box: the part, in the scan.
+        scan: its grid: that of the scan's voxels there.
+        grid: the network's.
+        found: on the network's grid. Whoever has it may change it.
+    """
+
+    def __init__(self, model: Model, prepared: Prepared, scan: Geometry, box: Box) -> None:
+        """Keeps the scan's channels; those of clicks are made anew for each patch."""
+        import torch
+
+        self._model, self._spec = model, model.spec
+        self._image = torch.as_tensor(prepared.array)[: len(self._spec.channels)].clone()
+        self.box, self.scan, self.grid = box, scan, prepared.geometry
+        self.found = nothing(self._spec, self.grid)
+
+    def distance(self, point: FloatTriple) -> float:
+        """How far a point lies from the middle of the part, mm."""
+        return float(np.linalg.norm(self.scan.corners().mean(axis=0) - point))
+
+    def clicked(self, point: FloatTriple, label: int, positive: bool) -> Clicked:
+        """A click on the network's grid: on its nearest voxel where the point, RAS mm, lies in the part."""
+        at = np.round(self.grid.ras_to_index(point)[::-1]).astype(int).tolist()
+        if (np.abs(self.scan.ras_to_index(point)[::-1] / (np.array(self.scan.shape) - 0.5) - 0.5) <= 0.5).all():
+            at = [min(max(n, 0), size - 1) for n, size in zip(at, self.grid.shape, strict=True)]
+        return Clicked((at[0], at[1], at[2]), label, positive)
+
+    def tell(self, found: Found) -> None:
+        """Takes what was found elsewhere, on the grid of its part of the scan."""
+        self.found = found_of(label_map_of(found, self._spec, self.scan), self._spec, self.grid)
+
+    def note(self, slab: Slab) -> None:
+        """Takes a slab's labels, as the network will be told of them."""
+        self._note(slab, self.found)
+
+    def look(self, window: Window, clicked: Sequence[Clicked], clock: Clock) -> Look:
+        """Runs the network over a window. Nothing is changed."""
+        from ..inference import Predictor, predict
+
+        model, spec = self._model, self._spec
+        with clock.stage("prepare"):
+            seen = self._seen(window, clicked)
+        axes = spec.inference.mirror_axes
+        predictor = Predictor(model.engines or model.networks, spec.output_channels, model.device.name, axes, 1)
+        on_network = nothing(spec, self.grid.cropped([b.start for b in window.box], [b.stop for b in window.box]))
+        onto, within = on_scan(window.inner, self.grid, self.scan)
+        part = self.scan.cropped([b.start for b in onto], [b.stop for b in onto])
+
+        def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
+            for slab in slabs:
+                self._note(slab, on_network)
+                yield slab
+
+        with predictor, clock.stage("finish"):
+            slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
+            decided = decide(noted(slabs), self.grid, part, spec.output, spec.labels, cut=window.cut)
+            here = found_of(decided, spec, part)
+        inner = on_network[all_layers(window.inner_of_box)]
+        notices = tuple(predictor.notices)
+        return Look(inner, onto, part, here, within, predictor.device, predictor.backends, notices)
+
+    def _seen(self, window: Window, clicked: Sequence[Clicked]) -> Tensor:
+        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``."""
+        import torch
+
+        clicks = self._spec.clicks
+        assert clicks is not None  # noqa: S101
+        start = [part.start for part in window.box]
+        shape = [part.stop - part.start for part in window.box]
+        moved = []
+        for one in clicked:
+            a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
+            moved.append(one._replace(voxel=(a, b, c)))
+        box = all_layers(window.box)
+        balls = click_channels(moved, shape, self.grid.spacing[::-1].tolist(), clicks)
+        masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
+        image = self._image[box]
+        return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
+
+    def _note(self, slab: Slab, into: Found) -> None:
+        logits = slab.logits
+        found = logits[: len(into)] > 0 if overlapping(self._spec) else logits.argmax(dim=0)[None]
+        into[:, slab.start : slab.start + logits.shape[1]] = found.cpu().numpy()

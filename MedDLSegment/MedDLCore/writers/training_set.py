@@ -1,0 +1,162 @@
+"""A training set that grows: corrected cases, one after the other, without anything of a patient.
+
+The layout is nnU-Net's (see its documentation/dataset_format.md), so that ``meddl train`` reads it, with Slicer's
+segmentations as labels. A case is named by its scan's content: added again, it takes its own place. Nothing in the
+folder depends on the other cases, so that whatever is interrupted costs one case, and adding it again repairs it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atomic import atomic_path, check_folder
+from ..click import Click
+from ..errors import Code, MedDLError
+from ..resample import resample
+from ..spec import Channel
+from ..volume import Geometry, LabelMap, Volume
+from .manifest import content_hash
+from .nifti import write_nifti_scan
+from .seg_nrrd import write_seg_nrrd
+
+DESCRIPTION = "dataset.json"
+IMAGES, LABELS, CLICKS = "imagesTr", "labelsTr", "clicks"
+SPOKEN = {"CT": "CT", "MR": "MRI", "PT": "PET"}
+"""Names of modalities that say what they are to whoever reads the set."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """A case of a training set.
+
+    Attributes:
+        name: in the set; a digest of its scan.
+        replaced: the scan was in the set already; its labels are new.
+        cases: in the set now.
+        clicks: of all its cases.
+    """
+
+    name: str
+    replaced: bool
+    cases: int
+    clicks: int
+
+
+def add_to_training_set(
+    folder: Path,
+    volumes: Sequence[Volume],
+    label_map: LabelMap,
+    channels: Sequence[Channel],
+    clicks: Sequence[Click] = (),
+    model: Mapping[str, str] | None = None,
+) -> Added:
+    """Keeps a corrected case. Headers hold the grid alone; faces and burnt-in names are in the voxels and stay there.
+
+    Args:
+        folder: of the set; begun where it is new or empty.
+        volumes: one for each channel.
+        label_map: corrected, on any grid, with every structure of the set: one without voxels is one that is not there.
+        channels: what the volumes are.
+        clicks: by which it was corrected; counted by structure.
+        model: ``name`` and ``sha256`` of what found it first.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS where the folder is something else; CHANNELS_MISMATCH, DATA_INVALID where the set has
+            other channels, or other structures; OUTPUT_UNWRITABLE, NO_SPACE.
+    """
+    scans = tuple(part for volume in volumes for part in _channels(volume))
+    if len(scans) != len(channels):
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"There are {len(channels)} channels, and {len(scans)} volumes.")
+    check_folder(folder)
+    _describe(folder, _named(channels), [label.name for label in label_map.labels])
+    for part in (IMAGES, LABELS, CLICKS):
+        (folder / part).mkdir(exist_ok=True)
+    name = "case_" + sha256("".join(map(content_hash, scans)).encode()).hexdigest()[:16]
+    grid, labels = scans[0].geometry, folder / LABELS / f"{name}.seg.nrrd"
+    replaced = labels.exists()
+    for n, scan in enumerate(scans):
+        path = folder / IMAGES / f"{name}_{n:04d}.nii.gz"
+        if not path.exists():
+            write_nifti_scan(_on(scan.array, scan.geometry, grid, "linear"), grid, path)
+    write_seg_nrrd(_label_map_on(label_map, grid), labels)
+    counted = Counter((click.structure, "positive" if click.positive else "negative") for click in clicks)
+    by_structure: dict[str, dict[str, int]] = {}
+    for (structure, kind), count in sorted(counted.items()):
+        by_structure.setdefault(structure, {})[kind] = count
+    record = {"clicks": len(clicks), "by_structure": by_structure, "model": dict(model or {})}
+    _write(record, folder / CLICKS / f"{name}.json")
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in (folder / CLICKS).glob("case_*.json")]
+    return Added(name, replaced, len(records), sum(record["clicks"] for record in records))
+
+
+def _channels(volume: Volume) -> tuple[Volume, ...]:
+    if volume.array.ndim == 3:
+        return (volume,)
+    return tuple(replace(volume, array=array) for array in volume.array)
+
+
+def _named(channels: Sequence[Channel]) -> list[str]:
+    """Names that say the modality: a reader of the set has nothing else to know it by."""
+    names = []
+    for channel in channels:
+        spoken = SPOKEN.get(channel.modality or "", "")
+        own = "" if channel.name.casefold() in ("image", spoken.casefold()) and spoken else channel.name
+        says = own.casefold().split()[:1] == [spoken.casefold()] or not spoken
+        names.append(own if says else f"{spoken} {own}".strip())
+    return names
+
+
+def _describe(folder: Path, channels: Sequence[str], structures: Sequence[str]) -> None:
+    """Begins a set, or makes sure that the case belongs into the one that is there."""
+    path = folder / DESCRIPTION
+    wanted = {
+        "channel_names": {str(n): name for n, name in enumerate(channels)},
+        "labels": {"background": 0, **{name: n for n, name in enumerate(sorted(structures), start=1)}},
+        "file_ending": ".seg.nrrd",
+    }
+    if not path.is_file():
+        if any(item for item in folder.iterdir() if not item.name.startswith(".")):
+            raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds something else.", "Choose a new folder.")
+        _write(wanted, path)
+        return
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        there = None
+    if not isinstance(there, dict) or set(there) != set(wanted) or there["file_ending"] != wanted["file_ending"]:
+        raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds another data set.", "Choose a new folder.")
+    if there["channel_names"] != wanted["channel_names"]:
+        names = ", ".join(map(str, there["channel_names"].values()))
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"The cases of the set have other channels: {names}.")
+    if there["labels"] != wanted["labels"]:
+        names = ", ".join(name for name, value in there["labels"].items() if value)
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"The cases of the set have other structures: {names}.",
+            "In every case, all structures must be drawn. Name them alike, or begin another set.",
+        )
+
+
+def _write(content: Mapping[str, Any], path: Path) -> None:
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _on(array: NDArray[Any], own: Geometry, grid: Geometry, how: str) -> NDArray[Any]:
+    if own.same_as(grid):
+        return array
+    return resample(array, own, grid, how, fill=float(np.min(array)) if how == "linear" else 0.0)  # type: ignore[arg-type]
+
+
+def _label_map_on(label_map: LabelMap, grid: Geometry) -> LabelMap:
+    layers = [_on(label_map.layer(n), label_map.geometry, grid, "nearest") for n in range(label_map.layers)]
+    return LabelMap(layers[0] if label_map.array.ndim == 3 else np.stack(layers), grid, label_map.labels)

@@ -1,0 +1,58 @@
+"""``meddl collect``, and ``meddl segment --collect``: from a click to a case that is learnt from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from fixtures.balls import ball
+from fixtures.listening import listening_package
+from MedDLCore.cli.main import run
+from MedDLCore.errors import Exit
+from MedDLCore.readers.seg_nrrd import read_seg_nrrd
+from MedDLCore.volume import Geometry
+from MedDLTraining.data import open_folder
+
+GEOMETRY = Geometry.from_parts((24, 30, 28), (1.5, 1.5, 1.5))
+
+
+def meddl(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    volume = ball(GEOMETRY, (20.0, 25.0, 18.0), 9.0)
+    path = tmp_path / "Doe Jane.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(volume.array.transpose(2, 1, 0).astype(np.int16), GEOMETRY.ijk_to_ras), path)
+    return path
+
+
+def test_a_case_that_clicks_corrected_is_learnt_from(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package, out, kept = listening_package(tmp_path / "m").folder, tmp_path / "out", tmp_path / "set"
+    given = ("segment", scan, "-m", package, "-o", out, "--modality", "CT", "--no-picture", "--collect", kept)
+    assert meddl(*given) == Exit.USAGE
+    assert meddl(*given, "--click", "4.5,4.5,4.5=ball", "--click", "20,25,18!=ball") == Exit.OK
+    (result,) = out.glob("*.seg.nrrd")
+    data_set = open_folder(kept)
+    assert np.array_equal(data_set.load(data_set.cases[0]).truth.array, read_seg_nrrd(result).array)
+    capsys.readouterr()
+    again = ("collect", scan, "--labels", result, "--into", kept, "--modality", "CT", "--json")
+    assert meddl(*again) == Exit.OK
+    told = json.loads(capsys.readouterr().out)
+    assert (told["replaced"], told["cases"], told["clicks"]) == (True, 1, 2)
+    assert "Doe" not in "".join(str(path) for path in kept.rglob("*"))
+
+
+def test_what_cannot_be_collected_is_refused(scan: Path, tmp_path: Path) -> None:
+    assert meddl("collect", scan, "--labels", scan, "--into", tmp_path / "set") == Exit.USAGE
+    (tmp_path / "x.seg.nrrd").write_text("NRRD0004\n")
+    assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path / "set") == Exit.INPUT
+    assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path, "--channel", "a") != Exit.OK
+    assert not (tmp_path / "set").exists()

@@ -1,0 +1,68 @@
+"""``meddl rank``: the scan of which the model is least sure comes first."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from fixtures.models import threshold_package
+from MedDLCore.cli.main import run
+from MedDLCore.errors import Exit
+from MedDLCore.volume import Geometry
+
+GRID = Geometry.from_parts((20, 22, 24), (1.5, 1.5, 1.5))
+
+
+def meddl(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> list[Path]:
+    """The nearer the block's value is to the threshold of 0, the less sure the network is."""
+    paths = []
+    for name, value in (("sure", 900), ("unsure", 60), ("between", 200)):
+        array = np.full(GRID.shape, -900, np.int16)
+        array[5:15, 5:15, 5:15] = value
+        paths.append(tmp_path / f"{name}.nii.gz")
+        nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), GRID.ijk_to_ras), paths[-1])
+    return paths
+
+
+def test_the_least_sure_comes_first(scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package, table, maps = threshold_package(tmp_path / "m", 0), tmp_path / "out" / "rank.csv", tmp_path / "maps"
+    given = ("rank", *scans, "-m", package, "--modality", "CT", "--csv", table, "--maps", maps)
+    assert meddl(*given) == Exit.OK
+    shown = capsys.readouterr().out
+    named = [line.split()[:2] for line in shown.splitlines()[1:]]
+    assert named == [["1", "unsure.nii.gz"], ["2", "between.nii.gz"], ["3", "sure.nii.gz"]]
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["scan"] for row in rows] == ["unsure", "between", "sure"]
+    assert {row["passes"] for row in rows} == {"perturbed"} and float(rows[0]["found_mL"]) == 3.38
+    image = nibabel.load(maps / "unsure_disagreement.nii.gz")
+    assert np.allclose(image.affine, GRID.ijk_to_ras) and float(np.asarray(image.dataobj).max()) > 0
+    assert meddl(*given, "--json", "--by", "entropy") == Exit.OK
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[-1]["ranking"] == ["unsure", "between", "sure"]
+
+
+def test_a_scan_that_is_refused_does_not_stop_the_others(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = threshold_package(tmp_path / "m", 0)
+    scans[1].write_bytes(b"no scan")
+    assert meddl("rank", *scans, "-m", package, "--modality", "CT") == Exit.SOME_FAILED
+    shown = capsys.readouterr()
+    assert "sure.nii.gz" in shown.out and "unsure.nii.gz" not in shown.out and "FILE" in shown.err
+
+
+def test_a_part_of_a_scan_is_not_ranked(scans: list[Path], tmp_path: Path) -> None:
+    package = threshold_package(tmp_path / "m", 0)
+    assert meddl("rank", scans[0], "-m", package, "--structure", "ball") == Exit.USAGE
+    assert meddl("rank", scans[0], "-m", package, "--modality", "CT", "--passes", "dropout") == Exit.MODEL
