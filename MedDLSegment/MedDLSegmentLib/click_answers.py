@@ -71,6 +71,7 @@ class ModelAnswers:
         self._grid: Geometry | None = None
         self._labels: dict[str, Label] = {}
         self._request: Request | None = None
+        self._unwanted = False
 
     def ask(self, click: Click, onAnswer: OnAnswer, onProblem: OnProblem, onStage: OnStage) -> None:
         """Makes a click. One of the first two functions is called in the end; the click counts if it is the first."""
@@ -87,7 +88,10 @@ class ModelAnswers:
             elif event.kind == "error":
                 self._request = None
                 self._drop(click)
-                onProblem(event.error)
+                if event.error.code is Code.CANCELLED and not (self._unwanted or again):
+                    self._ask(click, onAnswer, onProblem, onStage, again=True)  # it went down with another request
+                else:
+                    onProblem(event.error)
             elif event.kind == "result":
                 self._request = None
                 if not self.isSettled:  # it was moved or drawn on meanwhile
@@ -106,11 +110,13 @@ class ModelAnswers:
                 else:
                     onAnswer(answer)
 
+        self._unwanted = False
         self._request = self._worker.submit(Request("refine", lambda folder: self._correction(click, folder), tell))
 
     def cancel(self) -> None:
         """The click that is being answered is not wanted."""
         if self._request is not None:
+            self._unwanted = True
             self._worker.cancel(self._request)
 
     def settle(self) -> None:

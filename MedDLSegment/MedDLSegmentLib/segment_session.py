@@ -56,6 +56,7 @@ class SegmentSession:
         self._handover = Handover()
         self._plan: Request | None = None
         self._runs: list[AnyRun] = []
+        self._clicks: list[ClickSession] = []
 
     def logOf(self, what: str) -> Path | None:
         """Where another child process writes what it prints."""
@@ -164,15 +165,25 @@ class SegmentSession:
             if model
             else GrowCutAnswers(volumes[0], segmentation)
         )
-        return ClickSession(editor or SegmentEditor(segmentation, volumes[0]), answers, tuple(volumes), onChange)
+        made = ClickSession(editor or SegmentEditor(segmentation, volumes[0]), answers, tuple(volumes), onChange)
+        self._clicks = [other for other in self._clicks if not other.isClosed]
+        self._clicks.append(made)
+        return made
 
     def sceneClosed(self) -> None:
         """Forgets what lay in the scene; runs have cancelled themselves."""
         self.dropPlan()
+        self._endCorrections()
         self._handover.forget()
+
+    def _endCorrections(self) -> None:
+        clicks, self._clicks = self._clicks, []
+        for made in clicks:
+            made.close()
 
     def close(self) -> None:
         """Ends the worker and everything that waits for it."""
+        self._endCorrections()
         self.errands.close()
         self.worker.close()
 
