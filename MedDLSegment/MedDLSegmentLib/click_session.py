@@ -123,6 +123,10 @@ class ClickSession:
         click, self._asked = self._asked, None
         if self._closed or click is None:
             return
+        if self.going.cancelling:  # it was done before it could be cancelled
+            self._answers.takeBack()
+            self._refused(MedDLError(Code.CANCELLED, "Cancelled."))
+            return
         try:
             edited, wrote = self._write(answer, click)
         except MedDLError as error:

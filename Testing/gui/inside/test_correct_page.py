@@ -118,6 +118,19 @@ def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any
     assert page._ui.undoButton.enabled
 
 
+def test_a_click_that_is_taken_back_while_it_is_answered_changes_nothing(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    page.onUndo()
+    assert page._ui.statusLabel.text == "Cancelling ..." and not page._ui.undoButton.enabled
+    wait(lambda: not page.state.going.busy)
+    assert page.state.going.count == 0 and page.state.going.problem is None
+    assert page._parameters.segmentation.GetSegmentation().GetNumberOfSegments() == 0
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    assert found(page, a_scan).any()
+
+
 def test_what_is_drawn_by_hand_between_clicks_is_what_the_next_goes_on_from(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
     press(page, 5, 30, UP + 15)
