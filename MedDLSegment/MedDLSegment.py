@@ -54,6 +54,7 @@ class MedDLSegment(ScriptedLoadableModule):
         parent.helpText = _("Segments CT and MR volumes with deep networks, on this computer. Not for clinical use.")
         parent.acknowledgementText = _("Built on 3D Slicer, MONAI, PyTorch and SimpleITK.")
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerEffect)
 
 
 def registerSampleData() -> None:
@@ -61,6 +62,15 @@ def registerSampleData() -> None:
     from MedDLSegmentLib.sample_data import register
 
     register()
+
+
+def registerEffect() -> None:
+    """Tells Segment Editor of the effect that corrects by clicks."""
+    import qSlicerSegmentationsEditorEffectsPythonQt as effects
+
+    effect = effects.qSlicerSegmentEditorScriptedEffect(None)
+    effect.setPythonSource((Path(__file__).parent / "MedDLSegmentEffect" / "SegmentEditorEffect.py").as_posix())
+    effect.self().register()
 
 
 class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -101,7 +111,9 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.pages.enter()
 
     def exit(self) -> None:
-        """Called each time a person opens another module. A run goes on."""
+        """Called each time a person opens another module. A run goes on; the views are the other module's."""
+        if self.pages is not None:
+            self.pages.exit()
 
     def cleanup(self) -> None:
         """Called when Slicer quits, and before the module is reloaded."""

@@ -22,6 +22,9 @@ from .placement import arrayOfImage, fillImage
 NOTHING = 0
 """In seeds: nobody has said what is there."""
 
+INSIDE, OUTSIDE = 1, 2
+"""In seeds of one structure."""
+
 
 def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArray[np.uint16]:
     """Grows every seed until all voxels are something.
@@ -83,6 +86,40 @@ def grownFromClicks(
     return LabelMap(grown.astype(np.uint8 if none <= 256 else np.uint16), volume.geometry, tuple(labels))
 
 
+def grownAroundClicks(
+    volume: Volume, clicks: Sequence[Click], drawn: NDArray[np.uint8], radius: float, reach: float
+) -> tuple[NDArray[np.bool_], Geometry]:
+    """One structure, grown in a box around its clicks and what was drawn of it, not in the whole volume.
+
+    Args:
+        volume: ``(K, J, I)``.
+        clicks: on this one structure, in their order; at least one.
+        drawn: ``(K, J, I)``: ``INSIDE`` where a person drew it, ``OUTSIDE`` where something else is, or ``NOTHING``.
+        radius: mm, of the seed at a click.
+        reach: mm, from the outermost click or seed of the structure to the faces of the box.
+
+    Returns:
+        Where in the box it is, and the box.
+
+    Raises:
+        MedDLError: as ``growCut``; REGION_OUTSIDE for a click outside of the volume.
+    """
+    seeds, size = drawn.copy(), np.array(volume.array.shape)
+    places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks])
+    if ((places < -0.5) | (places > size - 0.5)).any():
+        raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
+    for click in clicks:
+        _drawBall(seeds, volume.geometry, click, radius, INSIDE if click.positive else OUTSIDE)
+    around = np.concatenate([np.argwhere(seeds == INSIDE), np.round(places).astype(int)])
+    margin = np.ceil(reach / volume.geometry.spacing[::-1]).astype(int)
+    low = np.maximum(around.min(axis=0) - margin, 0)
+    high = np.minimum(around.max(axis=0) + 1 + margin, size)
+    k, j, i = (slice(int(m), int(n)) for m, n in zip(low, high, strict=True))
+    place = volume.geometry.cropped(low, high)
+    grown = growCut(Volume(volume.array[k, j, i], place), seeds[k, j, i])
+    return grown == INSIDE, place
+
+
 def _image(array: NDArray[Any], geometry: Geometry) -> vtk.vtkImageData:
     """Its spacing is the geometry's; where it lies and how it is turned does not matter to what grows."""
     image = vtk.vtkImageData()
@@ -91,7 +128,7 @@ def _image(array: NDArray[Any], geometry: Geometry) -> vtk.vtkImageData:
     return image
 
 
-def _drawBall(seeds: NDArray[np.uint16], geometry: Geometry, click: Click, radius: float, value: int) -> None:
+def _drawBall(seeds: NDArray[Any], geometry: Geometry, click: Click, radius: float, value: int) -> None:
     centre = np.round(geometry.ras_to_index(click.point)).astype(int)
     reach = np.floor(radius / np.linalg.norm(geometry.ijk_to_ras[:3, :3], axis=0)).astype(int) + 1
     size = np.array(seeds.shape[::-1])

@@ -74,11 +74,7 @@ def labelMapToSegmentationNode(
         wanted = name or f"{volumeNode.GetName()} segmentation"
         segmentationNode = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(wanted))
     if fresh:
-        # The transform comes first: without it, adding segments and geometry would harden the volume's into them.
-        segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
-        segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
-        segmentationNode.GetSegmentation().SetSourceRepresentationName(_LABEL_MAP)
-        putBesideVolume(segmentationNode, volumeNode, scene)
+        placeOnVolume(segmentationNode, volumeNode)
     segmentation = segmentationNode.GetSegmentation()
     images = [_image(layer, grid) for layer in layers]
     earlier = _untouchedResults(segmentation)
@@ -91,6 +87,32 @@ def labelMapToSegmentationNode(
     if segmentationNode.GetDisplayNode() is None:
         segmentationNode.CreateDefaultDisplayNodes()
     return segmentationNode
+
+
+def placeOnVolume(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Puts a node without segments in a volume's place: under its transform, on its grid, beside it."""
+    # The transform comes first: without it, adding segments and geometry would harden the volume's into them.
+    segmentationNode.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    segmentationNode.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+    segmentationNode.GetSegmentation().SetSourceRepresentationName(_LABEL_MAP)
+    putBesideVolume(segmentationNode, volumeNode, segmentationNode.GetScene())
+
+
+def segmentNamed(segmentationNode: slicer.vtkMRMLSegmentationNode, name: str) -> str:
+    """The identifier of the segment of this name, in any case; empty where there is none."""
+    segmentation = segmentationNode.GetSegmentation()
+    for identifier in segmentation.GetSegmentIDs():
+        if segmentation.GetSegment(identifier).GetName().casefold() == name.casefold():
+            return str(identifier)
+    return ""
+
+
+def addEmptySegment(segmentationNode: slicer.vtkMRMLSegmentationNode, label: Label) -> str:
+    """Adds a segment of this name, colour and meaning, with no voxel; its identifier."""
+    segmentation = segmentationNode.GetSegmentation()
+    identifier = str(segmentation.AddEmptySegment("", label.name, [channel / 255 for channel in label.color]))
+    setTerminology(segmentation.GetSegment(identifier), terminology_of(label))
+    return identifier
 
 
 def labelMapFromSegmentationNode(

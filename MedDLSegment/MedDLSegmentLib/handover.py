@@ -44,7 +44,7 @@ class Handover:
         from MedDLCore.worker.arrays import give_volume
         from MedDLScene.volume_node import volumeFromNode
 
-        state, known = _state(volumeNode), self._given.get(volumeNode.GetID())
+        state, known = stateOf(volumeNode), self._given.get(volumeNode.GetID())
         if known is not None and (known.folder, known.state) == (folder, state):
             return known
         if known is not None:
@@ -72,8 +72,8 @@ class Handover:
             (given.folder / given.scan.array).unlink()
 
 
-def _state(volumeNode: Any) -> tuple[object, ...]:
-    """Changes with the voxels, where they lie, and what the node says of itself."""
+def stateOf(volumeNode: Any) -> tuple[object, ...]:
+    """Changes with the voxels, where they lie, and what the node says of itself. No two objects share a time in VTK."""
     image, parent = volumeNode.GetImageData(), volumeNode.GetParentTransformNode()
-    voxels = (id(image), image.GetMTime()) if image is not None else ()
-    return (*voxels, volumeNode.GetMTime(), parent.GetTransformToWorldMTime() if parent is not None else None)
+    voxels = None if image is None else image.GetMTime()
+    return voxels, volumeNode.GetMTime(), None if parent is None else parent.GetTransformToWorldMTime()

@@ -1,4 +1,4 @@
-"""The pages of the module: segment, batch, models, installation. What one of them changes, the others are told."""
+"""The pages of the module: segment, correct, batch, models, installation. What one changes, the others are told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import slicer
 
 from .batch_child import BatchChild
 from .batch_page import BatchPage
+from .correct_page import CorrectPage
 from .installation_page import InstallationPage
 from .models_page import ModelsPage
 from .panel import SegmentPanel
@@ -20,7 +21,7 @@ from .translation import _
 if TYPE_CHECKING:
     from MedDLCore.models.offered import Offered
 
-NAMES = ("", "Batch", "Models", "Installation")
+NAMES = ("", "Correct", "Batch", "Models", "Installation")
 """Of their .ui files, in their order."""
 
 
@@ -30,7 +31,7 @@ class Pages:
     Attributes:
         widget: the ``QTabWidget``.
         ui: the widgets of the page Segment by their names.
-        panel, batch, models, installation: what ties the widgets of each page together.
+        panel, correct, batch, models, installation: what ties the widgets of each page together.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Pages:
         self._session, self._onPython = session, onPython
         self.widget = qt.QTabWidget()
         self._pages = [slicer.util.loadUI(resourcePath(f"UI/MedDLSegment{name}.ui")) for name in NAMES]
-        titles = (_("Segment"), _("Batch"), _("Models"), _("Installation"))
+        titles = (_("Segment"), _("Correct"), _("Batch"), _("Models"), _("Installation"))
         for page, title in zip(self._pages, titles, strict=True):
             self.widget.addTab(page, title)
-        self._pages[0].setMRMLScene(slicer.mrmlScene)
-        self.ui, batch, models, installation = (slicer.util.childWidgetVariables(page) for page in self._pages)
+        for page in self._pages[:2]:
+            page.setMRMLScene(slicer.mrmlScene)
+        self.ui, correct, batch, models, installation = (slicer.util.childWidgetVariables(page) for page in self._pages)
         self.panel = SegmentPanel(self.ui, session, self._modelsTold)
+        self.correct = CorrectPage(correct, session)
         self.batch = BatchPage(batch, BatchChild(session.python, session.logOf("batch")), slicer.mrmlScene)
         self.models = ModelsPage(models, session.errands, self._listModels)
         self.installation = InstallationPage(installation, session.python, self._usePython)
@@ -56,19 +59,30 @@ class Pages:
         """The person has chosen the module: the worker starts, so that it is warm by the time of Apply."""
         self._listModels()
 
+    def exit(self) -> None:
+        """The person has chosen another module: the views are for that one."""
+        self.correct.leave()
+
+    def show(self, name: str) -> None:
+        """Chooses a page by its name, of ``NAMES``."""
+        self.widget.setCurrentIndex(NAMES.index(name))
+
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
         """Shows the choices of this node; None: the scene is closed."""
         self.panel.setParameters(parameters)
+        self.correct.setParameters(parameters)
         self.batch.setParameters(parameters)
 
     def parametersChanged(self) -> None:
         """A choice has changed."""
         self.panel.parametersChanged()
+        self.correct.parametersChanged()
         self.batch.parametersChanged()
 
     def close(self) -> None:
         """Nothing goes on after this."""
         self.panel.close()
+        self.correct.close()
         self.batch.close()
         self.installation.close()
 
@@ -76,6 +90,7 @@ class Pages:
         self.panel.listModels()
 
     def _modelsTold(self, models: tuple[Offered, ...]) -> None:
+        self.correct.setModels(models)
         self.batch.setModels(models)
         self.models.setModels(models, self._session.memory)
 
@@ -87,12 +102,15 @@ class Pages:
     def _usePython(self, python: str) -> None:
         """Another interpreter was chosen, or the chosen one has new libraries."""
         self._onPython(python)
+        self.correct.end()
         self._session.usePython(python)
         self.batch.usePython(python)
         self._listModels()
 
     def _pageChosen(self, index: int) -> None:
         name = NAMES[index]
+        if name != "Correct":
+            self.correct.leave()
         if name == "Batch":
             self.batch.parametersChanged()  # Slicer's database may have been opened
         elif name == "Models":

@@ -26,6 +26,8 @@ class MedDLSegmentParameterNode:
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
         wholeSequence: all volumes of the sequence whose item the first volume shows.
+        correctModel: answers clicks; see ``correct_state.CorrectState.wantedModel``.
+        correctStructure: the one that is clicked.
         batchSource: ``database``, ``selection`` or ``folder``.
         batchFolder: with the scans of a batch.
         batchOut: gets its results.
@@ -48,6 +50,8 @@ class MedDLSegmentParameterNode:
     threads: Annotated[int, WithinRange(0, 256)] = 0
     cropBody: bool = False
     wholeSequence: bool = False
+    correctModel: str
+    correctStructure: str
     batchSource: str = "database"
     batchFolder: str
     batchOut: str

@@ -36,6 +36,7 @@ def _inSlicer() -> dict[Code, str]:
         Code.MODALITY_UNKNOWN: _("Look at the result."),
         Code.GEOM_GAP: _("Load the series with all of its slices."),
         Code.POINTS_MISMATCH: _("Place a point in the middle of each structure: choose or make a list under Points."),
+        Code.CLICKS_MISMATCH: _("Choose another model, or none, on the page Correct."),
         Code.NOT_CROPPED: _("Leave 'Leave the air out' unticked with this model."),
         Code.MODEL_NOT_FOUND: _("Choose another model, or add it on the page Models."),
         Code.MODEL_INVALID: _("Add the model on the page Models: its folder with all of its files, or a zip of it."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from .worker_process import Request, WorkerProcess, interpreter
 
 if TYPE_CHECKING:
     from MedDLCore.models.offered import Offered
+
+    from .click_session import Answers, ClickSession
 
 OnModels = Callable[[tuple["Offered", ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
@@ -54,6 +56,7 @@ class SegmentSession:
         self._handover = Handover()
         self._plan: Request | None = None
         self._runs: list[AnyRun] = []
+        self._clicks: list[ClickSession] = []
 
     def logOf(self, what: str) -> Path | None:
         """Where another child process writes what it prints."""
@@ -124,13 +127,63 @@ class SegmentSession:
         self._runs.append(run)
         return run.start()
 
+    def correct(
+        self,
+        model: str,
+        volumes: Sequence[Any],
+        segmentation: Any,
+        device: str = "auto",
+        threads: int = 0,
+        onChange: Callable[[ClickSession], None] = lambda _: None,
+        editor: Any = None,
+    ) -> ClickSession:
+        """Begins to correct a segmentation by clicks.
+
+        Args:
+            model: that listens to clicks; empty: segments grow from clicks and strokes, by grow-cut.
+            volumes: nodes, one for each input of the model.
+            segmentation: the node that is corrected; its segments are the structures of the same names.
+            device: see ``Choice``.
+            threads: see ``Choice``.
+            onChange: told of every change.
+            editor: what puts voxels into the segmentation, see ``segment_edit.Editor``; None: one of its own, with an
+                undo of its own.
+        """
+        from MedDLScene.segment_editor import SegmentEditor
+        from MedDLScene.segmentation_node import placeOnVolume
+
+        from .click_answers import ModelAnswers
+        from .click_session import ClickSession
+        from .grow_answers import GrowCutAnswers
+
+        if segmentation.GetSegmentation().GetNumberOfSegments() == 0:
+            placeOnVolume(segmentation, volumes[0])
+        if segmentation.GetDisplayNode() is None:
+            segmentation.CreateDefaultDisplayNodes()
+        answers: Answers = (
+            ModelAnswers(self.worker, self._handover, model, volumes, segmentation, device, threads)
+            if model
+            else GrowCutAnswers(volumes[0], segmentation)
+        )
+        made = ClickSession(editor or SegmentEditor(segmentation, volumes[0]), answers, tuple(volumes), onChange)
+        self._clicks = [other for other in self._clicks if not other.isClosed]
+        self._clicks.append(made)
+        return made
+
     def sceneClosed(self) -> None:
         """Forgets what lay in the scene; runs have cancelled themselves."""
         self.dropPlan()
+        self._endCorrections()
         self._handover.forget()
+
+    def _endCorrections(self) -> None:
+        clicks, self._clicks = self._clicks, []
+        for made in clicks:
+            made.close()
 
     def close(self) -> None:
         """Ends the worker and everything that waits for it."""
+        self._endCorrections()
         self.errands.close()
         self.worker.close()
 

@@ -34,6 +34,13 @@ def duration(seconds: float) -> str:
     return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
 
 
+def latency(seconds: float) -> str:
+    """How long an answer took: ``0.08 s``, ``1.4 s``, ``12 s``."""
+    if seconds < 0.095:
+        return _("{n:.2f} s").format(n=seconds)
+    return _("{n:.1f} s").format(n=seconds) if seconds < 9.5 else duration(seconds)
+
+
 def plan(foreseen: Mapping[str, Any]) -> str:
     """The worker's plan in a line: ``64 patches, 3.1 GB, about 40 s on this CPU``."""
     parts = [_("1 patch") if foreseen["patches"] == 1 else _("{n} patches").format(n=foreseen["patches"])]

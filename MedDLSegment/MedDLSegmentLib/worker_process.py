@@ -18,7 +18,7 @@ import qt
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.worker.conversation import Conversation
-from MedDLCore.worker.messages import Errand, Event, Export, Job, Kind
+from MedDLCore.worker.messages import Correction, Errand, Event, Export, Job, Kind
 from MedDLCore.worker.process import end_group, worker_command, worker_environment
 
 LOOK_MILLISECONDS = 200
@@ -34,7 +34,7 @@ NEVER_SENT = 0
 """The id of a request that the worker has not seen."""
 
 OnEvent = Callable[[Event], None]
-MakeJob = Callable[[Path], Job | Errand | Export | None]
+MakeJob = Callable[[Path], Job | Correction | Errand | Export | None]
 
 
 @dataclass(eq=False)
@@ -188,6 +188,8 @@ class WorkerProcess:
             self._process.write(line)
 
     def _look(self) -> None:
+        if self._process is not None:
+            self._process.waitForReadyRead(0)  # where Slicer was busy, an answer in time may not have been read yet
         if self._process is None:
             return
         self._looks += 1

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("MedDLCore", "MedDLScene", "MedDLSegmentLib", "MedDLTraining", "MedDLTrainLib", "MedDLSegment", "MedDLTrain")
+OURS = (
+    "MedDLCore", "MedDLScene", "MedDLSegmentLib", "MedDLSegmentEffect", "MedDLTraining", "MedDLTrainLib",
+    "MedDLSegment", "MedDLTrain",
+)  # fmt: skip
 PACKAGE_FOLDERS = {
     "MedDLCore": ROOT / "MedDLSegment" / "MedDLCore",
     "MedDLScene": ROOT / "MedDLSegment" / "MedDLScene",
     "MedDLSegmentLib": ROOT / "MedDLSegment" / "MedDLSegmentLib",
+    "MedDLSegmentEffect": ROOT / "MedDLSegment" / "MedDLSegmentEffect",
     "MedDLTraining": ROOT / "MedDLTrain" / "MedDLTraining",
     "MedDLTrainLib": ROOT / "MedDLTrain" / "MedDLTrainLib",
 }
@@ -76,6 +80,7 @@ PACKAGES = {
     "MedDLTraining": {"MedDLTraining", "MedDLCore"},
     "MedDLScene": {"MedDLScene", "MedDLCore"},
     "MedDLSegmentLib": {"MedDLSegmentLib", "MedDLScene", "MedDLCore"},
+    "MedDLSegmentEffect": {"MedDLSegmentEffect", "MedDLSegmentLib"},
     "MedDLTrainLib": {"MedDLTrainLib", "MedDLSegmentLib", "MedDLTraining", "MedDLScene", "MedDLCore"},
 }
 

@@ -9,7 +9,7 @@ from fixtures.balls import ball, ball_mask
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, Label
-from MedDLScene.grow_cut import growCut, grownFromClicks
+from MedDLScene.grow_cut import INSIDE, OUTSIDE, growCut, grownAroundClicks, grownFromClicks
 
 TURNED = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 PLACE = Geometry.from_parts((24, 30, 40), (1.0, 1.5, 2.0), TURNED, origin=(-20, 10, 5))
@@ -54,3 +54,25 @@ def test_clicks_that_lead_to_nothing_are_refused(clicks: list[Click]) -> None:
     with pytest.raises(MedDLError) as caught:
         grownFromClicks(ball(PLACE, (5, 30, 15), 8), clicks, [ORGAN], 2.0)
     assert caught.value.code is Code.CLICKS_MISMATCH
+
+
+def test_one_structure_grows_in_a_box_around_its_clicks_and_strokes() -> None:
+    r, a, s = CENTRE.tolist()
+    volume, nothing = ball(PLACE, (r, a, s), 8), np.zeros(PLACE.shape, np.uint8)
+    beside = CENTRE + np.array([0.0, 0.0, 12.0])
+    found, place = grownAroundClicks(volume, [click(CENTRE), click(beside, positive=False)], nothing, 2.0, 6.0)
+    truth = ball_mask(place, (r, a, s), 8)
+    assert np.prod(place.shape) < np.prod(PLACE.shape) and 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
+    stroke = nothing.copy()
+    stroke[12, 15, 18:23], stroke[0] = INSIDE, OUTSIDE
+    found, place = grownAroundClicks(volume, [click(beside, positive=False)], stroke, 2.0, 100.0)
+    assert place.same_as(PLACE) and found[12, 15, 20] and not found[0].any()
+    truth = ball_mask(place, (r, a, s), 8)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
+
+
+def test_a_click_beside_the_volume_is_refused() -> None:
+    nothing, outside = np.zeros(PLACE.shape, np.uint8), PLACE.index_to_ras((-3, 3, 3))
+    with pytest.raises(MedDLError) as caught:
+        grownAroundClicks(ball(PLACE, (5, 30, 15), 8), [click(outside)], nothing, 2.0, 6.0)
+    assert caught.value.code is Code.REGION_OUTSIDE

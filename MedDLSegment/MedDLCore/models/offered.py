@@ -39,6 +39,7 @@ class Offered:
         seconds, memory: what its author measured: seconds, and bytes; None where nothing is told.
         crops: how large the crops were that it was trained on, in words: it looks around points that a person names.
             Empty: it looks at whole scans.
+        clickable: the structures that can be corrected by clicking; empty: the model does not listen to clicks.
         problem: why it cannot be opened; empty: it can.
         origin: ``added`` to this person's folder of models, ``shipped`` with MedDL, ``trusted`` where it lies, or
             ``totalsegmentator``: what TotalSegmentator has on this machine.
@@ -55,6 +56,7 @@ class Offered:
     seconds: float | None = None
     memory: float | None = None
     crops: str = ""
+    clickable: tuple[str, ...] = ()
     problem: str = ""
     origin: str = "added"
 
@@ -124,6 +126,7 @@ def _described(name: str, spec: ModelSpec, size: int) -> Offered:
         _number(spec.measured, "seconds"),
         _number(spec.measured, "memory_bytes"),
         "" if spec.crops is None else str(spec.crops),
+        tuple(label.name for label in spec.labels if spec.clicks is not None and label.value in spec.clicks.labels),
     )
 
 

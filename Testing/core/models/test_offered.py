@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.listening import listening_package
 from fixtures.nnunet_folder import results_folder
 from fixtures.packages import threshold_package
 from MedDLCore.models import ModelStore, Offered, offered_models
@@ -22,6 +23,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Offere
         channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
         measured={"seconds": 40, "memory_bytes": 3e9, "dice": "0.9"},
     )
+    listening_package(tmp_path / "store" / "listening", name="listening")
     (tmp_path / "store" / "broken").mkdir()
     results_folder(tmp_path / "total" / "Dataset001_Made" / "nnUNetTrainer__nnUNetPlans__3d_fullres")
     monkeypatch.setenv("TOTALSEG_WEIGHTS_PATH", str(tmp_path / "total"))
@@ -33,6 +35,10 @@ def test_a_model_is_told_with_what_must_be_known_to_choose_it(offered: dict[str,
     assert (mine.title, mine.licence, mine.structures) == ("Mine", "CC0-1.0", ("ball",))
     assert mine.inputs == (Input("T1", "MR"), Input("FLAIR", "MR"))
     assert (mine.seconds, mine.memory) == (40.0, 3e9) and mine.size > 0 and not mine.problem
+
+
+def test_a_model_that_listens_names_what_can_be_clicked(offered: dict[str, Offered]) -> None:
+    assert offered["listening"].clickable == ("ball",) and offered["mine"].clickable == ()
 
 
 def test_a_broken_model_is_told_with_what_is_wrong_with_it(offered: dict[str, Offered]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
+
+from .views import LayoutManager
 
 
 class ModuleManager(QtCore.QObject):
@@ -22,21 +23,6 @@ class ModuleManager(QtCore.QObject):
     def disconnect(self, signal: str, slot: Callable[..., object]) -> bool:
         """As PythonQt's."""
         return self.moduleAboutToBeUnloaded.disconnect(slot)
-
-
-class LayoutManager:
-    """Remembers the layout of the views, of which there are none."""
-
-    def __init__(self) -> None:
-        self.layout = 3
-
-    def mrmlSliceLogics(self) -> Any:
-        """Of the slice views: none."""
-        return vtk.vtkCollection()
-
-    def setLayout(self, layout: int) -> None:
-        """Changes it."""
-        self.layout = layout
 
 
 class Application(QtCore.QObject):

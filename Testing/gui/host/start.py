@@ -75,16 +75,21 @@ class Host:
         self._panels: dict[str, ModulePanel] = {}
         self.modules: dict[str, Any] = {}
         slicer.util.selectModule = self.select
+        self.app.moduleManager().module = lambda name: _Module(self, name) if name in self.modules else None
 
     def _fill_slicer(self) -> None:
+        from . import segment_effects
         from .application import Application
         from .qt_names import OF_SLICER, ctk, qt
 
         sys.modules["qt"], sys.modules["ctk"] = qt, ctk
         self.app = Application(self._mrml.application, self.folder)
+        sys.modules.update(segment_effects.modules())
         sys.modules["SampleData"] = importlib.import_module(f"{__package__}.sample_data")
         names = {
             **OF_SLICER,
+            **segment_effects.OF_SLICER,
+            "qSlicerScriptedLoadableModuleWidget": _ModuleWidget,
             "app": self.app,
             "mrmlScene": self.scene,
             "modules": SimpleNamespace(
@@ -160,6 +165,28 @@ class Host:
     def shown(self, name: str) -> Any:
         """The module's widget; None: it has none yet."""
         return getattr(slicer.modules, f"{name}Widget", None)
+
+
+class _ModuleWidget:
+    """``qSlicerScriptedLoadableModuleWidget``: what Slicer makes of a Python widget."""
+
+    def __init__(self, widget: Any) -> None:
+        self._widget = widget
+
+    def self(self) -> Any:
+        """The Python object."""
+        return self._widget
+
+
+class _Module:
+    """``qSlicerScriptedLoadableModule``."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self._host, self.name = host, name
+
+    def widgetRepresentation(self) -> _ModuleWidget:
+        """The panel, which is made where there is none."""
+        return _ModuleWidget(self._host.shown(self.name) or self._host.widget(self.name))
 
 
 class _WithLogic:

@@ -62,7 +62,8 @@ def wait(host: Any) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: None) -> Path:
-    """The person's models: a threshold, and one that takes two scans (of which nothing is ever run)."""
+    """The person's models: a threshold, one that listens to clicks, and others of which nothing is ever run."""
+    from fixtures.listening import listening_package
     from fixtures.packages import threshold_package
     from MedDLCore.spec import Channel, Crops
     from MedDLCore.volume import Concept, Label, Terminology
@@ -78,6 +79,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
         title="Tumours of the brain",
         channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
     )
+    listening_package(store / "listening", name="listening", title="What is clicked")
     extent = Crops((20.0, 20.0, 20.0), (24.0, 24.0, 24.0))
     threshold_package(store / "around-points", name="around-points", title="Small things", crops=extent)
     return store

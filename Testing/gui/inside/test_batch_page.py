@@ -47,7 +47,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DicomD
 def page(widget: Any, database: DicomDatabase, wait: Wait) -> Iterator[Any]:
     """The page of batches, shown, with the threshold chosen."""
     wait(lambda: widget.panel.state.models is not None)
-    widget.pages.widget.setCurrentIndex(1)
+    widget.pages.show("Batch")
     parameters = widget.logic.getParameterNode()
     parameters.model, parameters.device, parameters.threads = "threshold", "cpu", 1
     batch = widget.pages.batch
@@ -57,7 +57,7 @@ def page(widget: Any, database: DicomDatabase, wait: Wait) -> Iterator[Any]:
         wait(lambda: batch.workflow.state.work is None)
     QtCore.QSettings().remove("MedDL/LastBatch")
     batch.workflow.forget()
-    widget.pages.widget.setCurrentIndex(0)
+    widget.pages.show("")
 
 
 def rows(page: Any) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ Wait = Callable[..., None]
 @pytest.fixture
 def page(widget: Any, wait: Wait) -> Iterator[Any]:
     """The page of the installation, shown."""
-    widget.pages.widget.setCurrentIndex(3)
+    widget.pages.show("Installation")
     installation = widget.pages.installation
     wait(lambda: not installation.state.busy)
     pip_packages.asked.clear()
@@ -28,7 +28,7 @@ def page(widget: Any, wait: Wait) -> Iterator[Any]:
     pip_packages.declines = False
     installation._choosePython("")
     wait(lambda: not installation.state.busy)
-    widget.pages.widget.setCurrentIndex(0)
+    widget.pages.show("")
 
 
 def without(page: Any, *names: str) -> None:

@@ -22,10 +22,10 @@ Wait = Callable[..., None]
 def page(widget: Any, wait: Wait) -> Iterator[Any]:
     """The page of models, shown."""
     wait(lambda: widget.panel.state.models is not None)
-    widget.pages.widget.setCurrentIndex(2)
+    widget.pages.show("Models")
     models = widget.pages.models
     yield models
-    widget.pages.widget.setCurrentIndex(0)
+    widget.pages.show("")
     wait(lambda: models.state.work is None and not models._errands.isRunning)
     models._ui.search.text = ""
     models._update(chosen="", examined=None, said="")

@@ -208,7 +208,7 @@ def test_pictures_of_the_other_pages(
 
     pages = widget.pages
     wait(lambda: widget.panel.state.models is not None and widget.logic.session.devices)
-    pages.widget.setCurrentIndex(2)
+    pages.show("Models")
     models = pages.models
     rows = [models._ui.list.item(n).text() for n in range(models._ui.list.count)]
     models._ui.list.setCurrentRow(next(n for n, row in enumerate(rows) if row.startswith("Organs")))
@@ -229,7 +229,7 @@ def test_pictures_of_the_other_pages(
     models._update(examined=None, work=Work("get", "brain-tissue-t1", 0.42))
     picture("10-download")
     models._update(work=None)
-    pages.widget.setCurrentIndex(3)
+    pages.show("Installation")
     installation = pages.installation
     wait(lambda: not installation.state.busy)
     picture("11-installed")
@@ -239,7 +239,7 @@ def test_pictures_of_the_other_pages(
     installation._update(python="/home/a/venv/bin/python")
     picture("13-another-python")
     installation._update(python="", found=found)
-    pages.widget.setCurrentIndex(0)
+    pages.show("")
 
 
 def test_pictures_of_the_page_of_batches(
@@ -250,7 +250,7 @@ def test_pictures_of_the_page_of_batches(
     pages = widget.pages
     wait(lambda: widget.panel.state.models is not None)
     parameters = widget.logic.getParameterNode()
-    pages.widget.setCurrentIndex(1)
+    pages.show("Batch")
     batch = pages.batch
     picture("14-batch-first")
     organs = next(model.name for model in widget.panel.state.models if model.title.startswith("Organs"))
@@ -281,13 +281,39 @@ def test_pictures_of_the_page_of_batches(
     picture("19-batch-ended")
     batch.workflow.forget()
     parameters.batchSource = "database"
-    pages.widget.setCurrentIndex(0)
+    pages.show("")
+
+
+def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, picture: Any, wait: Wait) -> None:
+    from MedDLScene.segment_edit import Edited
+    from MedDLSegmentLib.correct_state import Going, Last
+
+    wait(lambda: widget.panel.state.models is not None)
+    pages, parameters = widget.pages, widget._parameterNode
+    pages.show("Correct")
+    page = pages.correct
+    parameters.inputVolume = a_body
+    picture("20-correct-no-segmentation")
+    parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Body segmentation")
+    parameters.correctModel = "listening"
+    page._ui.addButton.click()
+    stages = {"prepare": 0.03, "network": 0.52, "finish": 0.11}
+    last = Last("ball", True, Edited(412, 3, 57, ("spleen",)), 0.81, stages)
+    page._update(going=Going(count=3, canUndo=True, last=last))
+    picture("21-correct-clicked")
+    page._update(going=Going(count=3, canUndo=True, busy=True, stage="network", waiting=1))
+    picture("22-correct-busy")
+    page._update(going=Going())
+    parameters.correctModel = "none"
+    picture("23-correct-grow")
+    parameters.correctModel = ""
+    pages.show("")
 
 
 def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:
     """A widget below is not reached before one above."""
     plain = QtWidgets.QWidget
-    for page in range(4):
+    for page in range(5):
         widget.pages.widget.setCurrentIndex(page)
         host.app.processEvents()
         shown, first = [], widget.pages._pages[page]
@@ -298,4 +324,4 @@ def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, hos
                 shown.append(chained.mapTo(first, QtCore.QPoint(0, 0)).y())
             chained = plain.nextInFocusChain(chained)
         assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), (page, str(shown))
-    widget.pages.widget.setCurrentIndex(0)
+    widget.pages.show("")

@@ -94,9 +94,9 @@ for name in {MODULES!r}:
     host.widget(name)
     host.exit(name)
 widget = host.shown("MedDLSegment")
-widget.pages.widget.setCurrentIndex(2)
+widget.pages.show("Models")
 assert widget.pages.models._ui.list.count > 3
-widget.pages.widget.setCurrentIndex(3)
+widget.pages.show("Installation")
 for name in {MODULES!r}:
     host.unload(name)
 print("done")

@@ -1,0 +1,189 @@
+"""Correcting one segmentation by clicks: one click is answered after the other, and each is one step of undo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from MedDLCore.click import Click
+from MedDLCore.errors import Code, MedDLError
+
+from .click_answers import Answer, OnAnswer, OnProblem, OnStage
+from .correct_state import Going, Last
+from .translation import _
+
+
+class Answers(Protocol):
+    """A model, or grow-cut: what makes a segment of clicks."""
+
+    @property
+    def isSettled(self) -> bool:
+        """Nobody else has changed the segmentation or moved anything."""
+
+    def ask(self, click: Click, onAnswer: OnAnswer, onProblem: OnProblem, onStage: OnStage) -> None:
+        """Makes a click."""
+
+    def cancel(self) -> None:
+        """The click that is being answered is not wanted."""
+
+    def settle(self) -> None:
+        """What the scene shows now comes from here."""
+
+    def takeBack(self) -> None:
+        """The last click was taken back in the scene."""
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A click that was answered; ``wrote``: the scene's undo has a step for it."""
+
+    click: Click
+    wrote: bool
+
+
+class ClickSession:
+    """The clicks of a person on one segmentation, from the first one until something else is chosen.
+
+    Attributes:
+        going: what a page shows of it.
+        count: of the clicks that were answered and not taken back, also before the segmentation was drawn on by hand.
+    """
+
+    def __init__(
+        self, editor: Any, answers: Answers, volumes: tuple[Any, ...], onChange: Callable[[Any], None] = lambda _: None
+    ) -> None:
+        """``editor``: see ``segment_edit.Editor``; ``volumes``: nodes without which nothing can go on."""
+        self._editor, self._answers, self._onChange = editor, answers, onChange
+        self._needed = (editor.node.GetSegmentationNode(), *volumes)
+        self._scene = editor.node.GetScene()
+        self._steps: list[_Step] = []
+        self._waiting: list[Click] = []
+        self._asked: Click | None = None
+        self._since = 0.0
+        self._closed = False
+        self.count = 0
+        self.going = Going()
+        self._tag = self._scene.AddObserver(self._scene.NodeRemovedEvent, self._nodeRemoved)
+
+    @property
+    def isClosed(self) -> bool:
+        """Nothing goes on any more."""
+        return self._closed
+
+    def click(self, click: Click) -> None:
+        """Makes a click, when those before it are answered."""
+        if self._closed:
+            return
+        self._waiting.append(click)
+        self._show(problem=None)
+        self._next()
+
+    def undo(self) -> None:
+        """Takes back the last click that a person made: one that waits, or is being answered, or was answered."""
+        if self._waiting:
+            self._waiting.pop()
+        elif self._asked is not None:
+            self._show(cancelling=True)
+            self._answers.cancel()
+        elif self._steps and self._forgetOldSteps():
+            step = self._steps.pop()
+            if step.wrote:
+                self._editor.undo()
+            self._answers.takeBack()
+            self.count -= 1
+            self._show(last=None, problem=None)
+        self._show()
+
+    def close(self) -> None:
+        """Nothing goes on after this; what was corrected stays."""
+        if self._closed:
+            return
+        self._closed = True
+        self._waiting = []
+        self._scene.RemoveObserver(self._tag)
+        self._answers.close()
+        self._asked = None
+        self._editor.close()
+        self._show()
+
+    def _next(self) -> None:
+        if self._asked is not None or not self._waiting or self._closed:
+            return
+        self._forgetOldSteps()
+        self._asked, self._since = self._waiting.pop(0), time.monotonic()
+        self._show(stage="start", cancelling=False)
+        self._answers.ask(self._asked, self._answered, self._refused, lambda stage: self._show(stage=stage))
+
+    def _answered(self, answer: Answer) -> None:
+        click, self._asked = self._asked, None
+        if self._closed or click is None:
+            return
+        if self.going.cancelling:  # it was done before it could be cancelled
+            self._answers.takeBack()
+            self._refused(MedDLError(Code.CANCELLED, "Cancelled."))
+            return
+        try:
+            edited, wrote = self._write(answer, click)
+        except MedDLError as error:
+            self._answers.takeBack()
+            self._refused(error)
+            return
+        self._answers.settle()
+        self._steps.append(_Step(click, wrote))
+        self.count += 1
+        spent = time.monotonic() - self._since
+        last = Last(answer.label.name, click.positive, edited, spent, dict(answer.seconds), answer.notices, answer.hint)
+        self._show(last=last)
+        self._next()
+
+    def _write(self, answer: Answer, click: Click) -> tuple[Any, bool]:
+        """Puts an answer into the scene."""
+        from MedDLScene.segment_edit import Edited, editSegment
+        from MedDLScene.segmentation_node import addEmptySegment, segmentNamed
+
+        if answer.wanted is None or answer.place is None:
+            return Edited(0, 0), False
+        self._editor.takeRules()
+        node = self._needed[0]
+        segmentID = segmentNamed(node, answer.label.name) or addEmptySegment(node, answer.label)
+        within = click.point if click.positive else None
+        edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
+        return edited, edited.added + edited.removed > 0
+
+    def _refused(self, error: MedDLError) -> None:
+        """The click counts for nothing; those that wait are answered all the same, unless the worker is gone."""
+        self._asked = None
+        if self._closed:
+            return
+        if error.code in (Code.WORKER_LOST, Code.WORKER_STALLED):
+            self._waiting = []
+        self._show(problem=None if self.going.cancelling else error, last=None, cancelling=False)
+        self._next()
+
+    def _forgetOldSteps(self) -> bool:
+        """Whether steps can be taken back: not those from before somebody else changed the segmentation."""
+        if self._steps and not self._answers.isSettled:
+            self._steps = []
+        return bool(self._steps)
+
+    def _nodeRemoved(self, *_args: Any) -> None:
+        if any(node.GetScene() is None for node in self._needed):
+            self.close()
+            gone = MedDLError(Code.CANCELLED, _("The volume or the segmentation was removed."))
+            self._show(problem=gone)
+
+    def _show(self, **changes: Any) -> None:
+        self.going = replace(
+            self.going,
+            **changes,
+            busy=self._asked is not None,
+            waiting=len(self._waiting),
+            count=self.count,
+            canUndo=bool(self._waiting or self._asked or self._steps),
+        )
+        self._onChange(self)

@@ -1,0 +1,81 @@
+"""Clicks in the slice views and 3-D views of the layout, while a page asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import slicer
+import vtk
+
+from MedDLCore.spec import FloatTriple
+
+BEFORE_OTHERS = 1.0
+"""The priority of an observer that comes before the views' own, as Segment Editor's effects do."""
+
+OnClick = Callable[[FloatTriple, bool], None]
+
+
+class ViewClicks:
+    """Takes plain clicks and clicks with Ctrl from the views. Where nothing is hit, the view has the click."""
+
+    def __init__(self, onClick: OnClick) -> None:
+        """``onClick`` is told R, A, S in mm, and whether Ctrl was held."""
+        self._onClick = onClick
+        self._observed: list[tuple[Any, int]] = []
+        self._isOn = False
+
+    @property
+    def isOn(self) -> bool:
+        """Clicks are taken."""
+        return self._isOn
+
+    def start(self) -> None:
+        """Takes clicks from now on, also in views that come with another layout."""
+        layouts = slicer.app.layoutManager()
+        if self._isOn or layouts is None:
+            return
+        self._isOn = True
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        interaction.SetCurrentInteractionMode(interaction.ViewTransform)  # no points are placed at the same time
+        layouts.connect("layoutChanged(int)", self._observe)
+        self._observe()
+
+    def stop(self) -> None:
+        """Leaves the views as they are."""
+        if not self._isOn:
+            return
+        self._isOn = False
+        layouts = slicer.app.layoutManager()
+        if layouts is not None:
+            layouts.disconnect("layoutChanged(int)", self._observe)
+        self._release()
+
+    def _observe(self) -> None:
+        self._release()
+        layouts = slicer.app.layoutManager()
+        slices = [layouts.sliceWidget(name) for name in layouts.sliceViewNames()]
+        spaces = [layouts.threeDWidget(n) for n in range(layouts.threeDViewCount)]
+        views = [(widget.sliceView().interactor(), widget.mrmlSliceNode()) for widget in slices]
+        views += [(widget.threeDView().interactor(), widget.mrmlViewNode()) for widget in spaces]
+        for interactor, node in views:
+            self._observeOne(interactor, node)
+
+    def _observeOne(self, interactor: Any, node: Any) -> None:
+        def pressed(*_args: Any) -> None:
+            from MedDLScene.view_click import placeOfClick
+
+            if interactor.GetShiftKey() or interactor.GetAltKey():
+                return
+            place = placeOfClick(interactor, node)
+            if place is not None:
+                interactor.GetCommand(tag).SetAbortFlag(1)
+                self._onClick(place, bool(interactor.GetControlKey()))
+
+        tag = interactor.AddObserver(vtk.vtkCommand.LeftButtonPressEvent, pressed, BEFORE_OTHERS)
+        self._observed.append((interactor, tag))
+
+    def _release(self) -> None:
+        observed, self._observed = self._observed, []
+        for interactor, tag in observed:
+            interactor.RemoveObserver(tag)

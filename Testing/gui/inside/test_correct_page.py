@@ -1,0 +1,251 @@
+"""A person corrects by clicking in the views: real voxels, a real scene, a real worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+from numpy.typing import NDArray
+
+Wait = Callable[..., None]
+
+UP = 100.0
+"""mm, that the couch of ``a_scan`` lies higher than its voxels say."""
+
+
+@pytest.fixture
+def page(widget: Any, a_scan: Any, scene: Any, wait: Wait) -> Iterator[Any]:
+    """The page Correct with an empty segmentation of a scan, and the model that listens."""
+    wait(lambda: widget.panel.state.models is not None)
+    widget.pages.show("Correct")
+    shown = widget.pages.correct
+    parameters = widget._parameterNode
+    parameters.inputVolume = a_scan
+    parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "corrected")
+    parameters.correctModel = "listening"
+    yield shown
+    shown.end()
+    shown.leave()
+    if widget._parameterNode is not None:
+        widget._parameterNode.correctModel = ""
+    widget.pages.show("")
+
+
+def press(page: Any, r: float, a: float, s: float, ctrl: bool = False, view: str = "Red") -> None:
+    """A click of the mouse in a slice view that shows the plane of this point."""
+    widget = slicer.app.layoutManager().sliceWidget(view)
+    widget.mrmlSliceNode().SetSliceOffset(s)
+    x, y, *_ = _inverse(widget.mrmlSliceNode().GetXYToRAS()) @ (r, a, s, 1)
+    interactor = widget.sliceView().interactor()
+    interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
+    interactor.InvokeEvent("LeftButtonPressEvent")
+
+
+def _inverse(matrix: Any) -> NDArray[np.float64]:
+    return np.linalg.inv(slicer.util.arrayFromVTKMatrix(matrix))
+
+
+def answered(page: Any, count: int) -> Callable[[], bool]:
+    def done() -> bool:
+        going = page.state.going
+        assert going.problem is None, going.problem.message
+        return going.count == count and not going.busy
+
+    return done
+
+
+def found(page: Any, volume: Any, name: str = "ball") -> NDArray[np.bool_]:
+    from MedDLScene.segmentation_node import segmentNamed
+
+    node = page._parameters.segmentation
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentNamed(node, name), volume) > 0
+
+
+def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, wait: Wait) -> None:
+    ui = page._ui
+    assert ui.addButton.enabled, ui.addButton.toolTip
+    assert "click" in ui.addButton.text and "Ctrl" in ui.removeButton.text
+    ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    assert "..." in ui.statusLabel.text and page.state.going.busy
+    wait(answered(page, 1))
+    ball = slicer.util.arrayFromVolume(a_scan) > 100
+    first = found(page, a_scan)
+    inside = first & ball
+    assert inside.sum() > 100 and not (first & ~ball).any()
+    segment = page._parameters.segmentation.GetSegmentation().GetNthSegment(0)
+    assert [round(255 * channel) for channel in segment.GetColor()] == [200, 60, 60], "the model's colour"
+    assert "voxels added" in ui.statusLabel.text and "network" in ui.statusLabel.text
+
+    press(page, 5, 30, UP + 15, ctrl=True)
+    wait(answered(page, 2))
+    second = found(page, a_scan)
+    assert second.sum() < first.sum() and not (second & ~first).any()
+    assert "removed" in ui.statusLabel.text
+    ui.undoButton.click()
+    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
+    ui.undoButton.click()
+    assert not found(page, a_scan).any() and not ui.undoButton.enabled
+
+
+def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    press(page, 15, 40, UP + 35)
+    wait(answered(page, 2))
+    assert found(page, a_scan).sum() > first.sum(), "what is clicked is there"
+    page.onUndo()
+    press(page, 5, 30, UP + 15, ctrl=True)
+    wait(answered(page, 2))
+    assert not (found(page, a_scan) & ~first).any(), "the click that was taken back is nowhere"
+
+
+def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    for n in range(3):
+        press(page, 5 + n, 30, UP + 15)
+    assert page.state.going.waiting == 2 and "2 more wait" in page._ui.statusLabel.text
+    page.onUndo()
+    assert page.state.going.waiting == 1
+    wait(answered(page, 2))
+    assert page._ui.undoButton.enabled
+
+
+def test_a_click_that_is_taken_back_while_it_is_answered_changes_nothing(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    page.onUndo()
+    assert page._ui.statusLabel.text == "Cancelling ..." and not page._ui.undoButton.enabled
+    wait(lambda: not page.state.going.busy)
+    assert page.state.going.count == 0 and page.state.going.problem is None
+    assert page._parameters.segmentation.GetSegmentation().GetNumberOfSegments() == 0
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    assert found(page, a_scan).any()
+
+
+def test_what_is_drawn_by_hand_between_clicks_is_what_the_next_goes_on_from(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    drawn = found(page, a_scan)
+    drawn[0:2, 0:3, 0:3] = True
+    node = page._parameters.segmentation
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        drawn.astype(np.uint8), node, node.GetSegmentation().GetNthSegmentID(0), a_scan
+    )
+    page._update()
+    press(page, 5, 30, UP + 15, ctrl=True)
+    wait(answered(page, 2))
+    assert found(page, a_scan)[0:2, 0:3, 0:3].all(), "what was drawn is there"
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan), drawn)
+    assert not page._ui.undoButton.enabled, "what was there before somebody drew is not brought back here"
+
+
+def test_a_click_that_is_refused_changes_nothing_and_the_next_is_answered(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 90, 90, UP + 15)
+    wait(lambda: page.state.going.problem is not None)
+    assert page.state.going.problem.code.value == "REGION_OUTSIDE" and page.state.going.count == 0
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    assert found(page, a_scan).any()
+
+
+def test_a_killed_worker_is_told_and_the_next_click_has_a_new_one(
+    widget: Any, page: Any, a_scan: Any, wait: Wait
+) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    os.kill(widget.logic.session.worker.pid, signal.SIGKILL)
+    press(page, 15, 40, UP + 35)
+    wait(lambda: page.state.going.problem is not None)
+    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
+    page._update()
+    press(page, 15, 40, UP + 35)
+    wait(lambda: page.state.going.count == 2)
+    assert found(page, a_scan).sum() > first.sum()
+
+
+def test_nodes_that_go_and_a_scene_that_closes_end_it(page: Any, scene: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    scene.RemoveNode(page._parameters.segmentation)
+    assert page.clicks is None and page._ui.statusLabel.text
+    assert not page._ui.addButton.enabled and not page._views.isOn
+    page._parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "another")
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    assert page.clicks is not None
+    scene.Clear()
+    assert page.clicks is None and not page._views.isOn
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentEditorNode") == 0
+
+
+def test_another_page_or_module_leaves_the_views_alone(host: Any, widget: Any, page: Any) -> None:
+    page._ui.addButton.click()
+    slicer.app.layoutManager().setLayout(4)
+    assert page._views.isOn, "another layout"
+    widget.pages.show("")
+    press(page, 5, 30, UP + 15)
+    assert page.clicks is None and not page._views.isOn and not page._ui.addButton.checked
+    widget.pages.show("Correct")
+    page._ui.removeButton.click()
+    assert page._views.isOn and page._ui.removeButton.text == "Remove  (click)"
+    page._ui.addButton.click()
+    assert not page._ui.removeButton.checked and page._views.isOn
+    host.select("MedDLTrain")
+    assert not page._views.isOn
+    host.select("MedDLSegment")
+
+
+def test_in_a_3d_view_a_click_beside_every_surface_is_the_views(page: Any) -> None:
+    page._ui.addButton.click()
+    interactor = slicer.app.layoutManager().threeDWidget(0).threeDView().interactor()
+    seen: list[int] = []
+    tag = interactor.AddObserver("LeftButtonPressEvent", lambda *_: seen.append(1))
+    interactor.SetEventInformation(5, 5, 0, 0, "0", 0, "")
+    interactor.InvokeEvent("LeftButtonPressEvent")
+    interactor.RemoveObserver(tag)
+    assert seen == [1] and page.clicks is None
+
+
+def test_a_structure_without_a_model_grows_from_clicks(page: Any, a_scan: Any, wait: Wait) -> None:
+    ui = page._ui
+    page._parameters.correctModel = "none"
+    assert not ui.addButton.enabled and "Add a segment" in ui.statusLabel.text
+    ui.segmentButton.click()
+    name = page.state.structure
+    assert ui.addButton.enabled and name
+    ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    assert page.state.going.count == 1 and "hold Ctrl" in ui.warningsLabel.text
+    press(page, 5, 30, UP + 27, ctrl=True)
+    assert page.state.going.count == 2
+    ball, grown = slicer.util.arrayFromVolume(a_scan) > 0, found(page, a_scan, name)
+    assert 2 * (ball & grown).sum() / (ball.sum() + grown.sum()) > 0.9
+    ui.undoButton.click()
+    assert not found(page, a_scan, name).any() and page.state.going.count == 1
+
+
+def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wait) -> None:
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    before = found(page, a_scan)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    segment = page._parameters.segmentation.GetSegmentation().GetNthSegment(0)
+    logic.SetSegmentStatus(segment, logic.Completed)
+    press(page, 15, 40, UP + 35)
+    wait(lambda: page.state.going.problem is not None)
+    assert "locked" in page._ui.statusLabel.text and np.array_equal(found(page, a_scan), before)

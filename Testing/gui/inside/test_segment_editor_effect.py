@@ -1,0 +1,150 @@
+"""The effect in Segment Editor: its real logic, its real undo, a real worker."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from numpy.typing import NDArray
+from PySide6 import QtWidgets
+
+Wait = Callable[..., None]
+
+UP = 100.0
+"""mm, that the couch of ``a_scan`` lies higher than its voxels say."""
+
+
+@pytest.fixture
+def editor(host: Any, widget: Any, a_scan: Any, scene: Any, wait: Wait) -> Iterator[Any]:
+    """Segment Editor with the effect chosen, and a segment that the model knows beside one that it does not."""
+    from gui.host.segment_effects import Editor, qSlicerSegmentEditorEffectFactory
+
+    if not qSlicerSegmentEditorEffectFactory.instance().registered:
+        importlib.import_module("MedDLSegment").registerEffect()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")
+    node.SetAndObserveTransformNodeID(a_scan.GetTransformNodeID())
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(a_scan)
+    for name in ("ball", "thing"):
+        node.GetSegmentation().AddEmptySegment(name, name)
+    made = Editor("MedDL clicks", a_scan, node)
+    made.node.SetSelectedSegmentID("ball")
+    wait(lambda: made.effect.clicks.state.models is not None)
+    yield made
+    made.effect.cleanup()
+
+
+def press(editor: Any, r: float, a: float, s: float, ctrl: bool = False) -> bool:
+    view = slicer.app.layoutManager().sliceWidget("Green")
+    view.mrmlSliceNode().SetSliceOffset(0)
+    view.mrmlSliceNode().SetSliceToRASByNTP(0, 0, 1, -1, 0, 0, 0, 0, s, 0)
+    matrix = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetXYToRAS())
+    x, y, *_ = np.linalg.inv(matrix) @ (r, a, s, 1)
+    interactor = view.sliceView().interactor()
+    interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
+    return editor.effect.processInteractionEvents(interactor, vtk.vtkCommand.LeftButtonPressEvent, view)
+
+
+def found(editor: Any, name: str) -> NDArray[np.bool_]:
+    node, volume = editor.node.GetSegmentationNode(), editor.node.GetSourceVolumeNode()
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, name, volume) > 0
+
+
+def answered(editor: Any, count: int) -> Callable[[], bool]:
+    def done() -> bool:
+        going = editor.effect.clicks.state.going
+        assert going.problem is None, going.problem.message
+        return going.count == count and not going.busy
+
+    return done
+
+
+def texts(editor: Any) -> str:
+    return " ".join(str(label.property("text")) for label in editor.frame.findChildren(QtWidgets.QLabel))
+
+
+def test_the_effect_is_one_of_segment_editors(editor: Any) -> None:
+    from gui.host.segment_effects import qSlicerSegmentEditorEffectFactory
+
+    (registered,) = qSlicerSegmentEditorEffectFactory.instance().registered.values()
+    assert registered.title == "MedDL clicks" and registered.perSegment and registered.requireSegments
+    assert not registered.self().icon().isNull() and "Ctrl" in registered.self().helpText()
+    view = slicer.app.layoutManager().sliceWidget("Green")
+    moved = editor.effect.processInteractionEvents(view.sliceView().interactor(), vtk.vtkCommand.MouseMoveEvent, view)
+    assert moved is False
+
+
+def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_back(
+    editor: Any, a_scan: Any, wait: Wait
+) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    assert press(editor, 5, 30, UP + 15) is True
+    wait(answered(editor, 1))
+    first = found(editor, "ball")
+    assert first.any() and not (first & ~(slicer.util.arrayFromVolume(a_scan) > 100)).any()
+    press(editor, 5, 30, UP + 15, ctrl=True)
+    wait(answered(editor, 2))
+    assert found(editor, "ball").sum() < first.sum() and not found(editor, "thing").any()
+    editor.logic.Undo()
+    assert np.array_equal(found(editor, "ball"), first)
+    editor.logic.Undo()
+    assert not found(editor, "ball").any() and not editor.logic.CanUndo()
+    press(editor, 15, 40, UP + 35)
+    wait(answered(editor, 3))
+    assert found(editor, "ball").any() and not found(editor, "ball")[:10].any(), "what was undone is not brought back"
+
+
+def test_the_mask_of_segment_editor_is_kept_to(editor: Any, wait: Wait) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    thing = np.zeros(found(editor, "ball").shape, np.uint8)
+    thing[:, :, :26] = 1
+    node, volume = editor.node.GetSegmentationNode(), editor.node.GetSourceVolumeNode()
+    slicer.util.updateSegmentBinaryLabelmapFromArray(thing, node, "thing", volume)
+    editor.node.SetMaskMode(node.EditAllowedInsideSingleSegment)
+    editor.node.SetMaskSegmentID("thing")
+    editor.node.SetOverwriteMode(editor.node.OverwriteNone)
+    press(editor, 5, 30, UP + 15)
+    wait(answered(editor, 1))
+    assert found(editor, "ball").any() and not (found(editor, "ball") & (thing == 0)).any()
+    assert np.array_equal(found(editor, "thing"), thing > 0) and "voxels stay as they are" in texts(editor)
+
+
+def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views(editor: Any) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    editor.node.SetSelectedSegmentID("thing")
+    assert "thing is no structure of this model" in texts(editor) and "ball" in texts(editor)
+    assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
+
+
+def test_a_segment_without_a_model_grows_and_what_was_undone_does_not_come_back(editor: Any, a_scan: Any) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "none")
+    editor.node.SetSelectedSegmentID("thing")
+    press(editor, 5, 30, UP + 15)
+    assert "hold Ctrl" in texts(editor)
+    press(editor, 5, 30, UP + 27, ctrl=True)
+    grown, ball = found(editor, "thing"), slicer.util.arrayFromVolume(a_scan) > 0
+    assert 2 * (grown & ball).sum() / (grown.sum() + ball.sum()) > 0.9
+    press(editor, 5, 30, UP + 17, ctrl=True)
+    assert found(editor, "thing").sum() < grown.sum()
+    editor.logic.Undo()
+    assert np.array_equal(found(editor, "thing"), grown)
+    press(editor, 5, 30, UP + 15)
+    assert np.array_equal(found(editor, "thing"), grown)
+
+
+def test_another_effect_another_volume_and_a_closed_scene_end_it(editor: Any, scene: Any, wait: Wait) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    press(editor, 5, 30, UP + 15)
+    assert editor.effect.clicks.clicks is not None
+    editor.effect.deactivate()
+    assert editor.effect.clicks.clicks is None
+    press(editor, 5, 30, UP + 15)
+    editor.node.SetAndObserveSourceVolumeNode(None)
+    assert editor.effect.clicks.clicks is None and "Choose the volume" in texts(editor)
+    scene.Clear()
+    assert press(editor, 5, 30, UP + 15) is False
