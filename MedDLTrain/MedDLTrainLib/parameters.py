@@ -30,6 +30,8 @@ class MedDLTrainParameterNode:
         licence: of the published model, SPDX.
         authors: who made it.
         intendedUse: what it is for.
+        limits: where it fails.
+        dataSource: where the cases come from.
         replace: a published model, or one of this machine, of the same name.
     """
 
@@ -51,4 +53,6 @@ class MedDLTrainParameterNode:
     licence: str
     authors: str
     intendedUse: str
+    limits: str
+    dataSource: str
     replace: bool = False

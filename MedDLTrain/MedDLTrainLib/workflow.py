@@ -76,6 +76,8 @@ class Parameters(Protocol):
     licence: str
     authors: str
     intendedUse: str
+    limits: str
+    dataSource: str
     replace: bool
 
 
@@ -227,7 +229,13 @@ class Workflow:
         chosen = self._chosen()
         folder = Path(chosen.trainingFolder)
         report = folder / REPORT
-        said = {"licence": chosen.licence, "authors": chosen.authors, "intended_use": chosen.intendedUse}
+        said = {
+            "licence": chosen.licence,
+            "authors": chosen.authors,
+            "intended_use": chosen.intendedUse,
+            "limits": chosen.limits,
+            "data_source": chosen.dataSource,
+        }
         judged = str(report) if self.state.report is not None else ""
         out = str(folder / f"{self.state.earlier.name if self.state.earlier else 'model'}.zip")
         self._ask("publish", PublishJob(chosen.trainingFolder, out, said, judged, chosen.replace), self._published)

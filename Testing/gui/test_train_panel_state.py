@@ -217,8 +217,8 @@ def chosen(folder: Path, **changes: Any) -> Any:
     settings = {
         "source": "folder", "dataFolder": "/cases", "trainingFolder": str(folder), "labelTable": "", "leftOut": [],
         "minutes": 60, "memory": 4, "device": "auto", "threads": 0, "folds": 5, "allFolds": False, "start": "",
-        "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "",
-        "replace": False,
+        "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "", "limits": "",
+        "dataSource": "", "replace": False,
     }  # fmt: skip
     return SimpleNamespace(**{**settings, **changes})
 
