@@ -72,6 +72,7 @@ class Parameters(Protocol):
     network: str
     start: str
     seed: int
+    planFile: str
     onlyHeldOut: bool
     licence: str
     authors: str
@@ -279,6 +280,7 @@ class Workflow:
             all_folds=chosen.allFolds,
             seed=chosen.seed,
             network=chosen.network,
+            file=chosen.planFile,
         )
 
     def _dataOfTraining(self) -> Data:
