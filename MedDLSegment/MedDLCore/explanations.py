@@ -273,7 +273,7 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
             "To take that back: meddl models trust FOLDER --revoke.",
         ),
         Code.MODEL_CORRUPT: _model(
-            "The model's weights are damaged or were changed (wrong SHA-256).", "Remove the model and get it again."
+            "The model's weights are damaged or were changed (a wrong checksum).", "Remove the model and get it again."
         ),
         Code.MODEL_EXISTS: _model(
             "A model of this name is there already.", "Remove it first, or add it under another name."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from MedDLCore.atomic import atomic_path
+from MedDLCore.atomic import atomic_path, private_folder
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.system_errors import named_errors
 from MedDLCore.volume import Source, Volume
@@ -80,12 +79,12 @@ def loadScene(path: Path, scene: slicer.vtkMRMLScene) -> None:
     if path.suffix.lower() != ".mrb":
         _importScene(path, scene)
         return
-    with tempfile.TemporaryDirectory(prefix="meddl-scene-") as folder, named_errors(path.name):
-        _unpack(path, Path(folder))
-        scenes = sorted(Path(folder).rglob("*.mrml"), key=lambda file: len(file.parts))
+    with named_errors(path.name), private_folder() as folder:
+        _unpack(path, folder)
+        scenes = sorted(folder.rglob("*.mrml"), key=lambda file: len(file.parts))
         if not scenes:
             raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} holds no scene file.")
-        _checkConfined(scenes[0], Path(folder))
+        _checkConfined(scenes[0], folder)
         _importScene(scenes[0], scene)
         for node in nodesOfScene(scene, "vtkMRMLStorageNode"):
             if node.GetFileName() and Path(node.GetFileName()).is_relative_to(folder):

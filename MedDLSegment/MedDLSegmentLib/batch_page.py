@@ -17,10 +17,11 @@ from MedDLCore.errors import MedDLError
 
 from . import batch_state, offered_models
 from .batch_child import BatchChild
-from .batch_state import DATABASE, FOLDER, Case
+from .batch_state import DATABASE, FOLDER, SELECTION, Case
 from .batch_workflow import BatchWorkflow
 from .case_table import CaseTable
 from .database_insertion import DatabaseInsertion
+from .database_selection import selectedSeries
 from .list_views import ChoiceView
 from .parameters import MedDLSegmentParameterNode
 from .translation import _
@@ -33,7 +34,7 @@ LAST_BATCH = "MedDL/LastBatch"
 
 KEPT = (
     "model", "batchSource", "batchFolder", "batchOut", "batchModality", "batchThickness", "batchDescription",
-    "batchThinnest", "batchRuleFile",
+    "batchThinnest", "batchRuleFile", "batchWorkers", "batchPictures",
 )  # fmt: skip
 """The parameters that it has."""
 
@@ -105,7 +106,7 @@ class BatchPage:
         if chosen is None:
             self.workflow.choose(path="", out="", model=None)
             return
-        path = _databaseFolder() if chosen.batchSource == DATABASE else chosen.batchFolder
+        path = chosen.batchFolder if chosen.batchSource == FOLDER else _databaseFolder()
         model = offered_models.modelNamed(self._models, chosen.model)
         rules = (*_rules(chosen), chosen.batchRuleFile)
         self.workflow.choose(source=chosen.batchSource, path=path, out=chosen.batchOut, model=model, rules=rules)
@@ -114,7 +115,7 @@ class BatchPage:
         """Start, or Cancel."""
         state, job = self.workflow.state, self._job()
         if state.work is None:
-            self._toDatabase = state.source == DATABASE
+            self._toDatabase = state.source != FOLDER
             self._isUnfinished = True
             self._insertion.restart()
             if self._parameters is not None:
@@ -165,8 +166,11 @@ class BatchPage:
             state.model.name,
             _rules(chosen),
             chosen.batchRuleFile,
+            selectedSeries() if state.source == SELECTION else (),
             chosen.device,
             chosen.threads or None,
+            chosen.batchWorkers,
+            chosen.batchPictures,
         )
 
     def _stored(self, path: str, instance: str) -> None:
@@ -223,7 +227,12 @@ class BatchPage:
         ui, chosen = self._ui, self._parameters
         source = chosen.batchSource if chosen is not None else DATABASE
         modality = chosen.batchModality if chosen is not None else ""
-        self._sources.show(((DATABASE, _("Slicer's DICOM database")), (FOLDER, _("A folder"))), source)
+        sources = (
+            (DATABASE, _("Slicer's DICOM database")),
+            (SELECTION, _("What is selected in Slicer's DICOM database")),
+            (FOLDER, _("A folder")),
+        )
+        self._sources.show(sources, source)
         self._modalities.show((("", _("Any that fits the model")), ("CT", "CT"), ("MR", "MR"), ("PT", "PT")), modality)
         ui.folderLabel.enabled = ui.folderPath.enabled = source == FOLDER
         self._filling = True

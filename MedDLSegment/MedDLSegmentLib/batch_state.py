@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()#]")
 """What means something else in a regular expression; ``#`` begins a comment in rules."""
 
-DATABASE, FOLDER = "database", "folder"
+DATABASE, SELECTION, FOLDER = "database", "selection", "folder"
 
 RUNS, LEFT_OUT, STARTED = "runs", "left out", "started"
 DONE, WARNED, SKIPPED, REFUSED, FAILED = "done", "warned", "skipped", "refused", "failed"
@@ -88,7 +88,7 @@ class BatchState:
     """All that the page shows.
 
     Attributes:
-        source: ``DATABASE`` or ``FOLDER``.
+        source: ``DATABASE``, ``SELECTION`` in it, or ``FOLDER``.
         path: of it; empty: there is none.
         out: folder of the results.
         model: None: none is chosen.
@@ -164,9 +164,9 @@ def reasonNotToRun(state: BatchState) -> str:
     if looksAroundPoints(model):
         return _("This model looks around points, which a batch does not have.")
     if not state.path:
-        if state.source == DATABASE:
-            return _("Slicer has no DICOM database open.")
-        return _("Choose the folder with the scans.")
+        if state.source == FOLDER:
+            return _("Choose the folder with the scans.")
+        return _("Slicer has no DICOM database open.")
     if not state.out:
         return _("Choose the folder for the results.")
     return ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -60,6 +63,28 @@ def test_a_saved_scene_comes_back_in_its_place(a_saved_scene, scene) -> None:
 
 def test_nothing_but_the_bundle_is_left(a_saved_scene) -> None:
     assert [file.name for file in a_saved_scene.parent.iterdir()] == ["case.mrb"]
+
+
+KILLED_WHILE_LOADING = """
+import os, signal, sys
+from pathlib import Path
+from MedDLScene import scene_files
+if sys.argv[2] == "killed":
+    scene_files._importScene = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+scene_files.volumesOfScene(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_what_a_killed_process_had_unpacked_is_swept_by_the_next(a_saved_scene, tmp_path) -> None:
+    """A scene names its patient: it stayed in the system's temporary folder for good."""
+    (temporary := tmp_path / "temporary").mkdir()
+    left = []
+    for how in ("killed", "whole"):
+        command = [sys.executable, "-c", KILLED_WHILE_LOADING, str(a_saved_scene), how]
+        subprocess.run(command, check=how == "whole", env={**os.environ, "TMPDIR": str(temporary)})
+        left.append(len(list(temporary.iterdir())))
+    assert left == [1, 0]
 
 
 def test_a_loaded_bundle_does_not_point_to_its_unpacked_files(a_saved_scene) -> None:

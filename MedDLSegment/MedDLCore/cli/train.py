@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from ..errors import Code, Exit, MedDLError
+from ..atomic import private_folder
+from ..errors import Exit
 from ..spec_rules import plain_name
 from ..text import printable
 from .processes import in_processes
@@ -173,26 +174,17 @@ def _checked(data_set: DataSet, teller: _Teller) -> Any:
     from MedDLTraining import check as checking
 
     report = checking.check(data_set, None, lambda done, of: teller.stage("cases", done, of))
-    errors = report.of(checking.Severity.ERROR)
-    if errors:
-        kinds = ", ".join(dict.fromkeys(finding.fault.value for finding in errors))
-        raise MedDLError(
-            Code.DATA_INVALID,
-            f"The check found {len(errors)} error(s) in the training data: {kinds}.",
-            "See them with meddl check FOLDER; correct them, or leave cases out with --leave-out NAME.",
-        )
+    report.refuse_errors()
     return report.facts
 
 
 def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
     """The contact sheet of the first case."""
-    import tempfile
-
     from MedDLTraining.cases import prepare_cases
     from MedDLTraining.loop.preview import contact_sheet
 
-    with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
-        (case,) = prepare_cases(data_set, plan.spec, Path(folder), data_set.cases[:1])
+    with private_folder() as folder:
+        (case,) = prepare_cases(data_set, plan.spec, folder, data_set.cases[:1])
         contact_sheet(case, plan, path)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from ..atomic import private_folder
 from ..errors import Code, MedDLError
 from .dicom_files import DicomFile
 from .dicom_slices import Pixels
@@ -133,8 +132,8 @@ def _by_gdcm(syntax: UID, pixels: Pixels, data: bytes) -> NDArray[Any]:
     bare.file_meta.TransferSyntaxUID = syntax
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    with tempfile.TemporaryDirectory(prefix="meddl-") as folder:
-        path = Path(folder, "pixels.dcm")
+    with private_folder() as folder:
+        path = folder / "pixels.dcm"
         bare.save_as(path, enforce_file_format=True)
         reader.SetFileName(str(path))
         image: NDArray[Any] = sitk.GetArrayFromImage(reader.Execute())

@@ -30,6 +30,9 @@ SAME_DEPTH_MM = 0.01
 LOCALIZER_AT_MOST = 3
 """In a series with several directions, a direction with no more slices than this belongs to a localizer."""
 
+ACROSS_DEGREES = 5.0
+"""A localizer crosses the stack. Planes that are turned against it by less are slices of it, or would be."""
+
 ACQUISITIONS_AT_MOST = 4
 """More repeats of the same places than a contrast study has phases are a time series, not acquisitions."""
 
@@ -141,8 +144,25 @@ def _without_localizers(directions: Places) -> tuple[Places, list[Notice]]:
             f"at most {LOCALIZER_AT_MOST} in each: a localizer.",
         )
     scouts = [item for group in directions if len(group) <= LOCALIZER_AT_MOST for item in group]
+    _check_across(scouts, stacks)
     files = dict.fromkeys(item.file.name for item in scouts)
     return stacks, notices_of(LeftOut(name, Code.LOCALIZER, "a localizer, across the stack") for name in files)
+
+
+def _check_across(scouts: list[Slice], stacks: Places) -> None:
+    """Left out as a localizer, the last slices of a stack would be missed by nobody.
+
+    Raises:
+        MedDLError: SERIES_INCONSISTENT where one lies nearly as the slices of a stack do.
+    """
+    for item in scouts:
+        along = max(abs(float(item.normal @ stack[0].normal)) for stack in stacks)
+        if along > np.cos(np.deg2rad(ACROSS_DEGREES)):
+            raise MedDLError(
+                Code.SERIES_INCONSISTENT,
+                f"{item.name} is turned a little against the other slices: neither one of their stack nor a localizer "
+                "across it.",
+            )
 
 
 def _names(directions: Places) -> list[str]:

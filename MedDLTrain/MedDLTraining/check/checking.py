@@ -53,6 +53,21 @@ class Report:
         """The answers to "Why will Dice be 0?"."""
         return tuple(finding for finding in self.findings if finding.effect.ruins)
 
+    def refuse_errors(self) -> None:
+        """No training begins on data with an error in it.
+
+        Raises:
+            MedDLError: DATA_INVALID.
+        """
+        errors = self.of(Severity.ERROR)
+        if errors:
+            kinds = ", ".join(dict.fromkeys(finding.fault.value for finding in errors))
+            raise MedDLError(
+                Code.DATA_INVALID,
+                f"The check found {len(errors)} error(s) in the training data: {kinds}.",
+                "Correct them, or leave the cases out; the check says what to do for each: meddl check FOLDER.",
+            )
+
 
 def check(
     data_set: DataSet,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from MedDLCore.clock import OnProgress
-from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import Model, load
 
@@ -52,14 +51,7 @@ class Desk:
         """
         known = self._checked
         report = known[1] if known is not None and known[0] == data else self.check(data, tell)
-        errors = report.of(checking.Severity.ERROR)
-        if errors:
-            kinds = ", ".join(dict.fromkeys(finding.fault.value for finding in errors))
-            raise MedDLError(
-                Code.DATA_INVALID,
-                f"The check found {len(errors)} error(s) in the training data: {kinds}.",
-                "Correct them, or leave the cases out.",
-            )
+        report.refuse_errors()
         return report
 
     def model(self, name: str, device: str, threads: int | None) -> Model:

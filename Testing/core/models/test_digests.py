@@ -124,3 +124,33 @@ def test_a_tensor_that_repeats_one_number_takes_no_more_memory_than_the_file(tmp
 def test_a_checkpoint_with_a_misleading_suffix_is_told_by_its_content(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(3)}, tmp_path / "weights.safetensors")
     assert torch.equal(read_state_dict(tmp_path / "weights.safetensors")["a"], torch.ones(3))
+
+
+def test_a_flipped_bit_in_a_checkpoint_that_nobody_published_a_digest_of_reaches_no_network(tmp_path: Path) -> None:
+    """PyTorch does not compare the records of its files with their checksums: half of the flips went into weights."""
+    folder = results_folder(tmp_path / "model")
+    path = folder / "fold_0/checkpoint_final.pth"
+    good = path.read_bytes()
+    (whole,) = load_networks(open_model(folder))
+    refusals: Counter[Code] = Counter()
+    for n in range(60):
+        bad = bytearray(good)
+        bad[n * len(good) // 60] ^= 1 << (n % 8)
+        path.write_bytes(bad)
+        try:
+            (network,) = load_networks(open_model(folder))
+        except MedDLError as error:
+            refusals[error.code] += 1
+            continue  # else it was in bytes that mean nothing
+        assert all(map(torch.equal, network.state_dict().values(), whole.state_dict().values()))
+    assert refusals.keys() <= {Code.MODEL_CORRUPT, Code.MODEL_INVALID, Code.MODEL_UNSAFE}
+    assert refusals[Code.MODEL_CORRUPT] > 20
+
+
+def test_a_checkpoint_written_without_checksums_is_read(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(compute_crc32=False)
+    try:
+        torch.save({"a": torch.arange(5.0)}, tmp_path / "model.pt")
+    finally:
+        torch.serialization.set_crc32_options(compute_crc32=True)
+    assert torch.equal(read_state_dict(tmp_path / "model.pt")["a"], torch.arange(5.0))

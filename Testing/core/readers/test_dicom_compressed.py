@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +189,27 @@ def test_gdcm_alone_gives_the_same_numbers(syntax: UID, tmp_path: Path, monkeypa
     first = read_one(image, tmp_path)
     monkeypatch.setattr(dicom_pixels, "_has_decoder", lambda _syntax: False)
     assert np.array_equal(read(tmp_path)[0].array[0], first)
+
+
+KILLED_WHILE_DECODING = """
+import os, signal, sys
+import SimpleITK
+from MedDLCore.readers import dicom_pixels, read
+dicom_pixels._has_decoder = lambda _syntax: False
+if sys.argv[2] == "killed":
+    SimpleITK.GetArrayFromImage = lambda _image: os.kill(os.getpid(), signal.SIGKILL)
+read(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_the_pixels_that_a_killed_reader_left_are_swept_by_the_next(tmp_path: Path) -> None:
+    """GDCM reads files only: a patient's pixels stayed in the system's temporary folder for good."""
+    write([encoded(noise(12, signed=False), RLELossless)], tmp_path / "scan")
+    (temporary := tmp_path / "temporary").mkdir()
+    left = []
+    for how in ("killed", "whole"):
+        command = [sys.executable, "-c", KILLED_WHILE_DECODING, str(tmp_path / "scan"), how]
+        subprocess.run(command, check=how == "whole", env={**os.environ, "TMPDIR": str(temporary)})
+        left.append(len(list(temporary.iterdir())))
+    assert left == [1, 0]

@@ -1,9 +1,10 @@
-"""``slicer.dicomDatabase``: a ``ctkDICOMDatabase`` of files in a folder."""
+"""``slicer.dicomDatabase``: a ``ctkDICOMDatabase`` of files in a folder; and what is selected in the DICOM browser."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 from pydicom import dcmread
 
@@ -42,3 +43,23 @@ class DicomDatabase:
     def updateDisplayedFields(self) -> None:
         """Makes what the list of series shows."""
         self.listed = set(self.allFiles())
+
+
+class DicomBrowser:
+    """``slicer.modules.DICOMInstance.browserWidget``, of Slicer's DICOMLib: its two views and what is selected in them.
+
+    The tables are a ``ctkDICOMTableManager``, the other view a ``ctkDICOMVisualBrowserWidget`` with its
+    ``ctkDICOMPatientView``.
+
+    Attributes:
+        selected: SeriesInstanceUIDs, in each view.
+        useVisualDICOMBrowser: which one the person uses.
+    """
+
+    def __init__(self) -> None:
+        self.selected: dict[str, tuple[str, ...]] = {"tables": (), "visual": ()}
+        self.useVisualDICOMBrowser = False
+        tables = SimpleNamespace(currentSeriesSelection=lambda: self.selected["tables"])
+        patients = SimpleNamespace(selectedSeriesInstanceUIDs=lambda: self.selected["visual"])
+        self.dicomBrowser = SimpleNamespace(dicomTableManager=lambda: tables)
+        self.dicomVisualBrowser = SimpleNamespace(patientView=lambda: patients)

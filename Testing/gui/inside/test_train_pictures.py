@@ -16,8 +16,7 @@ import vtk
 from vtk.util import numpy_support
 
 from fixtures.data_sets import clean_set
-from gui.host.start import PANEL_WIDTH
-from gui.inside.test_pictures import cut_off
+from gui.inside.test_pictures import photograph
 from gui.inside.test_train import cases, chosen, done, train, with_a_small_plan  # noqa: F401  fixtures among them
 
 Wait = Callable[..., None]
@@ -62,14 +61,7 @@ def test_pictures_of_the_panel_of_meddltrain(
     ui, panel = chosen.ui, chosen.parent
 
     def take(name: str) -> None:
-        for _ in range(3):
-            host.app.processEvents()
-        height = max(panel.sizeHint().height(), panel.minimumSizeHint().height())
-        chosen.parent.area.resize(PANEL_WIDTH, height + 4)
-        for _ in range(3):
-            host.app.processEvents()
-        assert chosen.parent.area.grab().save(str(folder / f"train-{name}.png"))
-        assert cut_off(panel) == []
+        photograph(host, panel, folder / f"train-{name}.png")
 
     folder_of_cases = str(shutil.copytree(ui.dataPath.currentPath, tmp_path / "Segmented scans of the abdomen"))
     ui.dataPath.setCurrentPath(folder_of_cases)
