@@ -297,5 +297,5 @@ def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, hos
             if first.isAncestorOf(chained) and chained.isVisible() and takes:
                 shown.append(chained.mapTo(first, QtCore.QPoint(0, 0)).y())
             chained = plain.nextInFocusChain(chained)
-        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), str(shown)
+        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), (page, str(shown))
     widget.pages.widget.setCurrentIndex(0)
