@@ -16,7 +16,7 @@ from .button import Button
 from .installation_state import KEPT, Found, InstallationState
 from .installing import NotInstalledError, install, installFrom, whyNot
 from .translation import _
-from .worker_process import interpreter
+from .worker_process import END_MILLISECONDS, interpreter
 
 
 class InstallationPage:
@@ -140,7 +140,7 @@ class InstallationPage:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.waitForFinished(1000)
+            process.waitForFinished(END_MILLISECONDS)
 
     def _update(self, **changes: Any) -> None:
         self.state = self.state.with_(**changes)

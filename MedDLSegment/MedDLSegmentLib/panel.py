@@ -62,8 +62,12 @@ class SegmentPanel:
         ui.allStructuresButton.connect("clicked()", lambda: self._set("structures", []))
         ui.noStructuresButton.connect("clicked()", lambda: self._set("structures", list(NONE_CHOSEN)))
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
-        ui.pointsSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.pointsPlaceWidget.setCurrentNode)
-        ui.regionSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.regionPlaceWidget.setCurrentNode)
+        for selector, place in (
+            (ui.regionSelector, ui.regionPlaceWidget),
+            (ui.pointsSelector, ui.pointsPlaceWidget),
+        ):
+            selector.connect("currentNodeChanged(vtkMRMLNode*)", place.setCurrentNode)
+            qt.QWidget.setTabOrder(selector, place.placeButton())  # in the .ui file, a tab stop is a whole widget
         self._showDevices(())
         self._show()
 

@@ -83,6 +83,23 @@ class PanelState:
         return replace(self, **changes)
 
 
+def secondsLeft(done: int, count: int, before: float, within: float, left: float | None) -> float | None:
+    """How long a sequence will take, if its items take as long as those that are done; None where nothing is known.
+
+    Args:
+        done: items that are done.
+        count: of all items.
+        before: seconds that the done items took.
+        within: seconds that this item has taken so far.
+        left: seconds that this item will take, as the worker says; None: it does not know.
+    """
+    if left is None and done == 0:
+        return None
+    one = before / done if done else within + (left or 0.0)
+    rest = left if left is not None else max(0.0, one - within)
+    return rest + one * (count - done - 1)
+
+
 def applyButton(state: PanelState) -> Button:
     """Apply, or Cancel while a run goes on; the tooltip says why it cannot be clicked."""
     if state.run is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from slicer.util import TESTING_DATA_URL
 
 from .translation import _
@@ -14,6 +16,8 @@ SAMPLES = (
     ("CTChest", "CT-chest.nrrd", "4507b664690840abb6cb9af2d919377ffc4ef75b167cb6fd0f747befdb12e38e"),
 )
 """Name, file and SHA-256."""
+
+ICONS = Path(__file__).parents[1] / "Resources" / "Icons"
 
 
 def register() -> None:
@@ -30,4 +34,5 @@ def register() -> None:
             fileNames=file,
             nodeNames=name,
             checksums=f"SHA256:{sha256}",
+            thumbnailFileName=str(ICONS / f"MedDLSegment-{name}.png"),
         )

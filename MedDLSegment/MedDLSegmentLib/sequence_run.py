@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from MedDLCore.errors import Code, MedDLError, Notice
 
 from .handover import Handover
-from .panel_state import Run
+from .panel_state import Run, secondsLeft
 from .segment_run import Choice, SegmentRun
 from .translation import _
 from .worker_process import WorkerProcess
@@ -36,6 +37,8 @@ class SequenceRun:
     _results: Any = None
     _made: Any = None
     _number: int = 0
+    _began: float = 0.0
+    _itemBegan: float = 0.0
     _run: SegmentRun | None = None
     _items: tuple[Any, ...] = ()
 
@@ -52,6 +55,7 @@ class SequenceRun:
             raise ValueError("the volume is of no sequence")
         self._results = SegmentationSequence(self._browsed[0])
         self.progress = Run(item=(1, self._browsed[0].count))
+        self._began = time.monotonic()
         self._next()
         return self
 
@@ -86,6 +90,7 @@ class SequenceRun:
             volumes.append(volumeOfItem(browsed, self._number) if together else volume)
         self._items = tuple(node for node in volumes if node not in self.choice.volumes)
         choice = replace(self.choice, volumes=tuple(volumes), segmentation=self._made or self.choice.segmentation)
+        self._itemBegan = time.monotonic()
         self._run = SegmentRun(choice, self.worker, self.handover, self.scene, self._itemChanged)
         self._run.start()
 
@@ -94,7 +99,9 @@ class SequenceRun:
         if run.progress is not None:
             fraction = (self._number + run.progress.fraction) / count
             items = (self._number + 1, count)
-            self.progress = Run(run.progress.stage, fraction, None, run.progress.cancelling, items)
+            taken = self._itemBegan - self._began, time.monotonic() - self._itemBegan
+            left = secondsLeft(self._number, count, *taken, run.progress.secondsLeft)
+            self.progress = Run(run.progress.stage, fraction, left, run.progress.cancelling, items)
             self.onChange(self)
             return
         self._removeItems()

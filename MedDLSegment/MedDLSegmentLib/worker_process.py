@@ -27,8 +27,8 @@ LOOK_MILLISECONDS = 200
 START_LOOKS = 300
 """So many looks it may take to say hello, on a busy machine with a cold disk."""
 
-END_MILLISECONDS = 1000
-"""How long is waited for a process that has been killed."""
+END_MILLISECONDS = 80
+"""How long is waited for a process that has been killed: Slicer's window stands still meanwhile."""
 
 NEVER_SENT = 0
 """The id of a request that the worker has not seen."""

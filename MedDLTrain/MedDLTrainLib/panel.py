@@ -68,8 +68,9 @@ class TrainPanel:
 
     def _connect(self) -> None:
         ui, workflow = self._ui, self.workflow
+        ui.dataPath.filters = ui.trainingPath.filters = ctk.ctkPathLineEdit.Dirs
+        ui.planPath.filters = ctk.ctkPathLineEdit.Files
         for widget, name in self._paths():
-            widget.filters = ctk.ctkPathLineEdit.Dirs
             widget.connect("currentPathChanged(QString)", self._pathChanged(name))
         for button, act in (
             (ui.checkButton, self.onCheck),
@@ -192,7 +193,7 @@ class TrainPanel:
 
     def _paths(self) -> tuple[tuple[Any, str], ...]:
         ui = self._ui
-        return (ui.dataPath, "dataFolder"), (ui.trainingPath, "trainingFolder")
+        return (ui.dataPath, "dataFolder"), (ui.trainingPath, "trainingFolder"), (ui.planPath, "planFile")
 
     def _pathChanged(self, name: str) -> Callable[[str], None]:
         def changed(path: str) -> None:

@@ -26,10 +26,13 @@ class MedDLTrainParameterNode:
         network: MONAI's name of one; empty: as it is planned.
         start: a model to begin with; empty: none.
         seed: of everything that is drawn.
+        planFile: a plan to follow, in place of making one; empty: none.
         onlyHeldOut: the report is of the cases that were not learnt from.
         licence: of the published model, SPDX.
         authors: who made it.
         intendedUse: what it is for.
+        limits: where it fails.
+        dataSource: where the cases come from.
         replace: a published model, or one of this machine, of the same name.
     """
 
@@ -47,8 +50,11 @@ class MedDLTrainParameterNode:
     network: str
     start: str
     seed: Annotated[int, WithinRange(0, 1000000)] = 0
+    planFile: str
     onlyHeldOut: bool = True
     licence: str
     authors: str
     intendedUse: str
+    limits: str
+    dataSource: str
     replace: bool = False

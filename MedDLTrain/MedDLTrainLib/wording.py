@@ -80,7 +80,9 @@ def planSummary(planned: Mapping[str, Any] | None) -> str:
             epochs=plan["epochs"],
             n=plan["iterations"],
         ),
-        _("Ends within {time}; takes {memory} of memory.").format(
+        _("Takes {memory} of memory.").format(memory=size(planned["memory"]))
+        if planned["minutes"] is None
+        else _("Ends within {time}; takes {memory} of memory.").format(
             time=duration(60 * planned["minutes"]), memory=size(planned["memory"])
         ),
     ]

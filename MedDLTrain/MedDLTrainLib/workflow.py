@@ -72,10 +72,13 @@ class Parameters(Protocol):
     network: str
     start: str
     seed: int
+    planFile: str
     onlyHeldOut: bool
     licence: str
     authors: str
     intendedUse: str
+    limits: str
+    dataSource: str
     replace: bool
 
 
@@ -227,7 +230,13 @@ class Workflow:
         chosen = self._chosen()
         folder = Path(chosen.trainingFolder)
         report = folder / REPORT
-        said = {"licence": chosen.licence, "authors": chosen.authors, "intended_use": chosen.intendedUse}
+        said = {
+            "licence": chosen.licence,
+            "authors": chosen.authors,
+            "intended_use": chosen.intendedUse,
+            "limits": chosen.limits,
+            "data_source": chosen.dataSource,
+        }
         judged = str(report) if self.state.report is not None else ""
         out = str(folder / f"{self.state.earlier.name if self.state.earlier else 'model'}.zip")
         self._ask("publish", PublishJob(chosen.trainingFolder, out, said, judged, chosen.replace), self._published)
@@ -271,6 +280,7 @@ class Workflow:
             all_folds=chosen.allFolds,
             seed=chosen.seed,
             network=chosen.network,
+            file=chosen.planFile,
         )
 
     def _dataOfTraining(self) -> Data:

@@ -1,6 +1,7 @@
 """Draws the icons: ``python Resources/Icons/draw.py``.
 
-A slice of a body, grey on the left, with its segments on the right; for the training, with a learning curve.
+A slice of a body, grey on the left, with its segments on the right; for the training, with a learning curve. And what
+stands for the scans in the module Sample Data: a head, a liver and a chest, as such a slice shows them.
 """
 
 from __future__ import annotations
@@ -62,6 +63,41 @@ def training_icon() -> Image.Image:
     return whole.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
+SAMPLES: dict[str, tuple[tuple[Box, Colour], ...]] = {
+    "MRHead": (
+        ((26, 10, 102, 118), RIM),
+        ((31, 15, 97, 113), (60, 70, 92)),
+        ((35, 19, 93, 109), BODY),
+        ((56, 44, 62, 84), (60, 70, 92)),
+        ((66, 44, 72, 84), (60, 70, 92)),
+    ),
+    "CTLiver": (
+        ((10, 24, 118, 106), BODY),
+        ((18, 36, 82, 92), (221, 130, 101)),
+        ((86, 40, 110, 74), (157, 108, 162)),
+        ((56, 78, 76, 102), RIM),
+    ),
+    "CTChest": (
+        ((10, 24, 118, 106), BODY),
+        ((18, 34, 56, 94), (44, 56, 80)),
+        ((72, 34, 110, 94), (44, 56, 80)),
+        ((50, 40, 82, 72), (206, 110, 84)),
+        ((56, 78, 74, 100), RIM),
+    ),
+}
+"""Ellipses of each scan, in pixels of the icon."""
+
+
+def thumbnail(name: str) -> Image.Image:
+    """A picture of a scan of the module Sample Data."""
+    image = Image.new("RGBA", (SIDE * OVER, SIDE * OVER))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle(_scaled((2, 2, 126, 126)), 24 * OVER, GROUND)
+    for box, colour in SAMPLES[name]:
+        draw.ellipse(_scaled(box), colour)
+    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+
+
 def _scaled(box: Box) -> Box:
     left, top, right, bottom = box
     return left * OVER, top * OVER, right * OVER, bottom * OVER
@@ -71,3 +107,5 @@ if __name__ == "__main__":
     for path in (HERE / "MedDL.png", MODULES / "MedDLSegment" / "Resources" / "Icons" / "MedDLSegment.png"):
         icon().save(path)
     training_icon().save(MODULES / "MedDLTrain" / "Resources" / "Icons" / "MedDLTrain.png")
+    for name in SAMPLES:
+        thumbnail(name).save(MODULES / "MedDLSegment" / "Resources" / "Icons" / f"MedDLSegment-{name}.png")

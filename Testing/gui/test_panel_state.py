@@ -17,6 +17,7 @@ from MedDLSegmentLib.panel_state import (
     inputNames,
     planLine,
     reasonNotToRun,
+    secondsLeft,
     statusLine,
     warningLines,
 )
@@ -160,3 +161,12 @@ def test_a_choice_of_some_structures_is_kept_in_the_models_order() -> None:
 def test_a_choice_of_none_is_not_a_choice_of_all() -> None:
     kept = parameterFor([], ORGANS)
     assert kept and numberChosen(kept, ORGANS) == 0
+
+
+def test_the_time_left_of_a_sequence_is_that_of_all_of_its_volumes() -> None:
+    """From the first volume's own estimate; later from how long volumes took."""
+    assert secondsLeft(0, 10, 0.0, 3.0, None) is None
+    assert secondsLeft(0, 10, 0.0, 10.0, 10.0) == 10 + 9 * 20
+    assert secondsLeft(4, 10, 80.0, 5.0, None) == 15 + 5 * 20
+    assert secondsLeft(4, 10, 80.0, 90.0, None) == 5 * 20  # this one takes longer: its end is not known
+    assert secondsLeft(9, 10, 180.0, 5.0, 2.0) == 2

@@ -217,8 +217,8 @@ def chosen(folder: Path, **changes: Any) -> Any:
     settings = {
         "source": "folder", "dataFolder": "/cases", "trainingFolder": str(folder), "labelTable": "", "leftOut": [],
         "minutes": 60, "memory": 4, "device": "auto", "threads": 0, "folds": 5, "allFolds": False, "start": "",
-        "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "",
-        "replace": False,
+        "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "", "limits": "",
+        "dataSource": "", "replace": False, "planFile": "",
     }  # fmt: skip
     return SimpleNamespace(**{**settings, **changes})
 
@@ -252,6 +252,18 @@ def test_a_case_that_is_left_out_stays_in_the_list(begun: tuple[Workflow, Oracle
     assert oracle.job.data.leave_out == ("case_0002",)
     oracle.say("result", **{**CHECK, "unusable": []})
     assert [case[0] for case in workflow.state.cases] == ["case_0001", "case_0002", "case_0003"]
+
+
+def test_a_plan_of_ones_own_is_followed_and_promises_no_time(begun: tuple[Workflow, Oracle, Any]) -> None:
+    workflow, oracle, parameters = begun
+    parameters.planFile = "/plans/mine.json"
+    workflow.plan()
+    assert oracle.job.file == "/plans/mine.json"
+    oracle.say("result", **{**PLANNED, "minutes": None})
+    assert "Ends within" not in wording.planSummary(workflow.state.plan)
+    parameters.planFile = ""
+    workflow.look(0)
+    assert workflow.state.plan is None
 
 
 def test_a_changed_choice_drops_the_plan(begun: tuple[Workflow, Oracle, Any]) -> None:

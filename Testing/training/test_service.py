@@ -88,6 +88,15 @@ def test_the_plan_keeps_to_the_memory_and_says_what_it_takes(child: Child, data:
     assert (told["training"], told["validation"]) == (3, 1)
 
 
+def test_a_plan_of_ones_own_is_followed_as_it_is(child: Child, data: Data, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(a_plan(epochs=7)))
+    told = child.ask("plan", PlanJob(data, "x", 0.3, 10**6, "cpu", 1, file=str(file)))
+    assert (told["plan"]["epochs"], told["plan"]["name"], told["minutes"]) == (7, "tiny", None)
+    file.write_text('{"epochs": 7}')
+    assert child.refused("plan", PlanJob(data, "x", 0.3, 10**9, file=str(file))) == "PLAN_INVALID"
+
+
 def test_a_preview_is_a_picture_in_the_private_folder(child: Child, data: Data) -> None:
     name = child.ask("preview", PreviewJob(data, a_plan(), "patient_002"))["picture"]
     assert (child.folder / name).read_bytes().startswith(b"\x89PNG")

@@ -85,7 +85,7 @@ class PlanJob:
     """Plans a training.
 
     The result: ``plan`` (``plan_file.plan_to_plain``), ``memory`` (bytes at the peak), ``training`` and ``validation``
-    (how many cases), ``minutes``.
+    (how many cases), ``minutes`` (None: of a plan that was given).
 
     Attributes:
         minutes: in which it ends, all folds together.
@@ -94,6 +94,7 @@ class PlanJob:
         fixed: as in ``plan.Start``.
         all_folds: a cross-validation.
         network: as for ``plan_training``.
+        file: a plan to follow, in place of making one; empty: none.
     """
 
     data: Data
@@ -108,6 +109,7 @@ class PlanJob:
     all_folds: bool = False
     seed: int = 0
     network: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)

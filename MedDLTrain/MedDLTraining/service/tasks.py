@@ -21,13 +21,13 @@ from MedDLCore.worker.arrays import give_label_map, give_volume
 
 from .. import evaluation as evaluating
 from ..cases import divide, prepare_cases
-from ..check import Finding
+from ..check import Finding, Report
 from ..cross_validation import cross_validate
 from ..data import Case, DataSet
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
-from ..plan import Budget
-from ..plan.plan_file import plan_from_plain, plan_to_plain
+from ..plan import Budget, Plan
+from ..plan.plan_file import plan_from_plain, plan_to_plain, read_plan
 from ..publish import Statement, publish, source_of
 from ..publish.evaluation import read_evaluation
 from ..training import MODEL, SPLIT, plan_training, train
@@ -68,9 +68,25 @@ def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
     """See ``PlanJob``."""
     device = _device(job.device, job.threads)
     report = desk.sound(job.data, talk.tell)
-    minutes = job.minutes / max(job.folds, 1) if job.all_folds else job.minutes
     talk.tell("plan", 0, 1)
-    plan = plan_training(
+    plan = read_plan(Path(job.file)) if job.file else _planned(job, report, device)
+    talk.tell("plan", 1, 1)
+    division = divide(report.data_set, plan.folds, plan.fold, plan.seed)
+    for notice in division.notices:
+        talk.warn(notice)
+    return {
+        "plan": plan_to_plain(plan),
+        "memory": demand(plan)[0],
+        "training": len(division.training),
+        "validation": len(division.validation),
+        "minutes": None if job.file else job.minutes,
+        "device": device,
+    }
+
+
+def _planned(job: PlanJob, report: Report, device: str) -> Plan:
+    minutes = job.minutes / max(job.folds, 1) if job.all_folds else job.minutes
+    return plan_training(
         report.facts,
         report.data_set,
         Budget(minutes, job.memory, device),
@@ -81,18 +97,6 @@ def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
         seed=job.seed,
         network=job.network,
     )
-    talk.tell("plan", 1, 1)
-    division = divide(report.data_set, plan.folds, plan.fold, plan.seed)
-    for notice in division.notices:
-        talk.warn(notice)
-    return {
-        "plan": plan_to_plain(plan),
-        "memory": demand(plan)[0],
-        "training": len(division.training),
-        "validation": len(division.validation),
-        "minutes": job.minutes,
-        "device": device,
-    }
 
 
 def preview_task(job: PreviewJob, desk: Desk, talk: Talk) -> Result:

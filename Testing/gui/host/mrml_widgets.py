@@ -38,6 +38,10 @@ class qSlicerMarkupsPlaceWidget(Bridge, QtWidgets.QWidget):
     def setMRMLScene(self, scene: Any) -> None:
         """Slicer's follows the scene's interaction node."""
 
+    def placeButton(self) -> QtWidgets.QToolButton:
+        """The one that begins to place."""
+        return self._place
+
     def setCurrentNode(self, node: Any) -> None:
         """The list that gets the points."""
         self._node = node

@@ -9,6 +9,15 @@ What PythonQt does, and ``Bridge`` does for a PySide6 class:
   it accepts. PythonQt prints a line and returns False where there is no such signal; here that is an error.
 - Attributes that are neither properties nor the Python subclass's own cannot be set.
 
+Read in PythonQt 4.1.0, of which CTK builds a fork for Slicer 5.12 and 5.13 (with Qt 5 and Qt 6):
+
+- A Python function or method gets as many arguments as it has positional parameters, those with a default included; any
+  other callable, such as a C++ slot that is passed on, gets all.
+- ``disconnect`` finds a slot by equality: a bound method that is taken anew is the same.
+- A list of texts may be any sequence; ``bytes`` become a ``QByteArray``, whose ``data()`` is ``bytes`` again.
+- Enumerators are numbers, found in their class (``qt.QProcess.CrashExit``); flags may be a plain number.
+- An item that is given to a list or a table belongs to C++ from then on.
+
 What PythonQt does and this does not check:
 
 - ``None`` for a ``QString`` is an error there, and an empty text here.

@@ -18,8 +18,16 @@ class SampleDataLogic:
 
     @classmethod
     def registerCustomSampleDataSource(
-        cls, category: str, sampleName: str, uris: str, fileNames: str, nodeNames: str, checksums: str
+        cls,
+        category: str,
+        sampleName: str,
+        uris: str,
+        fileNames: str,
+        nodeNames: str,
+        checksums: str,
+        thumbnailFileName: str,
     ) -> None:
         """As Slicer's, with the arguments that we give."""
         given = {"sampleName": sampleName, "uris": uris, "fileNames": fileNames, "checksums": checksums}
-        cls.sources.append({"category": category, "nodeNames": nodeNames, **given})
+        about = {"category": category, "nodeNames": nodeNames, "thumbnailFileName": thumbnailFileName}
+        cls.sources.append({**about, **given})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import slicer
+from PySide6 import QtGui
 
 from gui.host.bare import STAND_INS
 from gui.run import MODULES
@@ -31,6 +32,7 @@ def test_scans_to_try_it_with_are_registered_once_slicer_is_up(host: Any) -> Non
     assert {source["nodeNames"] for source in SampleDataLogic.sources} == {"MRHead", "CTLiver", "CTChest"}
     for source in SampleDataLogic.sources:
         assert source["uris"].rpartition("/")[2] == source["checksums"].removeprefix("SHA256:")
+        assert not QtGui.QPixmap(source["thumbnailFileName"]).isNull()
 
 
 @pytest.mark.parametrize("name", MODULES)
