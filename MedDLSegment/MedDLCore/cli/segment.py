@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..atomic import check_place
 from ..case import CaseResult, Outputs, run_case
 from ..errors import MedDLError
 from ..models import open_model
@@ -46,6 +47,7 @@ def segment(
     with Reporter(request.as_json) as reporter:
         if "mrb" in formats:
             require_scenes()
+        check_place(out)
         package = open_model(request.model)
         tally = Tally(reporter)
         for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
