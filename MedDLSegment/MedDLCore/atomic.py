@@ -198,6 +198,8 @@ def sweep(parent: Path) -> None:
         pid = rest.partition("-")[0]
         if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):  # it was a file, which rmtree leaves
+                left.unlink()
 
 
 def _write_probe(folder: Path) -> None:
