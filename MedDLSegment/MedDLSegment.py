@@ -88,6 +88,10 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEndImport)
+        if (
+            self.parent.isEntered
+        ):  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
+            self.enter()
 
     def enter(self) -> None:
         """Called each time a person opens the module."""
@@ -130,8 +134,11 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setParameterNode(self.logic.getParameterNode())
 
     def _chooseFirstVolume(self) -> None:
+        """Of those that can be chosen: label maps and volumes of vectors are scalar volumes to Slicer, too."""
         if not self._parameterNode.inputVolume:
-            self._parameterNode.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            kind = "vtkMRMLScalarVolumeNode"
+            scans = (node for node in slicer.util.getNodesByClass(kind) if node.GetClassName() == kind)
+            self._parameterNode.inputVolume = next((node for node in scans if not node.GetHideFromEditors()), None)
 
     def _setParameterNode(self, parameterNode: MedDLSegmentParameterNode | None) -> None:
         if self._parameterNode is not None:

@@ -197,9 +197,11 @@ def sweep(parent: Path) -> None:
         machine, _, rest = left.name.removeprefix(TEMPORARY_PREFIX).partition("-")
         pid = rest.partition("-")[0]
         if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-            with suppress(OSError):  # it was a file, which rmtree leaves
-                left.unlink()
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                with suppress(OSError):  # another run sweeps, too
+                    left.unlink()
 
 
 def _write_probe(folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ctk
 import qt
@@ -14,24 +14,27 @@ import slicer
 
 from MedDLCore.batch.service import BatchJob
 from MedDLCore.errors import MedDLError
-from MedDLCore.models.offered import Offered
 
 from . import batch_state, offered_models
 from .batch_child import BatchChild
-from .batch_state import DATABASE, FOLDER, Case
+from .batch_state import DATABASE, FOLDER, SELECTION, Case
 from .batch_workflow import BatchWorkflow
 from .case_table import CaseTable
 from .database_insertion import DatabaseInsertion
+from .database_selection import selectedSeries
 from .list_views import ChoiceView
 from .parameters import MedDLSegmentParameterNode
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 LAST_BATCH = "MedDL/LastBatch"
 """The setting with the choices of a batch that was started and has not come to its end: it can go on."""
 
 KEPT = (
     "model", "batchSource", "batchFolder", "batchOut", "batchModality", "batchThickness", "batchDescription",
-    "batchThinnest", "batchRuleFile",
+    "batchThinnest", "batchRuleFile", "batchWorkers", "batchPictures",
 )  # fmt: skip
 """The parameters that it has."""
 
@@ -103,7 +106,7 @@ class BatchPage:
         if chosen is None:
             self.workflow.choose(path="", out="", model=None)
             return
-        path = _databaseFolder() if chosen.batchSource == DATABASE else chosen.batchFolder
+        path = chosen.batchFolder if chosen.batchSource == FOLDER else _databaseFolder()
         model = offered_models.modelNamed(self._models, chosen.model)
         rules = (*_rules(chosen), chosen.batchRuleFile)
         self.workflow.choose(source=chosen.batchSource, path=path, out=chosen.batchOut, model=model, rules=rules)
@@ -112,7 +115,7 @@ class BatchPage:
         """Start, or Cancel."""
         state, job = self.workflow.state, self._job()
         if state.work is None:
-            self._toDatabase = state.source == DATABASE
+            self._toDatabase = state.source != FOLDER
             self._isUnfinished = True
             self._insertion.restart()
             if self._parameters is not None:
@@ -163,8 +166,11 @@ class BatchPage:
             state.model.name,
             _rules(chosen),
             chosen.batchRuleFile,
+            selectedSeries() if state.source == SELECTION else (),
             chosen.device,
             chosen.threads or None,
+            chosen.batchWorkers,
+            chosen.batchPictures,
         )
 
     def _stored(self, path: str, instance: str) -> None:
@@ -221,7 +227,12 @@ class BatchPage:
         ui, chosen = self._ui, self._parameters
         source = chosen.batchSource if chosen is not None else DATABASE
         modality = chosen.batchModality if chosen is not None else ""
-        self._sources.show(((DATABASE, _("Slicer's DICOM database")), (FOLDER, _("A folder"))), source)
+        sources = (
+            (DATABASE, _("Slicer's DICOM database")),
+            (SELECTION, _("What is selected in Slicer's DICOM database")),
+            (FOLDER, _("A folder")),
+        )
+        self._sources.show(sources, source)
         self._modalities.show((("", _("Any that fits the model")), ("CT", "CT"), ("MR", "MR"), ("PT", "PT")), modality)
         ui.folderLabel.enabled = ui.folderPath.enabled = source == FOLDER
         self._filling = True

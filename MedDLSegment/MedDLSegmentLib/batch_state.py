@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import EXPLANATIONS, Code
-from MedDLCore.models.offered import Offered
 
 from . import wording
 from .button import Button
@@ -19,10 +18,13 @@ from .panel_state import looksAroundPoints
 from .remedies import remedy
 from .translation import _
 
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
 _SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()#]")
 """What means something else in a regular expression; ``#`` begins a comment in rules."""
 
-DATABASE, FOLDER = "database", "folder"
+DATABASE, SELECTION, FOLDER = "database", "selection", "folder"
 
 RUNS, LEFT_OUT, STARTED = "runs", "left out", "started"
 DONE, WARNED, SKIPPED, REFUSED, FAILED = "done", "warned", "skipped", "refused", "failed"
@@ -86,7 +88,7 @@ class BatchState:
     """All that the page shows.
 
     Attributes:
-        source: ``DATABASE`` or ``FOLDER``.
+        source: ``DATABASE``, ``SELECTION`` in it, or ``FOLDER``.
         path: of it; empty: there is none.
         out: folder of the results.
         model: None: none is chosen.
@@ -162,9 +164,9 @@ def reasonNotToRun(state: BatchState) -> str:
     if looksAroundPoints(model):
         return _("This model looks around points, which a batch does not have.")
     if not state.path:
-        if state.source == DATABASE:
-            return _("Slicer has no DICOM database open.")
-        return _("Choose the folder with the scans.")
+        if state.source == FOLDER:
+            return _("Choose the folder with the scans.")
+        return _("Slicer has no DICOM database open.")
     if not state.out:
         return _("Choose the folder for the results.")
     return ""

@@ -11,7 +11,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.worker.messages import Event
 
 from . import batch_state
-from .batch_state import LEFT_OUT, STARTED, BatchState, Case, Work
+from .batch_state import LEFT_OUT, SELECTION, STARTED, BatchState, Case, Work
 from .remedies import said
 from .translation import _
 
@@ -132,6 +132,9 @@ class BatchWorkflow:
 
     def _begin(self, kind: str, job: BatchJob) -> None:
         if batch_state.reasonNotToRun(self.state):
+            return
+        if self.state.source == SELECTION and not job.series:
+            self._update(problem=_("Nothing is selected: select patients, studies or series in the module DICOM."))
             return
         self._told = []
         if kind == "run":

@@ -10,7 +10,7 @@ import qt
 
 from MedDLCore.errors import MedDLError
 
-from .dicom_export import openDatabase, putIntoDatabase
+from .dicom_export import openDatabase, putIntoDatabase, showInDatabase
 
 
 class DatabaseInsertion:
@@ -50,12 +50,15 @@ class DatabaseInsertion:
 
     def _insertNext(self) -> None:
         path, instance = self._queue.popleft()
-        if not self._queue:
+        isLast = not self._queue
+        if isLast:
             self._timer.stop()
         try:
             if not openDatabase().fileForInstance(instance):
                 putIntoDatabase(Path(path), instance)
                 self.count += 1
                 self._onInserted(self.count)
+            if isLast:
+                showInDatabase()
         except MedDLError as error:
             self._onError(error)

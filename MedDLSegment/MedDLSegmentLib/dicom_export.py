@@ -119,6 +119,7 @@ def _insert(told: Mapping[str, Any], folder: Path) -> str:
     path = folder / str(told["file"])
     try:
         putIntoDatabase(path, str(told["instance"]))
+        showInDatabase()
     finally:
         path.unlink(missing_ok=True)
     return _("The segmentation is in the DICOM database, in the study of its series.")
@@ -144,6 +145,15 @@ def putIntoDatabase(path: Path, instance: str) -> None:
             _("The DICOM database did not take the segmentation."),
             _("Look in Slicer's log for the reason."),
         )
+
+
+def showInDatabase() -> None:
+    """What was put into the database appears in Slicer's list of series, where ``insert`` alone leaves it out.
+
+    Raises:
+        MedDLError: DATABASE_UNREADABLE where there is no database.
+    """
+    openDatabase().updateDisplayedFields()
 
 
 def openDatabase() -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 
 import qt
 
-from MedDLCore import found_libraries
 from MedDLCore.worker.process import worker_environment
 
 from . import installation_state
@@ -38,7 +37,7 @@ class InstallationPage:
         self._ui, self._onPython = ui, onPython
         self._process: Any = None
         self._last: Any = None
-        self.state = InstallationState(python=python, cannotInstall=whyNot())
+        self.state = InstallationState(python=python)
         ui.pythonEdit.connect("editingFinished()", lambda: self._choosePython(ui.pythonEdit.text))
         ui.choosePythonButton.connect("clicked()", self.onChoosePython)
         ui.checkButton.connect("clicked()", self.check)
@@ -58,8 +57,11 @@ class InstallationPage:
 
     def check(self) -> None:
         """Asks the Python what it has, in a process of its own."""
+        from MedDLCore import found_libraries
+
         self._stop()
-        self._update(found=None, problem="", busy=_("Looking what is installed ..."), said="")
+        looking = _("Looking what is installed ...")
+        self._update(found=None, problem="", busy=looking, said="", cannotInstall=whyNot())
         command, environment = interpreter(self.state.python)
         process = self._process = qt.QProcess()
         variables = qt.QProcessEnvironment()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from packaging.requirements import Requirement
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING, Any
 
 from .button import Button
 from .translation import _
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).parents[1] / "Resources" / "MedDL-requirements.txt"
 
@@ -24,14 +25,17 @@ TORCH = "torch"
 OF_TORCH = (TORCH, "torchvision")
 """What the PyTorch extension installs together."""
 
-OLDEST_PYTHON = Version("3.10")
+OLDEST_PYTHON = "3.10"
 
 WITHOUT_TORCH = "Darwin x86_64"
 """Torch ended there with 2.2. Slicer's own Python is such a one on every Mac whose Slicer is translated by Rosetta."""
 
 
+@cache
 def requirements() -> tuple[Requirement, ...]:
     """What the worker needs."""
+    from packaging.requirements import Requirement
+
     lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
     return tuple(Requirement(line) for line in lines if line and not line.startswith("#"))
 
@@ -83,7 +87,6 @@ class InstallationState:
         said: how the last installation ended.
         devices: what the worker can run networks on; empty until it has told.
         cannotInstall: why this Slicer cannot install; empty: it can.
-        needed: what the worker needs.
     """
 
     python: str = ""
@@ -93,11 +96,15 @@ class InstallationState:
     said: str = ""
     devices: tuple[str, ...] = ()
     cannotInstall: str = ""
-    needed: tuple[Requirement, ...] = field(default_factory=requirements)
 
     def with_(self, **changes: Any) -> InstallationState:
         """The state after a change."""
         return replace(self, **changes)
+
+    @property
+    def needed(self) -> tuple[Requirement, ...]:
+        """What the worker needs."""
+        return requirements()
 
     @property
     def missing(self) -> tuple[Requirement, ...]:
@@ -136,7 +143,9 @@ def unfit(state: InstallationState) -> str:
     """Why this Python can never run networks; empty: it can, or will once what is missing is there."""
     if state.found is None:
         return ""
-    if Version(state.found.python) < OLDEST_PYTHON:
+    from packaging.version import Version
+
+    if Version(state.found.python) < Version(OLDEST_PYTHON):
         return _("This Python is too old: choose one of {oldest} or newer.").format(oldest=OLDEST_PYTHON)
     lacksTorch = any(needed.name == TORCH for needed in state.missing)
     if state.found.machine == WITHOUT_TORCH and lacksTorch:
@@ -184,6 +193,8 @@ def command(state: InstallationState) -> str:
 
 
 def _suffices(version: str | None, needed: Requirement) -> bool:
+    from packaging.version import InvalidVersion, Version
+
     try:
         return version is not None and needed.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:

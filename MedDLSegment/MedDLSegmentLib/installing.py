@@ -11,14 +11,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
-from packaging.requirements import Requirement
-
-from MedDLCore.found_libraries import found
 
 from .installation_state import KEPT, OF_TORCH, TORCH, constraints, withoutTorch
 from .translation import _
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 REQUESTER = "MedDL"
 
@@ -103,6 +104,8 @@ def _installTorch(needed: Requirement) -> None:
 @contextmanager
 def _constraintsFile(but: Sequence[str] = ()) -> Iterator[Path]:
     """A file for pip that keeps what is there, ``but`` for some."""
+    from MedDLCore.found_libraries import found
+
     importlib.invalidate_caches()  # torch may have come a moment ago
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "constraints.txt"

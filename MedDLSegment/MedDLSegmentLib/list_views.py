@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
-from MedDLCore.models.offered import Offered
-
 from . import offered_models
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 
 class ModelListView:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
 
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Errand
 
 from . import models_state
@@ -18,6 +17,9 @@ from .model_errands import ModelErrands
 from .models_state import Examined, ModelsState, Row, Work
 from .remedies import said
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 
 class ModelsPage:

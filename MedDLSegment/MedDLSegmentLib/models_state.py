@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from MedDLCore.models.catalogue import Entry
-from MedDLCore.models.offered import Input, Offered
 from MedDLCore.spec import Channel
 
 from . import offered_models, wording
 from .button import Button
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.catalogue import Entry
+    from MedDLCore.models.offered import Input, Offered
 
 MOST_LISTED = 40
 """So many reasons and programs of a bundle are shown. All files are always counted and hashed."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from MedDLCore.models.offered import Offered
 from MedDLCore.plain_data import from_plain
 
 from . import wording
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 NAMED_STRUCTURES = 12
 """So many structures are named in a tooltip."""
@@ -21,6 +23,8 @@ def readOffered(models: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
     Raises:
         MedDLError: MODEL_INVALID where it is none.
     """
+    from MedDLCore.models.offered import Offered
+
     read = [from_plain(Offered, dict(model), "models") for model in models]
     return tuple(sorted(read, key=lambda model: (bool(model.problem), shownName(model).casefold())))
 

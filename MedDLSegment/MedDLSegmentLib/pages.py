@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import qt
 import slicer
-
-from MedDLCore.models.offered import Offered
 
 from .batch_child import BatchChild
 from .batch_page import BatchPage
@@ -17,6 +16,9 @@ from .panel import SegmentPanel
 from .parameters import MedDLSegmentParameterNode
 from .segment_session import SegmentSession
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 NAMES = ("", "Batch", "Models", "Installation")
 """Of their .ui files, in their order."""

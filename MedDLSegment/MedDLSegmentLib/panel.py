@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 from MedDLCore.errors import Code, MedDLError, Notice
-from MedDLCore.models.offered import Offered
 
 from . import offered_models, panel_state
 from .list_views import ModelListView, StructureListView
@@ -22,6 +21,9 @@ from .segment_run import Choice, SegmentRun
 from .segment_session import SegmentSession
 from .structure_choice import NONE_CHOSEN, chosenStructures, numberChosen, parameterFor
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 PLAN_MILLISECONDS = 400
 """A plan is asked for when nothing has been changed for so long."""
@@ -61,6 +63,7 @@ class SegmentPanel:
         ui.noStructuresButton.connect("clicked()", lambda: self._set("structures", list(NONE_CHOSEN)))
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._chooseDevice)
         ui.pointsSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.pointsPlaceWidget.setCurrentNode)
+        ui.regionSelector.connect("currentNodeChanged(vtkMRMLNode*)", ui.regionPlaceWidget.setCurrentNode)
         self._showDevices(())
         self._show()
 
@@ -252,7 +255,8 @@ class SegmentPanel:
         ofCrops = panel_state.looksAroundPoints(model)
         for widget in (ui.pointsLabel, ui.pointsSelector, ui.pointsPlaceWidget):
             widget.visible = ofCrops
-        ui.regionLabel.visible = ui.regionSelector.visible = not ofCrops
+        for widget in (ui.regionLabel, ui.regionSelector, ui.regionPlaceWidget):
+            widget.visible = not ofCrops
         panel_state.applyButton(state).show(ui.applyButton)
         for section in (ui.inputsCollapsibleButton, ui.outputsCollapsibleButton, ui.advancedCollapsibleButton):
             section.enabled = state.run is None

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import Notice
-from MedDLCore.models.offered import Offered
 
 from . import offered_models, wording
 from .button import Button
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
 
 MOST_INPUTS = 4
 """Volumes that the panel offers to choose."""

@@ -26,11 +26,13 @@ class MedDLSegmentParameterNode:
         threads: on the CPU; 0: all cores.
         cropBody: leave the air around the patient out.
         wholeSequence: all volumes of the sequence whose item the first volume shows.
-        batchSource: ``database`` or ``folder``.
+        batchSource: ``database``, ``selection`` or ``folder``.
         batchFolder: with the scans of a batch.
         batchOut: gets its results.
         batchModality, batchThickness, batchDescription, batchThinnest: see ``batch_state.rules``.
         batchRuleFile: further rules; empty: none.
+        batchWorkers: scans at once; 0: as many as memory and cores allow.
+        batchPictures: one of each result.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -54,3 +56,5 @@ class MedDLSegmentParameterNode:
     batchDescription: str
     batchThinnest: bool = False
     batchRuleFile: str
+    batchWorkers: Annotated[int, WithinRange(0, 16)] = 1
+    batchPictures: bool = True

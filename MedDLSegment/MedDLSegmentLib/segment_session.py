@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import MedDLError, Notice
-from MedDLCore.models.offered import Offered
 from MedDLCore.worker.messages import Event, Job
 
 from .handover import Handover
@@ -17,7 +16,10 @@ from .segment_run import Choice, SegmentRun
 from .sequence_run import SequenceRun
 from .worker_process import Request, WorkerProcess, interpreter
 
-OnModels = Callable[[tuple[Offered, ...]], None]
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
+OnModels = Callable[[tuple["Offered", ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
 AnyRun = SegmentRun | SequenceRun

@@ -7,8 +7,11 @@ choice of none is a list without a name that the model has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from MedDLCore.models.offered import Offered
+if TYPE_CHECKING:
+    from MedDLCore.models.offered import Offered
+
 
 NONE_CHOSEN = [""]
 """The parameter for a choice of none."""

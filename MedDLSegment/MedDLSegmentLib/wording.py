@@ -70,6 +70,7 @@ def stage(name: str) -> str:
         "network": _("Running the network"),
         "finish": _("Finishing the labels"),
         "write": _("Measuring"),
+        "picture": _("Drawing the picture"),
     }
     return words.get(name, name)
 

@@ -10,11 +10,8 @@ from typing import Any
 
 from MedDLCore.errors import MedDLError
 from MedDLCore.plain_data import from_plain
-from MedDLTraining.plan import read_plan
-from MedDLTraining.plan.plan_file import plan_to_plain
 from MedDLTraining.service import Data
 from MedDLTraining.service.jobs import MATERIAL
-from MedDLTraining.training import CHECKPOINTS, MODEL, PLAN
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,9 @@ def earlierIn(folder: str) -> Earlier | None:
     path = Path(folder)
     if not folder or not path.is_dir():
         return None
+    from MedDLTraining.plan.plan_file import plan_to_plain, read_plan
+    from MedDLTraining.training import CHECKPOINTS, MODEL, PLAN
+
     folds = sorted(path.glob("fold_*"))
     places = [path] if (path / PLAN).is_file() else [fold for fold in folds if (fold / PLAN).is_file()]
     if not places:

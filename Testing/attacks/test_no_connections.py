@@ -10,21 +10,30 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pytest
 
 from fixtures.balls import THRESHOLD, ball
+from fixtures.batches import write_series
 from fixtures.models import threshold_package
 from MedDLCore.volume import Geometry
 
 WATCH = """
 import sys
+from pathlib import Path
+SEEN = Path(__file__).with_name("sockets")
 def watch(event, arguments):
     if event == "socket.bind" and arguments[1] == ("::1", 0):
         return  # urllib3 tries on import whether the machine knows IPv6; it never listens
     if event in ("socket.connect", "socket.getaddrinfo", "socket.bind", "socket.gethostbyname", "socket.sendto"):
-        print("SOCKET", event, arguments, file=sys.stderr, flush=True)
+        where = [part for part in arguments if not hasattr(part, "fileno")]
+        with SEEN.open("a") as file:
+            print(event, *where[:1], "in", sys.argv[0], file=file)
 sys.addaudithook(watch)
 """
-"""Put into every Python process that the run starts."""
+"""Put into every Python process that the run starts, and that these start."""
+
+ALONE = ("unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+"""Runs a command where no network is but the loopback."""
 
 
 def _run(arguments: list[str], folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -36,9 +45,16 @@ def _run(arguments: list[str], folder: Path, **more: str) -> subprocess.Complete
     return subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
 
 
+def _sockets(folder: Path) -> list[str]:
+    seen = folder / "sockets"
+    return seen.read_text().splitlines() if seen.exists() else []
+
+
 def test_the_watch_sees_a_connection(tmp_path: Path) -> None:
     code = "import socket; s = socket.socket(); s.settimeout(0.1); s.connect_ex(('127.0.0.1', 9))"
-    assert "SOCKET socket.connect" in _run([sys.executable, "-c", code], tmp_path).stderr
+    _run([sys.executable, "-c", code], tmp_path)
+    [seen] = _sockets(tmp_path)
+    assert seen.startswith("socket.connect ('127.0.0.1', 9) in")
 
 
 def _segment(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,19 +72,19 @@ def _segment(tmp_path: Path, *arguments: str, **environment: str) -> subprocess.
 
 
 def test_a_segmentation_uses_no_socket_and_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
-    done = _segment(tmp_path)
-    assert "SOCKET" not in done.stderr
+    _segment(tmp_path)
+    assert _sockets(tmp_path) == []
     assert not list((tmp_path / "home").rglob("*"))
 
 
 def test_an_export_to_openvino_sends_nothing_and_writes_nothing_into_the_home_folder(tmp_path: Path) -> None:
     """Its telemetry would post to a server, and keep an identity in the home folder, where its import succeeds."""
     (tmp_path / "models").mkdir()
-    done = _segment(tmp_path, "--backend", "openvino", MEDDL_MODELS=str(tmp_path / "models"))
+    _segment(tmp_path, "--backend", "openvino", MEDDL_MODELS=str(tmp_path / "models"))
     (manifest,) = (tmp_path / "out").glob("*_manifest.json")
     assert json.loads(manifest.read_text())["backends"] == ["openvino"]
     assert list((tmp_path / "models").glob(".cache/*/openvino-*.bin"))
-    assert "SOCKET" not in done.stderr
+    assert _sockets(tmp_path) == []
     assert not list((tmp_path / "home").rglob("*"))
 
 
@@ -81,3 +97,36 @@ import openvino_telemetry
     done = _run([sys.executable, "-c", code], tmp_path)
     assert done.stdout.strip() == "convert_model"
     assert "ModuleNotFoundError: import of openvino_telemetry halted" in done.stderr
+
+
+ON_A_CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+from MedDLCore.cli.main import run
+node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "node_ip_address": "127.0.0.1"})
+status = run([*sys.argv[1:], "--ray", cluster.address])
+cluster.shutdown()
+sys.exit(int(status))
+"""
+
+
+def test_a_batch_on_a_cluster_connects_to_nothing_but_the_cluster(tmp_path: Path) -> None:
+    """Started as README says. Ray would report to a server, even that it must not, and ask which cloud it is in."""
+    pytest.importorskip("ray")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "ray_bootstrap_config.yaml").touch()
+    write_series(tmp_path / "scans", 1)
+    package = threshold_package(tmp_path / "package", THRESHOLD)
+    meddl = ["batch", str(tmp_path / "scans"), "-m", str(package), "-o", str(tmp_path / "out"), "--no-pictures"]
+    command = [sys.executable, "-c", ON_A_CLUSTER, *meddl, "--device", "cpu", "--threads", "1", "--backend", "torch"]
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode == 0:
+        command = [*ALONE, *command]
+    done = _run(
+        command, tmp_path, RAY_USAGE_STATS_ENABLED="0", RAY_USAGE_STATS_REPORT_URL="http://127.0.0.1:9", NO_PROXY="*"
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "out").glob("*/*.seg.dcm"))
+    seen = _sockets(tmp_path)
+    assert seen, "the watch was not there"
+    assert [line for line in seen if "127.0.0.1" not in line.partition(" in ")[0]] == []

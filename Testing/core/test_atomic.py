@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from core.writers.phantoms import LIVER, Series, three_structures, write_series
-from MedDLCore.atomic import TEMPORARY_PREFIX, atomic_group, atomic_path, check_folder, claimed
+from MedDLCore.atomic import TEMPORARY_PREFIX, atomic_group, atomic_path, check_folder, claimed, temporary_name
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.writers import (
@@ -196,6 +196,21 @@ def test_a_file_has_the_rights_that_the_persons_umask_gives(tmp_path: Path) -> N
 def test_the_preflight_makes_the_folder_and_leaves_it_empty(tmp_path: Path) -> None:
     check_folder(tmp_path / "a" / "b", needed_bytes=1)
     assert not list((tmp_path / "a" / "b").iterdir())
+
+
+def test_what_killed_runs_left_is_swept_files_too_and_what_others_work_on_stays(tmp_path: Path) -> None:
+    """Files stayed for ever: they were removed as folders are, which files refuse in silence."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = temporary_name(tmp_path)
+    theirs = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    elsewhere = mine.with_name(theirs.name.replace("meddl-", "meddl-0", 1))
+    for path in (mine, theirs, elsewhere):
+        path.with_suffix(".csv").touch()
+        path.mkdir()
+        (path / "inside").touch()
+    check_folder(tmp_path)
+    assert set(tmp_path.iterdir()) == {mine, mine.with_suffix(".csv"), elsewhere, elsewhere.with_suffix(".csv")}
 
 
 def test_the_preflight_finds_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ MODULES = ("MedDLSegment", "MedDLTrain")
 """Of the extension."""
 
 
-def run(arguments: Sequence[str], folder: Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
-    """Assembles the extension in an empty folder, and runs pytest there."""
+def assembled(folder: Path) -> dict[str, str]:
+    """Assembles the extension in an empty folder; the environment in which a host finds it there."""
     from gui.host.package_folder import assemble
 
     for module in MODULES:
         assemble(ROOT / module, folder / "lib")
-    environment = {
+    return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(
             [str(folder / "lib"), str(TESTING), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -36,6 +36,11 @@ def run(arguments: Sequence[str], folder: Path, capture: bool = True) -> subproc
         "QT_QPA_PLATFORM": "offscreen",
         "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR", str(folder)),
     }
+
+
+def run(arguments: Sequence[str], folder: Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
+    """Assembles the extension in an empty folder, and runs pytest there."""
+    environment = assembled(folder)
     own_path = f"pythonpath={TESTING}"  # not the project's: MedDL comes from the folder
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-o", own_path, *arguments]
     if not any(Path(argument.partition("::")[0]).exists() for argument in arguments):

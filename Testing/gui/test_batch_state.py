@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from MedDLCore.batch.service import BatchJob
 from MedDLCore.models.offered import Input, Offered
 from MedDLCore.worker.messages import Event
 from MedDLSegmentLib import batch_state
-from MedDLSegmentLib.batch_state import BatchState, Case, Work
+from MedDLSegmentLib.batch_state import SELECTION, BatchState, Case, Work
 from MedDLSegmentLib.batch_workflow import BatchWorkflow
 
 MODEL = Offered("organs", "Organs", inputs=(Input("image", "CT"),), structures=("liver",))
@@ -133,6 +134,15 @@ def test_a_batch_is_followed_from_its_choices_to_its_end(
     workflow.choose(rules=("modality = CT",))
     assert not workflow.state.cases
     assert not batch_state.reportButton(workflow.state).enabled
+
+
+def test_of_a_selection_nothing_runs_before_something_is_selected(workflow: BatchWorkflow, child: Child) -> None:
+    workflow.choose(source=SELECTION)
+    workflow.preview(JOB)
+    workflow.start(JOB)
+    assert batch_state.statusLine(workflow.state).startswith("Nothing is selected")
+    workflow.start(replace(JOB, series=("1.2.3",)))
+    assert [(kind, job.series) for kind, job in child.asked] == [("run", ("1.2.3",))]
 
 
 def test_a_pause_and_an_end_are_asked_for_once(workflow: BatchWorkflow, child: Child) -> None:

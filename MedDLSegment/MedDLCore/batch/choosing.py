@@ -63,7 +63,8 @@ def choose(
 
 def _choice(scan: Scan, rules: Rules, spec: ModelSpec, allow: frozenset[Code]) -> Choice:
     if not scan.files and scan.remote is None:
-        return Choice(scan, "its files are not on this machine", Code.FILE_NOT_FOUND)
+        code, why = scan.header.left_out or (Code.FILE_NOT_FOUND, "its files are not on this machine")
+        return Choice(scan, why, code)
     stated = scan.modality
     if scan.is_dicom and stated and stated not in IMAGES:
         return Choice(scan, f"no CT, MR or PET scan ({stated})", Code.NOT_CT_MR)

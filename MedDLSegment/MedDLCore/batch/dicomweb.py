@@ -93,8 +93,12 @@ class DicomWeb:
             )
         self.address = address.rstrip("/")
         self._machine = parts.hostname
-        self._waits = tuple(waits)
+        self._unencrypted, self._waits = unencrypted, tuple(waits)
         self._client = _client(self.address, encrypted=parts.scheme.lower() == "https")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """On another machine: the address travels, and the credentials are those of that machine's environment."""
+        return DicomWeb, (self.address, self._unencrypted, self._waits)
 
     def studies(self, filters: Mapping[str, str], fields: Sequence[str], check: Check) -> list[Item]:
         """What the server says of its studies (QIDO-RS), as DICOM JSON."""

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import MedDLError
+from ..errors import Code, MedDLError
 from ..readers.file_names import named_like_slices, patterns_of
 from ..readers.open import format_of
 from ..text import printable
 from ..writers import safe_name
-from .headers import dicom_header, volume_header
+from .headers import Header, dicom_header, volume_header
 from .index import Index, Looked
 from .scan import Scan, iso_date, key_of
 from .sources import OnLook
@@ -20,8 +20,8 @@ from .sources import OnLook
 RESULTS = (".seg.nrrd", ".seg.nhdr")
 """How the names of segmentations end, which are no scans."""
 
-UNPLACED = ("cut", "loose")
-"""Kinds of DICOM files of which it is not known to which series they belong."""
+UNPLACED = ("cut", "loose", "locked")
+"""Kinds of files of which it is not known to which series they belong."""
 
 Files = dict[Path, Looked]
 
@@ -36,32 +36,45 @@ class Folder:
         self._but = but.absolute()
 
     def scans(self, on_look: OnLook | None = None) -> Sequence[Scan]:
-        """Series by patient, study and number; then volume files by name."""
-        files = self._look(on_look)
-        return [*self._series(files), *self._volumes(files)]
+        """Series by patient, study and number; then volume files by name; then folders that cannot be opened."""
+        locked: list[Path] = []
+        files = self._look(on_look, locked)
+        return [*self._series(files), *self._volumes(files), *map(self._locked_scan, locked)]
 
-    def _look(self, on_look: OnLook | None) -> Files:
-        """Looks at every file that has not been looked at as it is now."""
+    def _look(self, on_look: OnLook | None, locked: list[Path]) -> Files:
+        """Looks at every file that has not been looked at as it is now; ``locked`` gets folders that do not open."""
         index = Index(self._folder)
         known = index.load()
-        paths = list(self._walk())
+        paths = list(self._walk(locked))
         looked: Files = {}
         for n, (path, state) in enumerate(paths, start=1):
             name = path.relative_to(self._folder).as_posix()
             found = known.pop(name, None)
             if found is None or found.state != state:
                 found = look(path, state)
-                index.note(name, found)
+                if found.kind != "locked":
+                    index.note(name, found)
             looked[path] = found
             if on_look is not None:
                 on_look(n, len(paths))
         index.save(gone=known)
         return looked
 
-    def _walk(self) -> Iterator[tuple[Path, str]]:
-        for parent, folders, names in os.walk(self._folder):
+    def _walk(self, locked: list[Path]) -> Iterator[tuple[Path, str]]:
+        """Every file with what tells whether it has changed; links are followed, each folder is gone through once."""
+
+        def cannot_open(error: OSError) -> None:
+            locked.append(Path(error.filename))
+
+        seen = {_identity(self._but)} - {_identity(self._folder)}
+        for parent, folders, names in os.walk(self._folder, onerror=cannot_open, followlinks=True):
             here = Path(parent)
-            folders[:] = sorted(name for name in folders if here / name != self._but and not name.startswith("."))
+            if _identity(here) in seen:
+                folders.clear()
+                continue
+            seen.add(_identity(here))
+            shown = [name for name in folders if not name.startswith(".")]
+            folders[:] = sorted(shown, key=lambda name: ((here / name).is_symlink(), name))
             for name in sorted(names):
                 try:
                     about = (here / name).stat()
@@ -112,17 +125,39 @@ class Folder:
             open_header=dicom_header,
         )
 
+    def _locked_scan(self, folder: Path) -> Scan:
+        """In the place of whatever a folder holds that cannot be opened, so that it is not left out in silence."""
+        name = folder.relative_to(self._folder).as_posix()
+        why = Header(left_out=(Code.FILE_UNREADABLE, "the folder cannot be opened"))
+        return Scan(
+            key=key_of("folder", name),
+            folder=self._results_of(folder),
+            files=(),
+            name=printable(name),
+            is_dicom=True,
+            open_header=lambda _: why,
+        )
+
     def _results_of(self, folder: Path) -> str:
         name = folder.relative_to(self._folder).as_posix()
         return "" if name == "." else safe_name(name)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same for every path of a folder; None: it is not there."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def look(path: Path, state: str) -> Looked:
     """What a file is. A DICOM file that is cut belongs to its series all the same, which then is refused."""
     try:
         kind = format_of(path)
-    except MedDLError:
-        return Looked(state, "")
+    except MedDLError as error:
+        return Looked(state, "locked" if error.code is Code.FILE_UNREADABLE else "")
     if kind != "DICOM":
         return Looked(state, "" if kind is None else "volume")
     from ..readers.dicom_files import open_dicom

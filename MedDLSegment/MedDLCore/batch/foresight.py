@@ -11,6 +11,7 @@ from ..admission import Options
 from ..errors import MedDLError
 from ..pipeline import Model, plan
 from ..volume import Geometry, Volume
+from .job import Job
 from .scan import Scan
 
 BITS_PER_BYTE = 8
@@ -42,14 +43,13 @@ class Foresight:
     on_device: bool
 
 
-def foresee(scans: Sequence[Scan], model: Model, options: Options, formats: Sequence[str]) -> Foresight:
+def foresee(scans: Sequence[Scan], model: Model, job: Job) -> Foresight:
     """Plans every scan by its size; scans of one size are planned once.
 
     Args:
         scans: that are to run.
         model: loaded.
-        options: of the run.
-        formats: that are written, see ``FORMATS``.
+        job: what is done to each.
     """
     known: dict[tuple[object, ...], tuple[float | None, int] | None] = {}
     unknown, seconds, memory, disk = 0, 0.0, 0, 0.0
@@ -61,7 +61,7 @@ def foresee(scans: Sequence[Scan], model: Model, options: Options, formats: Sequ
             continue
         size = (volume.geometry.shape, tuple(np.round(volume.geometry.spacing, 2)))
         if size not in known:
-            known[size] = _needs(volume, model, options)
+            known[size] = _needs(volume, model, job.options)
         needs = known[size]
         if needs is None:
             unknown += 1
@@ -69,7 +69,7 @@ def foresee(scans: Sequence[Scan], model: Model, options: Options, formats: Sequ
         timed = timed and needs[0] is not None
         seconds += needs[0] or 0.0
         memory = max(memory, needs[1])
-        disk += sum(_disk(volume, name, len(model.spec.labels)) for name in formats)
+        disk += sum(_disk(volume, name, len(model.spec.labels)) for name in job.formats_for(scan.is_dicom))
     return Foresight(len(scans), unknown, seconds if timed else None, memory, round(disk), model.device.name != "cpu")
 
 

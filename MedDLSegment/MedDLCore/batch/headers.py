@@ -48,7 +48,7 @@ def dicom_header(files: Sequence[Path]) -> Header:
 
     reasons = []
     with silent_pydicom():
-        for path in dict.fromkeys((files[len(files) // 2], files[0], files[-1])):
+        for path in dict.fromkeys((*files[len(files) // 2 :][:1], *files[:1], *files[-1:])):
             try:
                 file = open_dicom(path, path.name)
                 reason = left_out(file)
@@ -68,7 +68,7 @@ def dicom_header(files: Sequence[Path]) -> Header:
                 thickness=first.thickness,
                 plane=("sagittal", "coronal", "axial")[int(np.argmax(np.abs(first.normal)))],
             )
-    return Header(left_out=reasons[0])
+    return Header(left_out=reasons[0]) if reasons else UNKNOWN
 
 
 def volume_header(files: Sequence[Path]) -> Header:

@@ -31,7 +31,8 @@ class Looked:
     Attributes:
         state: what tells whether it has changed since.
         kind: ``DICOM``; ``cut``: DICOM whose series is not known; ``loose``: an image that does not name its series;
-            ``none``: DICOM of no series; ``volume``: NIfTI, NRRD or MetaImage; ``""``: none of them.
+            ``locked``: what cannot be opened; ``none``: DICOM of no series; ``volume``: NIfTI, NRRD or MetaImage;
+            ``""``: none of them.
         instance, series, study, patient: SOPInstanceUID, SeriesInstanceUID, StudyInstanceUID, PatientID.
         number: SeriesNumber.
         modality, body_part, description, study_description, date: see ``Scan``.

@@ -50,6 +50,6 @@ class Job:
         return hashlib.sha256(f"{self.model_sha256} {self.model_name} {self.settings}".encode()).hexdigest()
 
     def formats_for(self, is_dicom: bool) -> tuple[str, ...]:
-        """What is written of one scan: of several formats, of a file those that it can have."""
+        """What is written of a DICOM series; of what can have no DICOM SEG, the other formats, if there are any."""
         wanted = self.formats or (("dicomseg",) if is_dicom else ("nrrd",))
         return wanted if is_dicom else tuple(name for name in wanted if name != "dicomseg") or wanted

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Code
+from ..html_page import html_page
 from .job import Job
 from .ledger import Entry, State
 from .outliers import Outlier, outliers
@@ -24,21 +25,7 @@ WIDTH = 640
 
 _QUALITY = 80
 
-STYLE = """
-:root{color-scheme:light dark;--line:#8886;--dim:#777;--warn:#d55e00}
-body{margin:0;font:16px/1.45 system-ui,sans-serif}
-main{max-width:1000px;margin:auto;padding:12px}
-h1{font-size:1.5em}h2{font-size:1.2em;margin-top:1.8em}h3{font-size:1em;margin:1.4em 0 .4em}
-table{border-collapse:collapse;font-size:.86em;font-variant-numeric:tabular-nums}
-th,td{border-bottom:1px solid var(--line);padding:.25em .6em;text-align:right;vertical-align:top}
-th:first-child,.text th,td.text{text-align:left}
-tbody th{font-weight:400}
-.wide{overflow-x:auto}
-.look{border-left:4px solid var(--warn);padding:.2em .7em;margin:.4em 0}
-img{max-width:100%;height:auto}
-small,footer{color:var(--dim);font-size:.85em}
-@media print{section{break-inside:avoid}}
-"""
+STYLE = ".text th,td.text{text-align:left}"
 
 
 def write_page(
@@ -56,22 +43,15 @@ def write_page(
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
-    text = "".join(_page(folder, job, entries, names or {}))
+    title = f"Batch: {job.model_name} {job.model_version}".strip()
+    text = "".join(html_page(title, STYLE, _page(folder, entries, names or {}), f"Model {job.model_sha256}"))
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
-def _page(folder: Path, job: Job, entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
-    title = f"Batch: {job.model_name} {job.model_version}".strip()
-    yield (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
-    )
+def _page(folder: Path, entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
     counts = Counter(entry.state.value for entry in entries)
-    told = ", ".join(f"{count} {state}" for state, count in counts.items())
+    told = ", ".join(f"{counts[state.value]} {state.value}" for state in State if counts[state.value])
     yield f"<p>{len(entries)} scans: {escape(told)}. For research, not for clinical use.</p>"
     yield from _without_result([entry for entry in entries if not entry.state.has_result], names)
     odd = outliers(entries)
@@ -81,7 +61,6 @@ def _page(folder: Path, job: Job, entries: Sequence[Entry], names: Mapping[str, 
         yield f"<h2>Results</h2><p>{_summary(len(odd))}</p>"
     for number, entry in enumerate(with_result):
         yield from _case(folder, entry, odd.get(entry.scan, ()), names, within=number < PICTURES)
-    yield f"<footer>Model {escape(job.model_sha256)}</footer></main></body></html>\n"
 
 
 def _summary(odd: int) -> str:
@@ -106,10 +85,10 @@ def _without_result(entries: Sequence[Entry], names: Mapping[str, str]) -> Itera
 def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str, str], within: bool) -> Iterator[str]:
     yield f"<section><h3>{_name(entry, names)}</h3>"
     for each in odd:
-        yield f"<div class=look><b>{escape(each.segment)}</b> {escape(each.why)}</div>"
+        yield f"<div class=warning><b>{escape(each.segment)}</b> {escape(each.why)}</div>"
     told_of = [code for code in entry.notices if code in Code.__members__ and code != Code.LABEL_UNCODED]
     if told_of:
-        told = "; ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in told_of)
+        told = " ".join(f"{code}: {EXPLANATIONS[Code(code)].meaning}" for code in told_of)
         yield f"<p><small>{escape(told)}</small></p>"
     for output in entry.outputs:
         if output["kind"] == "picture":

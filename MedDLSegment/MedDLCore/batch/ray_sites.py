@@ -1,8 +1,9 @@
 """The same batch on several machines, under Ray: each keeps a worker warm, and all see the files under the same paths.
 
-Orders and outcomes travel, which are paths, tables and codes; scans and results stay where they are. The driver alone
-writes the ledger. A machine that is lost costs the scan that it was at, which another one repeats. Ray's dashboard and
-usage statistics stay off.
+Orders and outcomes travel, which are paths, tables and codes; scans and results stay where they are. What a DICOMweb
+server keeps, each machine fetches itself, with the credentials of its own environment: none travel. The driver alone
+writes the ledger, and stores results on the server. A machine that is lost costs the scan that it was at, which another
+one repeats. Ray's dashboard and usage statistics stay off.
 """
 
 from __future__ import annotations
@@ -113,8 +114,11 @@ def _without_source(order: Order) -> Order:
 
 
 def _bare(scan: Scan) -> Scan:
-    """Without what reads headers, which a machine that only segments does not need."""
-    return replace(scan, open_header=_no_header)
+    """Without what a machine that only segments does not need: what reads headers, and what they say of a patient."""
+    return Scan(
+        scan.key, scan.folder, scan.files, scan.instances,
+        modality=scan.modality, is_dicom=scan.is_dicom, open_header=_no_header, remote=scan.remote,
+    )  # fmt: skip
 
 
 def _no_header(_: object) -> Any:

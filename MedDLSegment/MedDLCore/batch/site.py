@@ -184,24 +184,37 @@ class LocalSite:
             raise InterruptedError("the batch has ended")
 
     def _part(self, order: Order, volume: Volume, tell: OnProgress) -> Part | MedDLError:
-        """The result of one part, or why there is none; the other parts have theirs."""
+        """The result of one part, or why there is none; the other parts have theirs.
 
+        Headers that allow no DICOM SEG, as publishers leave them who blank identifiers, cost that file and not the
+        result, unless nothing else is wanted.
+        """
+        formats, others = order.job.formats_for(order.scan.is_dicom), order.job.formats_for(is_dicom=False)
+        try:
+            return self._made(order, volume, formats, tell)
+        except MedDLError as refusal:
+            if refusal.code is not Code.SEG_REFUSED or others == formats:
+                return refusal
+            warned = volume.with_notices(Notice(refusal.code, f"{refusal.message} No DICOM SEG was written."))
+        try:
+            return self._made(order, warned, others, tell)
+        except MedDLError as refusal:
+            return refusal
+
+    def _made(self, order: Order, volume: Volume, formats: tuple[str, ...], tell: OnProgress) -> Part:
         def run(on_progress: OnProgress) -> Segmentation:
             return self._segmenter.segment(volume, order.job.options, on_progress)
 
         outputs = Outputs(
             folder=order.folder / order.scan.folder,
-            formats=order.job.formats_for(order.scan.is_dicom),
+            formats=formats,
             overwrite=order.overwrite,
             anonymous=order.job.anonymous,
             beside=order.beside,
             kept=order.kept,
         )
-        package, options = self._segmenter.package, order.job.options
-        try:
-            result = carry_out([volume], package, run, outputs, options, tell, order.date)
-        except MedDLError as refusal:
-            return refusal
+        package = self._segmenter.package
+        result = carry_out([volume], package, run, outputs, order.job.options, tell, order.date)
         return Part(
             result.notices,
             tuple(_records(result, order.folder)),

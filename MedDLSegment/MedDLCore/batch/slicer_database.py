@@ -21,6 +21,9 @@ from .sources import OnLook
 FILE_NAME = "ctkDICOM.sql"
 KNOWN_MAJOR = "0"
 
+LOCK_SECONDS = 5.0
+"""How long is waited while Slicer writes."""
+
 _SERIES = """
 SELECT Series.SeriesInstanceUID, Series.StudyInstanceUID, Patients.PatientID, Series.Modality, Series.BodyPartExamined,
        Series.SeriesDescription, Studies.StudyDescription, Studies.StudyDate
@@ -96,18 +99,35 @@ class SlicerDatabase:
             ) from error
 
     def _opened(self) -> sqlite3.Connection:
-        """Read-only. On a medium that takes no locks, as what nobody changes."""
+        """Read-only. On a medium that takes no locks, as what nobody changes, unless somebody is changing it.
+
+        Raises:
+            MedDLError: DATABASE_UNREADABLE while Slicer writes, or where it was ended while it wrote.
+        """
+        changing = any(self._path.with_name(self._path.name + end).exists() for end in ("-journal", "-wal"))
         for options in ("mode=ro", "mode=ro&immutable=1"):
-            connection = sqlite3.connect(f"{self._path.as_uri()}?{options}", uri=True)
+            connection = sqlite3.connect(f"{self._path.as_uri()}?{options}", timeout=LOCK_SECONDS, uri=True)
+            connection.text_factory = _text
             try:
                 connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 connection.close()
+                if changing or "locked" in str(error):
+                    raise MedDLError(
+                        Code.DATABASE_UNREADABLE,
+                        "Slicer is writing into its DICOM database, or was ended while it did.",
+                        "Wait until its import is done; otherwise open the database in Slicer once.",
+                    ) from error
                 if "immutable" in options:
                     raise
             else:
                 return connection
         raise AssertionError
+
+
+def _text(raw: bytes) -> str:
+    """One text that is no UTF-8 costs its odd characters, and not the database."""
+    return raw.decode("utf-8", "replace")
 
 
 def _check_version(connection: sqlite3.Connection) -> None:

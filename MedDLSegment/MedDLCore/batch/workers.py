@@ -1,10 +1,19 @@
-"""How many workers one machine carries."""
+"""Workers on one machine: how many it carries, and each as a site of a batch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
 import psutil
 
+from ..models import ModelPackage
+from ..worker import Job as WorkerJob
 from .foresight import Foresight
+from .segmenters import WorkerSegmenter
+from .site import LocalSite
 
 SHARE_OF_MEMORY = 0.8
 """Of what is free now; the rest is for the scans that are read ahead and for everybody else."""
@@ -30,3 +39,19 @@ def fair_threads(workers: int) -> int | None:
     from ..inference.devices import usable_cores
 
     return None if workers == 1 else max(1, usable_cores() // workers)
+
+
+@contextmanager
+def local_sites(count: int, package: ModelPackage, worker: WorkerJob, log: Path) -> Iterator[Sequence[LocalSite]]:
+    """So many workers, each with its part of the cores unless the job says how many threads it has.
+
+    Args:
+        count: of workers; none starts before it has a scan.
+        package: the model.
+        worker: see ``WorkerSegmenter``.
+        log: where what they print is appended.
+    """
+    each = replace(worker, threads=worker.threads or fair_threads(count))
+    with ExitStack() as stack:
+        segmenters = [stack.enter_context(WorkerSegmenter(package, each, log)) for _ in range(count)]
+        yield [stack.enter_context(LocalSite(segmenter)) for segmenter in segmenters]

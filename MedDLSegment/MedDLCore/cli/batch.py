@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -14,12 +13,10 @@ from ..batch import (
     Control,
     Job,
     Ledger,
-    LocalSite,
     Rules,
     Scan,
     Site,
     Source,
-    WorkerSegmenter,
     choose,
     claimed_for_a_batch,
     is_done,
@@ -33,13 +30,13 @@ from ..batch.dicomweb_source import DicomWebSource
 from ..batch.foresight import Foresight, foresee
 from ..batch.ray_sites import ray_sites
 from ..batch.reports import write_reports
-from ..batch.workers import fair_threads, workers_that_fit
+from ..batch.workers import local_sites, workers_that_fit
 from ..models import ModelPackage
+from ..pictures import PICTURE
 from ..pipeline import load
 from ..worker import Job as WorkerJob
 from ..writers import FORMATS
 from .batch_screen import Screen, concluded, preview
-from .pictures import PICTURE
 from .reporter import Reporter
 from .settings import FilePath, Request, scan_options
 
@@ -72,7 +69,7 @@ Exit status:
     "formats",
     multiple=True,
     type=click.Choice([*FORMATS]),
-    help="What to write: DICOM SEG of a series and .seg.nrrd of a file by default. Repeatable.",
+    help="What to write: by default DICOM SEG of a series, and .seg.nrrd of what can have none. Repeatable.",
 )
 @click.option("--workers", default="1", metavar="NUMBER|auto", help="Scans at once; auto: as memory and cores allow.")
 @click.option("--ray", metavar="ADDRESS", help="Use the machines of a Ray cluster: machine:port of its head, or auto.")
@@ -108,8 +105,8 @@ def batch(
     _check_usage(request, workers)
     rules = _rules(wheres, rule_files)
     server = _server(request.inputs[0], unencrypted)
-    if ray is not None and (server is not None or not out.is_absolute() or not request.inputs[0].is_absolute()):
-        raise click.UsageError("--ray takes folders that every machine sees, by absolute paths, and no server.")
+    if ray is not None and not (out.is_absolute() and (server is not None or request.inputs[0].is_absolute())):
+        raise click.UsageError("--ray takes folders that every machine sees, by absolute paths.")
     if store and server is None:
         raise click.UsageError("--store needs a DICOMweb server as INPUT.")
     with Reporter(request.as_json) as reporter, claimed_for_a_batch(out):
@@ -163,8 +160,7 @@ def _needs(to_do: Sequence[Scan], job: Job, package: ModelPackage, request: Requ
     if not to_do:
         return None
     model = load(package, request.device, request.threads, request.backend, request.full_precision)
-    formats = sorted({name for scan in to_do for name in job.formats_for(scan.is_dicom)})
-    return foresee(to_do, model, request.options, formats)
+    return foresee(to_do, model, job)
 
 
 def _count(workers: str, to_do: Sequence[Scan], job: Job, package: ModelPackage, request: Request) -> int:
@@ -194,12 +190,11 @@ def _sites(
         backend=request.backend,
         full_precision=request.full_precision,
     )
-    with ExitStack() as stack:
-        if ray is not None and to_do:
-            count = int(workers) if workers.isdecimal() and int(workers) > 1 else None
-            yield stack.enter_context(ray_sites(ray, worker, package.sha256, count))
-            return
-        number = _count(workers, to_do, job, package, request)
-        each = replace(worker, threads=worker.threads or fair_threads(number))
-        segmenters = [stack.enter_context(WorkerSegmenter(package, each, out / LOG)) for _ in range(number)]
-        yield [stack.enter_context(LocalSite(segmenter)) for segmenter in segmenters]
+    if ray is not None and to_do:
+        count = int(workers) if workers.isdecimal() and int(workers) > 1 else None
+        with ray_sites(ray, worker, package.sha256, count) as remote:
+            yield remote
+    else:
+        count = _count(workers, to_do, job, package, request)
+        with local_sites(count, package, worker, out / LOG) as local:
+            yield local

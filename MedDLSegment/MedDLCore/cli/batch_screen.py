@@ -98,6 +98,8 @@ def concluded(
         counts["not stored"] = len(refused)
         reporter.error(next(iter(refused.values())))
     text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    if choices and not chosen:
+        text += "; --preview says why"
     made = [str(out / name) for name in (PAGE, CASES, SEGMENTS, REPORT)]
     reporter.result("\n".join([f"Batch: {text or 'no scans'}.", *(f"  {path}" for path in made)]), counts=counts)
     failed = refused or any(entry.state in (State.REFUSED, State.FAILED) for entry in chosen)

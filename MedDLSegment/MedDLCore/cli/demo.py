@@ -13,8 +13,8 @@ from ..case import Outputs, run_case
 from ..demo import NAME, make_phantom
 from ..metrics import dice_by_label
 from ..models import open_model
+from ..pictures import PICTURE
 from ..pipeline import load
-from .pictures import PICTURE
 from .reporter import Reporter
 from .settings import FilePath, inference_options
 

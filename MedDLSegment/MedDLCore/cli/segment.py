@@ -11,8 +11,8 @@ from ..atomic import check_place
 from ..case import CaseResult, Outputs, run_case
 from ..errors import MedDLError
 from ..models import open_model
+from ..pictures import PICTURE
 from ..writers import FORMATS
-from .pictures import PICTURE
 from .reading import Tally, each_case
 from .reporter import Reporter
 from .scenes import SCENE, require_scenes

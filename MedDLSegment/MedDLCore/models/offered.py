@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MedDLError
-from ..spec import ModelSpec
 from .catalogue import catalogue
-from .nnunet.totalsegmentator import Installed, installed
-from .opening import open_model, shipped_models
-from .store import ModelStore, StoredModel
-from .trusted import Consents
+
+if TYPE_CHECKING:
+    from ..spec import ModelSpec
+    from .nnunet.totalsegmentator import Installed
+    from .store import ModelStore, StoredModel
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def offered_models(store: ModelStore | None = None) -> list[Offered]:
     Args:
         store: the person's own if None.
     """
+    from .store import ModelStore
+
     rows: dict[str, Offered] = {}
     for row in _rows(store or ModelStore()):
         rows.setdefault(row.name, row)
@@ -72,6 +74,10 @@ def offered_models(store: ModelStore | None = None) -> list[Offered]:
 
 
 def _rows(store: ModelStore) -> Iterator[Offered]:
+    from .nnunet.totalsegmentator import installed
+    from .opening import open_model, shipped_models
+    from .trusted import Consents
+
     for model in store.list():
         yield _of_the_store(model)
     for folder in shipped_models():
@@ -92,6 +98,8 @@ def _of_the_store(model: StoredModel) -> Offered:
 
 def _of_trusted(folder: Path, store: ModelStore) -> Offered:
     """Its name is its folder, which alone is trusted."""
+    from .opening import open_model
+
     try:
         return _described(str(folder), open_model(folder, store).spec, _size(folder))
     except MedDLError as error:

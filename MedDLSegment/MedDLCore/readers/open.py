@@ -134,6 +134,7 @@ def _read_folder(folder: Path, options: ReadOptions) -> list[Volume]:
         )
     if not files:
         raise MedDLError(Code.NO_IMAGES, "The folder is empty.")
+    _check_open(files)
     none = f"None of the {len(files)} files of the folder is an" if len(files) > 1 else "The folder's one file is no"
     raise MedDLError(Code.NO_IMAGES, f"{none} image that MedDL can read.")
 
@@ -159,7 +160,14 @@ def _read_list(paths: Sequence[Path], options: ReadOptions) -> list[Volume]:
             f"Each of these files is a volume of its own: {_named(paths)}.",
             "Give one file at a time.",
         )
+    _check_open(paths)
     raise MedDLError(Code.NO_IMAGES, f"None of the {len(paths)} files is an image that MedDL can read.")
+
+
+def _check_open(files: Sequence[Path]) -> None:
+    """Raises FILE_UNREADABLE for the first one that cannot be opened: what it is, nobody knows."""
+    for file in files:
+        format_of(file)
 
 
 def _format_or_none(path: Path) -> str | None:

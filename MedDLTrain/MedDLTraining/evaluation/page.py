@@ -10,6 +10,7 @@ from typing import Any
 
 from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import EXPLANATIONS
+from MedDLCore.html_page import html_page
 
 from .charts import Line, chart
 from .intervals import FEW, LEVEL, Interval
@@ -38,21 +39,15 @@ def write_page(evaluation: Evaluation, path: Path, pictures: Path, histories: Se
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
-    text = "".join(_page(evaluation, pictures, histories))
+    judged = evaluation.judged
+    title = "Evaluation of " + ("predictions" if judged is None else f"{judged['name']} {judged['version']}".strip())
+    footer = "Made by MedDL. For research. Not for clinical use."
+    text = "".join(html_page(title, STYLE, _page(evaluation, pictures, histories), footer))
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
 def _page(evaluation: Evaluation, pictures: Path, histories: Sequence[History]) -> Iterator[str]:
-    judged = evaluation.judged
-    title = "Evaluation of " + ("predictions" if judged is None else f"{judged['name']} {judged['version']}".strip())
-    yield (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
-    )
     yield from _facts(evaluation)
     yield from _means(evaluation)
     yield from _distribution(evaluation)
@@ -61,7 +56,6 @@ def _page(evaluation: Evaluation, pictures: Path, histories: Sequence[History]) 
     yield from _training(histories)
     yield from _worst(evaluation, pictures)
     yield from _every_case(evaluation)
-    yield "<footer>Made by MedDL. For research. Not for clinical use.</footer></main></body></html>\n"
 
 
 def _facts(evaluation: Evaluation) -> Iterator[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.spec import Network, Triple
 
-from .making import Budget, within_budget
 from .plan import Plan
+
+if TYPE_CHECKING:
+    from .making import Budget
 
 Arguments = dict[str, Any]
 
@@ -29,6 +31,7 @@ def with_network(plan: Plan, name: str, shape: Sequence[int], budget: Budget, he
         MedDLError: PLAN_INVALID for another name; NO_MEMORY where it needs more than the budget has.
     """
     from ..loop.probe import demand
+    from .making import within_budget
 
     if name not in NAMED:
         raise MedDLError(Code.PLAN_INVALID, f"There is no network {name} to plan with.", f"Take {', '.join(NAMED)}.")

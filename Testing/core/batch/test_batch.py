@@ -140,10 +140,26 @@ def test_images_that_do_not_name_their_series_are_segmented(tmp_path: Path) -> N
     """They were an error of our own: nothing gave the result its name."""
     write_series(tmp_path / "scans", 1, SeriesInstanceUID="")
     [scan] = open_source(tmp_path / "scans", tmp_path / "out").scans()
-    assert batch([scan], tmp_path / "out")[scan.key].code == Code.SEG_REFUSED.value
-    job = replace(JOB, formats=("nrrd",))
-    [entry] = batch([scan], tmp_path / "out", job=job).values()
+    [entry] = batch([scan], tmp_path / "out").values()
     assert [output["kind"] for output in entry.outputs] == ["nrrd", "statistics", "manifest"]
+
+
+@pytest.mark.parametrize("formats", [(), ("dicomseg", "nifti")])
+def test_headers_that_allow_no_dicom_seg_cost_that_file_and_not_the_result(
+    formats: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As of publishers who blank identifiers: a night's results were refused, which .seg.nrrd could hold."""
+    write_series(tmp_path / "scans", 1, FrameOfReferenceUID="")
+    [scan] = open_source(tmp_path / "scans", tmp_path / "out").scans()
+    [entry] = batch([scan], tmp_path / "out", job=replace(JOB, formats=formats)).values()
+    kinds = {output["kind"] for output in entry.outputs}
+    assert ("nifti" if formats else "nrrd") in kinds
+    assert "dicomseg" not in kinds
+    assert (entry.state, entry.code) == (State.WARNED, "")
+    assert Code.SEG_REFUSED.value in entry.notices
+    segmenter = Threshold()
+    only = batch([scan], tmp_path / "only", segmenter, replace(JOB, formats=("dicomseg",)))[scan.key]
+    assert (only.state, only.code, segmenter.seen) == (State.REFUSED, Code.SEG_REFUSED.value, [])
 
 
 def test_files_that_are_not_of_the_batch_are_never_replaced(tmp_path: Path) -> None:

@@ -85,6 +85,14 @@ def test_a_folder_of_patients_is_previewed_segmented_and_left_alone(
     assert events(capsys.readouterr().out, "choice")[0]["what"] == "already warned"
 
 
+def test_rules_that_no_scan_fulfils_are_no_failure_and_said(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(tmp_path / "scans", 1)
+    assert meddl_batch(tmp_path / "scans", "-m", model, "-o", tmp_path / "out", "--where", "modality = MR") == Exit.OK
+    assert "Batch: 1 not chosen; --preview says why." in capsys.readouterr().out
+
+
 def test_a_worker_that_the_system_kills_costs_its_own_scan(model: Path, tmp_path: Path) -> None:
     for number in (1, 2):
         write_series(tmp_path / "scans" / str(number), number)

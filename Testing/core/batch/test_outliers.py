@@ -15,8 +15,8 @@ from MedDLCore.batch import Entry, State, write_reports
 from MedDLCore.batch.centres import centre_columns, centres
 from MedDLCore.batch.outliers import outliers
 from MedDLCore.case import Beside
-from MedDLCore.cli.pictures import PICTURE
 from MedDLCore.errors import Code
+from MedDLCore.pictures import PICTURE
 from MedDLCore.volume import Geometry, Label, LabelMap
 
 

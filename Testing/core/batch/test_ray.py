@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
+from fixtures import orthanc
 from fixtures.batches import write_series
+from fixtures.orthanc import PASSWORD, USER
 from fixtures.packages import threshold_package
 from MedDLCore.batch import Job, Ledger, claimed_for_a_batch, open_source, run_batch
 from MedDLCore.batch.ray_sites import ray_sites
@@ -19,7 +22,7 @@ from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.models import open_model
 from MedDLCore.worker import Job as WorkerJob
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_USAGE_STATS_REPORT_URL="http://127.0.0.1:9")
 
 cluster_utils = pytest.importorskip("ray.cluster_utils")
 
@@ -32,12 +35,16 @@ SCANS = 6
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Its head, with one node."""
-    nodes = cluster_utils.Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": SOON})
-    try:
-        yield nodes
-    finally:
-        nodes.shutdown()
+    """Its head, with one node, in whose environment the credentials of a server stand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDDL_DICOMWEB_USER", USER)
+        patch.setenv("MEDDL_DICOMWEB_PASSWORD", PASSWORD)
+        patch.setenv("NO_PROXY", "*")
+        nodes = cluster_utils.Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": SOON})
+        try:
+            yield nodes
+        finally:
+            nodes.shutdown()
 
 
 def test_a_cluster_that_loses_a_machine_ends_with_every_result(cluster: Any, tmp_path: Path) -> None:
@@ -81,6 +88,23 @@ def test_the_command_runs_on_a_cluster(cluster: Any, tmp_path: Path, capsys: pyt
     assert len(list((tmp_path / "out").glob("*/*.seg.dcm"))) == 1
     relative = ["batch", "scans", "-m", str(model), "-o", str(tmp_path / "out"), "--ray", cluster.address]
     assert run(relative) == Exit.USAGE
+
+
+def test_each_machine_fetches_from_the_server_itself(
+    cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(tmp_path / "scans" / "1", 1, RescaleIntercept=-624)
+    model, out = threshold_package(tmp_path / "model").folder, tmp_path / "out"
+    with orthanc.running(tmp_path / "orthanc") as pacs:
+        pacs.give(tmp_path / "scans")
+        command = ["batch", pacs.address, "-m", model, "-o", out, "--ray", cluster.address, "--store"]
+        assert run([*map(str, command), "--device", "cpu", "--threads", "1", "--backend", "torch"]) == Exit.OK
+        [seg] = out.glob("*/*.seg.dcm")
+        assert pacs.instances("SEG").keys() == {str(dcmread(seg).SOPInstanceUID)}
+    assert PASSWORD not in "".join(capsys.readouterr())
+    logs = Path(cluster.head_node.get_session_dir_path(), "logs").rglob("*")
+    said = b"".join(path.read_bytes() for path in logs if path.is_file())
+    assert not [word for word in (PASSWORD, "Canary", "CANARY") if word.encode() in said]
 
 
 def test_a_machine_with_another_model_is_refused(cluster: Any, tmp_path: Path) -> None:

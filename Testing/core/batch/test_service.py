@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,24 @@ def test_a_batch_is_previewed_run_shown_and_not_done_again(child: Child, job: Ba
     states = {event.data["scan"]: event.data["state"] for event in child.told("choice", again)}
     assert states[refused["scan"]] == "refused"
     assert states[stored["scan"]] in ("done", "warned")
+
+
+def test_chosen_series_run_at_once_and_are_drawn(child: Child, job: BatchJob, tmp_path: Path) -> None:
+    for number, name in enumerate("ef", start=5):
+        write_series(Path(job.source) / name, number, slices=12, RescaleIntercept=-624)
+    uids = {str(dcmread(next(Path(job.source, name).iterdir())).SeriesInstanceUID) for name in "aef"}
+    chosen = replace(job, series=tuple(uids), workers=2)
+    running = child.send("run", chosen)
+    told = child.end_of(running)
+    assert sum(told.data["counts"].values()) == len(child.told("choice", running)) == 3
+    begins = [child.events.index(event) for event in child.told("begins", running)]
+    ends = [child.events.index(event) for event in child.told("ended", running)]
+    assert begins[1] < ends[0], "the second scan waited for the first one's end"
+    fractions = [event.data["fraction"] for event in child.told("progress", running) if event.data["fraction"]]
+    assert fractions == sorted(fractions)
+    assert Path(told.data["report"]).read_text().count("data:image/jpeg") == 3
+    again = child.send("run", replace(chosen, workers=0, pictures=False))
+    assert child.end_of(again).data["counts"] == told.data["counts"]
 
 
 def test_a_pause_is_told_and_cancelling_keeps_what_is_done(child: Child, job: BatchJob) -> None:

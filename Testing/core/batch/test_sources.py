@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from fixtures.batches import write_series
 from fixtures.packages import threshold_spec
-from MedDLCore.batch import Rules, choose, open_source
+from MedDLCore.batch import Rules, choose, open_source, slicer_database
 from MedDLCore.batch import folder as folders
 from MedDLCore.batch.scan import input_digest
 from MedDLCore.errors import Code, MedDLError
@@ -89,6 +91,27 @@ def test_a_database_of_another_kind_or_time_is_refused(database: Path, tmp_path:
     assert missing.value.code is Code.FILE_NOT_FOUND
 
 
+def test_a_text_that_is_no_utf8_costs_its_characters_and_not_the_database(database: Path, tmp_path: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE Series SET SeriesDescription = CAST(x'5363686164656CFC' AS TEXT)")
+    assert [scan.description for scan in open_source(database, tmp_path).scans()] == ["Schadel\ufffd"] * 2
+
+
+def test_a_database_that_slicer_is_writing_into_is_not_read_half(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read without its locks then, as on a medium that takes none."""
+    monkeypatch.setattr(slicer_database, "LOCK_SECONDS", 0.1)
+    writing = sqlite3.connect(database, isolation_level=None)
+    writing.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(MedDLError, match="writing") as refused:
+        open_source(database, tmp_path).scans()
+    assert refused.value.code is Code.DATABASE_UNREADABLE
+    writing.execute("ROLLBACK")
+    writing.close()
+    assert len(open_source(database, tmp_path).scans()) == 2
+
+
 def test_a_folder_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "scans"
     write_series(source / "Canary^Name" / "a", 1)
@@ -107,6 +130,50 @@ def test_a_folder_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.Mon
     write_series(source / "c", 3, slices=2)
     assert [len(scan.files) for scan in open_source(source, tmp_path / "out").scans()] == [8, 2, 2]
     assert len(looked) == 14
+
+
+def test_links_are_followed_and_a_loop_of_them_ends(tmp_path: Path) -> None:
+    """A study that is laid together of links was not there at all."""
+    source = tmp_path / "scans"
+    write_series(tmp_path / "elsewhere" / "a", 1)
+    source.mkdir()
+    (source / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (source / "again").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere" / "loop").symlink_to(source, target_is_directory=True)
+    (source / "nowhere").symlink_to(tmp_path / "nothing")
+    [scan] = open_source(source, tmp_path / "out").scans()
+    assert len(scan.files) == 8
+
+
+def test_what_cannot_be_opened_is_not_left_out_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of another person's, and files of one: the rights are played, as root may read everything."""
+    source = tmp_path / "scans"
+    for number, name in enumerate(("open", "closed", "closed files"), start=1):
+        write_series(source / name, number)
+    walk, opened = os.scandir, Path.open
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return walk(path)
+
+    def refused(self: Path, *arguments: object, **more: object) -> object:
+        if self.parent.name == "closed files":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *arguments, **more)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as played:
+        played.setattr(os, "scandir", scandir)
+        played.setattr(Path, "open", refused)
+        here, files, folder = scans = open_source(source, tmp_path / "out").scans()
+        assert (files.name, folder.name) == ("closed files", "closed")
+        choices = choose(scans, Rules(), threshold_spec())
+        assert [(choice.scan, choice.code) for choice in choices if not choice.runs] == [(folder, Code.FILE_UNREADABLE)]
+        with pytest.raises(MedDLError) as unread:
+            read(files.files)
+        assert unread.value.code is Code.FILE_UNREADABLE
+    assert here.files
+    assert [len(scan.files) for scan in open_source(source, tmp_path / "out").scans()] == [8, 8, 8]
 
 
 def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:

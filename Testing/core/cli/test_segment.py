@@ -255,7 +255,7 @@ def test_a_folder_that_has_a_result_s_name_is_never_removed(
     assert list((tmp_path / "out").iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("command", ["segment nothing -m nobody", "demo", "train nothing", "evaluate nothing -m nobody"])
+@pytest.mark.parametrize("command", ["segment x -m nobody", "demo", "train x", "evaluate x -m nobody"])
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_read(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

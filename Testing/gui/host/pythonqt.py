@@ -31,6 +31,15 @@ raised: list[BaseException] = []
 """What slots raised, the first one first. A test in which a slot raised has failed."""
 
 
+VIRTUAL = {"sizeHint", "minimumSizeHint", "spacing"}
+"""Getters of properties that stay methods here: Qt asks Python for them, and to ask Qt in turn would never end."""
+
+
+def enter(slot: Slot, *args: Any) -> None:
+    """Calls a slot. A benchmark puts a clock here."""
+    slot(*args)
+
+
 class Bridge:
     """Comes before a class of PySide6 among the bases.
 
@@ -44,7 +53,7 @@ class Bridge:
         read = super().__getattribute__
         if name in ("connect", "disconnect"):  # an object of PySide6 has its own before those of its classes
             return getattr(type(self), name).__get__(self)
-        if name.startswith("_") or name == "stand_in_signals":
+        if name.startswith("_") or name == "stand_in_signals" or name in VIRTUAL:
             return read(name)
         found = _property(read, name)
         return read(name) if found is None else _plain(read("property")(found))
@@ -59,7 +68,7 @@ class Bridge:
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
         if value is None:
             raise TypeError(f"{type(self).__name__}.{name} cannot be None")
-        if not read("setProperty")(found, value):
+        if not read("setProperty")(found, list(value) if isinstance(value, tuple) else value):
             raise TypeError(f"{type(self).__name__}.{name} cannot be {value!r}")
 
     def connect(self, signal: str, slot: Slot, *rest: Any) -> Any:
@@ -70,7 +79,7 @@ class Bridge:
 
         def call(*args: Any) -> None:
             try:
-                slot(*args[: min(arity, _accepted(slot))])
+                enter(slot, *args[: min(arity, _accepted(slot))])
             except Exception as error:
                 raised.append(error)
                 raise

@@ -13,8 +13,6 @@ from typing import Any
 import qt
 import slicer
 
-from . import loaded
-
 
 class ScriptedLoadableModule:
     """What Slicer makes at start-up of each module."""
@@ -45,7 +43,7 @@ class ScriptedLoadableModuleWidget:
 
     def resourcePath(self, filename: str) -> str:
         """A file of the module."""
-        return str(Path(loaded.paths[self.moduleName]).parent / "Resources" / filename)
+        return str(Path(slicer.util.modulePath(self.moduleName)).parent / "Resources" / filename)
 
     def setup(self) -> None:
         """Slicer's own makes the developer's section."""
@@ -55,7 +53,7 @@ class ScriptedLoadableModuleWidget:
 
     def onReload(self) -> None:
         """The developer's button."""
-        loaded.reloaders[-1](self.moduleName)
+        slicer.util.reloadScriptedModule(self.moduleName)
 
     def _onModuleAboutToBeUnloaded(self, moduleName: str) -> None:
         if moduleName == self.moduleName:

@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 from PySide6 import QtCore, QtWidgets
 
-from . import loaded
+from . import slicers_own
 
 PANEL_WIDTH = 460
 """Pixels of Slicer's module panel, as it is at first."""
@@ -29,12 +29,22 @@ class ModuleParent:
 
 
 class ModulePanel(QtWidgets.QWidget):
-    """What Slicer gives a widget's constructor."""
+    """What Slicer gives a widget's constructor: its ``qSlicerScriptedLoadableModuleWidget``.
 
-    def __init__(self) -> None:
+    It outlives the Python object that was made with it: a reload makes another one, and does not enter it.
+    """
+
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self._name = name
         self.isEntered = False
         QtWidgets.QVBoxLayout(self).setContentsMargins(4, 4, 4, 4)
+
+    def reload(self) -> None:
+        """Makes the module's widget."""
+        widget = getattr(sys.modules[self._name], f"{self._name}Widget")(self)
+        setattr(slicer.modules, f"{self._name}Widget", widget)
+        widget.setup()
 
 
 class Host:
@@ -62,10 +72,9 @@ class Host:
         self._mrml = createScene()
         self.scene = self._mrml.scene
         self._fill_slicer()
-        self._widgets: dict[str, Any] = {}
+        self._panels: dict[str, ModulePanel] = {}
         self.modules: dict[str, Any] = {}
         slicer.util.selectModule = self.select
-        loaded.reloaders.append(self.reload)
 
     def _fill_slicer(self) -> None:
         from .application import Application
@@ -91,73 +100,66 @@ class Host:
             ("parameterNodeWrapper", "parameter_nodes"),
             ("packaging", "pip_packages"),
         ):
-            module = importlib.import_module(f"{__package__}.{ours}")
+            module = slicers_own.module(name) or importlib.import_module(f"{__package__}.{ours}")
             sys.modules[f"slicer.{name}"] = module
             setattr(slicer, name, module)
 
     def load(self, name: str) -> ModuleType:
         """Loads a module, as Slicer does at its start."""
         path = self.folder / f"{name}.py"
-        loaded.paths[name] = str(path)
         sys.modules.pop(name, None)
         module = importlib.import_module(name)
         assert Path(str(module.__file__)) == path, f"{name} comes from {module.__file__}"
         parent = ModuleParent(path)
+        core = SimpleNamespace(path=str(path), widgetRepresentation=lambda: self._panels.get(name))
+        setattr(slicer.modules, name.lower(), core)
         self.modules[name] = getattr(module, name)(parent)
         return module
 
     def select(self, name: str) -> None:
         """``slicer.util.selectModule``: the person, or another module, chooses it in the list of modules."""
-        for other, widget in list(self._widgets.items()):
-            if widget.parent.isEntered and other != name:
+        for other, panel in list(self._panels.items()):
+            if panel.isEntered and other != name:
                 self.exit(other)
-        if name in self._widgets:
+        if name in self._panels:
             self.enter(name)
         else:
             self.widget(name)
 
     def widget(self, name: str) -> Any:
         """Makes the panel, as Slicer does when the module is first chosen, and enters it."""
-        panel = ModulePanel()
-        widget = getattr(sys.modules[name], f"{name}Widget")(panel)
-        widget.setup()
-        area = QtWidgets.QScrollArea()
+        panel = self._panels[name] = ModulePanel(name)
+        area = panel.area = QtWidgets.QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(panel)
+        panel.reload()
         area.resize(PANEL_WIDTH, 900)
         area.show()
-        widget.area = area
-        self._widgets[name] = widget
         self.enter(name)
-        return widget
+        return self.shown(name)
 
     def enter(self, name: str) -> None:
         """The person chooses the module."""
-        self._widgets[name].parent.isEntered = True
-        self._widgets[name].enter()
+        self._panels[name].isEntered = True
+        self.shown(name).enter()
 
     def exit(self, name: str) -> None:
         """The person chooses another one."""
-        self._widgets[name].exit()
-        self._widgets[name].parent.isEntered = False
+        self.shown(name).exit()
+        self._panels[name].isEntered = False
 
     def unload(self, name: str) -> None:
-        """Slicer quits, or the module is reloaded."""
+        """Slicer quits."""
         self.exit(name)
         self.app.moduleManager().moduleAboutToBeUnloaded.emit(name)
-        self._widgets.pop(name).area.deleteLater()
+        delattr(slicer.modules, f"{name}Widget")
+        self._panels.pop(name).area.deleteLater()
         self.app.processEvents()
 
-    def reload(self, name: str) -> None:
-        """The developer's "Reload"."""
-        self.unload(name)
-        self.load(name)
-        self.widget(name)
-
     def shown(self, name: str) -> Any:
-        """The panel that is there; None: none is."""
-        return self._widgets.get(name)
+        """The module's widget; None: it has none yet."""
+        return getattr(slicer.modules, f"{name}Widget", None)
 
 
 class _WithLogic:

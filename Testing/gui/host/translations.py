@@ -14,7 +14,9 @@ def translate(context: str, text: str) -> str:
 
 
 def tr(text: str) -> str:
-    """The same; the context is the file that asks."""
+    """The same; the context is the file that asks, and its package, where it is in one."""
     frame = inspect.currentframe()
     assert frame is not None and frame.f_back is not None
-    return translate(Path(frame.f_back.f_code.co_filename).stem, text)
+    file = Path(frame.f_back.f_code.co_filename)
+    package = f"{file.parent.name}." if (file.parent / "__init__.py").is_file() else ""
+    return translate(f"{package}{file.stem}", text)

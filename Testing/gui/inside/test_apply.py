@@ -185,6 +185,24 @@ def test_the_module_can_be_reloaded(host: Any, widget: Any, a_scan: Any, wait: W
     assert again.panel.state.model == "threshold" and again.ui.applyButton.enabled
 
 
+def test_a_label_map_that_was_loaded_first_is_not_taken_for_a_scan(host: Any, widget: Any, scene: Any) -> None:
+    """To Slicer it is a scalar volume, too; the selectors of volumes do not list it."""
+    scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    scan = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "scan")
+    host.select("MedDLTrain")
+    host.select("MedDLSegment")
+    assert widget.logic.getParameterNode().inputVolume is scan
+
+
+def test_a_new_region_can_be_placed_from_the_panel(widget: Any, scene: Any) -> None:
+    """What the selector makes is not placed: without a button for that, another module would be needed."""
+    region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
+    widget.ui.regionSelector.setCurrentNode(region)
+    assert widget.ui.regionPlaceWidget.currentNode() is region
+    widget.ui.regionSelector.setCurrentNode(None)
+    assert widget.ui.regionPlaceWidget.currentNode() is None
+
+
 def test_show_3d_makes_surfaces_from_the_event_loop(widget: Any, a_scan: Any, wait: Wait) -> None:
     choose(widget, wait)
     widget.ui.applyButton.click()

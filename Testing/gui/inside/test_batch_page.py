@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import highdicom as hd
@@ -17,7 +18,7 @@ from PySide6 import QtCore
 from fixtures.batches import write_series
 from fixtures.ctk_database import write_database
 from gui.host.desktop import DesktopServices
-from gui.host.dicom_database import DicomDatabase
+from gui.host.dicom_database import DicomBrowser, DicomDatabase
 
 Wait = Callable[..., None]
 
@@ -83,7 +84,7 @@ def test_buttons_say_what_is_missing(page: Any, widget: Any, tmp_path: Path) -> 
     assert ui.startButton.enabled
     assert ui.previewButton.enabled
     assert not ui.folderPath.enabled
-    ui.sourceComboBox.setCurrentIndex(1)
+    ui.sourceComboBox.setCurrentIndex(2)
     assert ui.folderPath.enabled
     assert ui.startButton.toolTip == "Choose the folder with the scans."
     widget.logic.getParameterNode().model = "around-points"
@@ -129,6 +130,7 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     assert told["MR Brain T1"] == "Left out: WRONG_MODALITY"
     wait(lambda: not page._insertion.isRunning)
     written = set(database.allFiles()) - before
+    assert written <= database.listed
     assert len(written) == 2
     assert {str(dcmread(file).StudyInstanceUID)[-2:] for file in written} == {".1", ".2"}
     assert "New in the DICOM database: 2." in ui.statusLabel.text
@@ -166,9 +168,44 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     wait(lambda: not page._insertion.isRunning)
     assert len(set(database.allFiles()) - before) == 2
     assert "New in the DICOM database" not in ui.statusLabel.text
+    assert (tmp_path / "out" / "report.html").read_text().count("data:image/jpeg") == 2
     (tmp_path / "out" / "segments.csv").unlink()
     ui.tableButton.click()
     assert ui.statusLabel.text.startswith("segments.csv is not in the folder of results any more.")
+
+
+def test_what_is_selected_in_the_dicom_browser_is_segmented(
+    page: Any, database: DicomDatabase, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui = page._ui
+    ui.outPath.setCurrentPath(str(tmp_path / "out"))
+    ui.sourceComboBox.setCurrentIndex(1)
+    assert not ui.folderPath.enabled
+    ui.previewButton.click()
+    nothing = "Nothing is selected: select patients, studies or series in the module DICOM."
+    assert ui.statusLabel.text == nothing  # the module DICOM has not been opened
+    browser = DicomBrowser()
+    monkeypatch.setattr(slicer.modules, "DICOMInstance", SimpleNamespace(browserWidget=browser), raising=False)
+    ui.startButton.click()
+    assert ui.statusLabel.text == nothing
+    uids = {file.name[0]: str(dcmread(file).SeriesInstanceUID) for file in map(Path, database.allFiles())
+            if file.name[0] in "ad"}  # fmt: skip
+    browser.selected["tables"] = (uids["a"], uids["d"])
+    ui.previewButton.click()
+    wait(ended(page))
+    assert dict(rows(page)) == {"CT Thorax 3.0": "To run", "MR Brain T1": "Left out: WRONG_MODALITY"}
+    browser.useVisualDICOMBrowser, browser.selected["visual"] = True, (uids["a"],)
+    ui.picturesCheckBox.setChecked(False)
+    ui.workersSpinBox.setValue(0)
+    before = len(database.allFiles())
+    ui.startButton.click()
+    wait(ended(page))
+    assert [(name, state[:4]) for name, state in rows(page)] == [("CT Thorax 3.0", "Done")]
+    wait(lambda: not page._insertion.isRunning)
+    assert len(database.allFiles()) == before + 1
+    assert not list((tmp_path / "out").rglob("*.png"))
+    ui.picturesCheckBox.setChecked(True)
+    ui.workersSpinBox.setValue(1)
 
 
 def test_a_pause_holds_it_and_cancelling_keeps_what_is_done(page: Any, wait: Wait, tmp_path: Path) -> None:
@@ -264,7 +301,7 @@ def test_a_folder_is_segmented_and_the_database_left_alone(
     folder = tmp_path / "scans"
     write_series(folder / "a", 7, slices=20, RescaleIntercept=-624, SeriesDescription="Of a folder")
     (tmp_path / "rules.txt").write_text("slices > 15\n")
-    ui.sourceComboBox.setCurrentIndex(1)
+    ui.sourceComboBox.setCurrentIndex(2)
     ui.folderPath.setCurrentPath(str(folder))
     ui.outPath.setCurrentPath(str(tmp_path / "out"))
     ui.ruleFilePath.setCurrentPath(str(tmp_path / "rules.txt"))

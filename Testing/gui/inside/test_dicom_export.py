@@ -70,6 +70,7 @@ def test_a_result_is_written_onto_the_slices_of_its_series(
     wait(lambda: not widget.ui.statusLabel.text.startswith("Writing"))
     assert widget.ui.statusLabel.text.startswith("The segmentation is in the DICOM database")
     (file,) = set(database.allFiles()) - before
+    assert file in database.listed  # a person finds it in the module DICOM
     written = hd.seg.segread(file)
     scan = [dcmread(name) for name in before]
     assert written.StudyInstanceUID == scan[0].StudyInstanceUID

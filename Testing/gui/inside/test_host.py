@@ -19,7 +19,7 @@ def test_an_unknown_signal_property_or_class_fails(host: Any) -> None:
         button.caption = "Apply"
     with pytest.raises(TypeError):
         button.text = None
-    for module, name in ((qt, "QDockWidget"), (ctk, "ctkRangeWidget")):
+    for module, name in ((qt, "QDockWidget"), (ctk, "ctkMatrixWidget")):
         with pytest.raises(AttributeError, match="no stand-in"):
             getattr(module, name)
 

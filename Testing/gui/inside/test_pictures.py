@@ -34,12 +34,12 @@ def picture(widget: Any, host: Any, tmp_path: Path) -> Callable[[str], None]:
     folder.mkdir(parents=True, exist_ok=True)
 
     def take(name: str) -> None:
-        photograph(host, widget.area, widget.parent, folder / f"{name}.png")
+        photograph(host, widget.parent, folder / f"{name}.png")
 
     return take
 
 
-def photograph(host: Any, area: Any, panel: Any, path: Path) -> None:
+def photograph(host: Any, panel: Any, path: Path) -> None:
     """The whole panel. What a process tells meanwhile may make it longer: then it is given more room."""
     missing = ["not looked at yet"]
     for _ in range(5):
@@ -47,10 +47,10 @@ def photograph(host: Any, area: Any, panel: Any, path: Path) -> None:
             break
         for _ in range(3):
             host.app.processEvents()
-        area.resize(PANEL_WIDTH, max(panel.sizeHint().height(), panel.minimumSizeHint().height()) + 4)
+        panel.area.resize(PANEL_WIDTH, max(panel.sizeHint().height(), panel.minimumSizeHint().height()) + 4)
         for _ in range(3):
             host.app.processEvents()
-        assert area.grab().save(str(path))
+        assert panel.area.grab().save(str(path))
         missing = cut_off(panel)
     assert missing == []
 
@@ -297,5 +297,5 @@ def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, hos
             if first.isAncestorOf(chained) and chained.isVisible() and takes:
                 shown.append(chained.mapTo(first, QtCore.QPoint(0, 0)).y())
             chained = plain.nextInFocusChain(chained)
-        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), shown
+        assert len(shown) > 3 and all(after > before - ROW for before, after in pairwise(shown)), (page, str(shown))
     widget.pages.widget.setCurrentIndex(0)

@@ -61,7 +61,7 @@ def test_pictures_of_the_panel_of_meddltrain(
     ui, panel = chosen.ui, chosen.parent
 
     def take(name: str) -> None:
-        photograph(host, chosen.area, panel, folder / f"train-{name}.png")
+        photograph(host, panel, folder / f"train-{name}.png")
 
     folder_of_cases = str(shutil.copytree(ui.dataPath.currentPath, tmp_path / "Segmented scans of the abdomen"))
     ui.dataPath.setCurrentPath(folder_of_cases)

@@ -50,8 +50,11 @@ class BatchJob:
         model: a name, or a folder.
         rules: lines, see ``batch.rules``.
         rule_file: a file of further ones; empty: none.
+        series: SeriesInstanceUIDs: only these, and of them those that the rules take; empty: all.
         device: as in ``worker.messages.Job``.
-        threads: on the CPU; None: all cores.
+        threads: of each worker on the CPU; None: all cores together.
+        workers: scans at once; 0: as many as memory and cores allow.
+        pictures: one of each result, in the report, too.
     """
 
     source: str
@@ -59,8 +62,11 @@ class BatchJob:
     model: str
     rules: tuple[str, ...] = ()
     rule_file: str = ""
+    series: tuple[str, ...] = ()
     device: str = "auto"
     threads: int | None = None
+    workers: int = 1
+    pictures: bool = True
 
 
 @dataclass(frozen=True)

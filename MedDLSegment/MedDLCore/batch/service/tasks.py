@@ -13,6 +13,7 @@ from typing import Any
 from ...case import result_stem
 from ...errors import Code, MedDLError
 from ...models import ModelPackage
+from ...pictures import PICTURE
 from ...readers import read
 from ...readers.seg_nrrd import read_seg_nrrd
 from ...worker import Job as WorkerJob
@@ -22,15 +23,15 @@ from ...writers import FORMATS
 from ..choosing import Choice, choose
 from ..control import Control
 from ..driver import is_done, run_batch
-from ..foresight import foresee
+from ..foresight import Foresight, foresee
 from ..job import Job
 from ..ledger import Entry, Ledger, claimed_for_a_batch
 from ..reports import PAGE, SEGMENTS, write_reports
 from ..rules import Rules
 from ..scan import Scan
-from ..segmenters import WorkerSegmenter, open_for_a_batch
-from ..site import LocalSite
+from ..segmenters import open_for_a_batch
 from ..sources import open_source
+from ..workers import local_sites, workers_that_fit
 from .jobs import BatchJob, ShowJob
 from .telling import Teller
 
@@ -75,15 +76,9 @@ class _Opened:
 
 def preview_task(job: BatchJob, desk: Desk, teller: Teller, _: Control) -> Mapping[str, Any]:
     """See ``BatchJob``."""
-    from ...pipeline import load
-
     with _opened(job, desk, teller) as opened:
-        needs: Mapping[str, Any] = {}
-        if opened.to_do:
-            model = load(opened.package, job.device, job.threads)
-            formats = sorted({name for scan in opened.to_do for name in opened.job.formats_for(scan.is_dicom)})
-            needs = asdict(foresee(opened.to_do, model, opened.job.options, formats))
-        return {"to_do": len(opened.to_do), "needs": needs or None}
+        needs = _needs(job, opened)
+        return {"to_do": len(opened.to_do), "needs": None if needs is None else asdict(needs)}
 
 
 def run_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Mapping[str, Any]:
@@ -101,11 +96,28 @@ def run_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Map
         path = Path(job.model)
         model = str(path.absolute()) if path.exists() else job.model
         worker = WorkerJob(model, device=job.device, threads=job.threads)
-        with WorkerSegmenter(opened.package, worker, out / LOG) as segmenter, LocalSite(segmenter) as site:
-            entries = run_batch(opened.to_do, opened.job, [site], opened.ledger, teller, control)
+        beside = (PICTURE,) if job.pictures else ()
+        with local_sites(_count(job, opened), opened.package, worker, out / LOG) as sites:
+            entries = run_batch(opened.to_do, opened.job, sites, opened.ledger, teller, control, beside=beside)
         write_reports(out, opened.job, entries, opened.scans)
         counts = Counter(entries[choice.scan.key].state.value for choice in opened.choices if choice.runs)
     return {"counts": dict(counts), "report": str(out / PAGE), "segments": str(out / SEGMENTS)}
+
+
+def _needs(job: BatchJob, opened: _Opened) -> Foresight | None:
+    from ...pipeline import load
+
+    if not opened.to_do:
+        return None
+    return foresee(opened.to_do, load(opened.package, job.device, job.threads), opened.job)
+
+
+def _count(job: BatchJob, opened: _Opened) -> int:
+    """How many scans run at once."""
+    if job.workers:
+        return max(1, min(job.workers, len(opened.to_do)))
+    needs = _needs(job, opened)
+    return 1 if needs is None else workers_that_fit(needs)
 
 
 def show_task(job: ShowJob, desk: Desk, folder: Path) -> Mapping[str, Any]:
@@ -141,6 +153,9 @@ def _opened(job: BatchJob, desk: Desk, teller: Teller) -> Iterator[_Opened]:
         spec = package.spec
         of_batch = Job(spec.name, spec.version, package.sha256, WRITTEN)
         scans = open_source(Path(job.source), out).scans(teller.look)
+        if job.series:
+            only = frozenset(job.series)
+            scans = [scan for scan in scans if scan.series_uid in only]
         desk.folder, desk.model = out, spec.name
         desk.scans, desk.entries = {scan.key: scan for scan in scans}, {}
         choices = choose(scans, rules, spec)

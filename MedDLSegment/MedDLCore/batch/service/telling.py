@@ -16,7 +16,7 @@ from .jobs import LEFT_OUT, RUNS
 
 
 class Teller:
-    """A ``Watcher`` of one batch with one site.
+    """A ``Watcher`` of one batch.
 
     Attributes:
         on_entry: is given the entry of every scan that has ended.
@@ -26,8 +26,8 @@ class Teller:
         """``say`` takes a kind of event and what belongs to it; ``go_on`` raises where the request was cancelled."""
         self.say, self._go_on = say, go_on
         self.on_entry: Callable[[Entry], None] = lambda _: None
-        self._whole, self._scan = Whole(), ""
-        self._place, self._of, self._told = 0, 1, 0.0
+        self._running: dict[str, Whole] = {}
+        self._at_once, self._of, self._told = 1, 1, 0.0
         self._ended_seconds = 0.0
         self._ended = 0
 
@@ -61,19 +61,21 @@ class Teller:
 
     def begins(self, scan: Scan, number: int, of: int) -> None:
         """See ``Watcher``."""
-        self._whole, self._scan, self._place, self._of = Whole(), scan.key, number, of
+        self._running[scan.key], self._of = Whole(), of
+        self._at_once = max(self._at_once, len(self._running))
         self.say("begins", scan=scan.key, place=number, of=of)
 
     def progress(self, scan: Scan, stage: str, done: int, of: int) -> None:
-        """See ``Watcher``."""
-        if scan.key == self._scan and stage in STAGES:
-            self._whole.tell(stage, done, of)
-        if self._is_time():
-            fraction = (self._place - 1 + self._whole.fraction) / self._of
+        """See ``Watcher``. Of several scans at once, the stage is told of the one that was begun last."""
+        if scan.key in self._running and stage in STAGES:
+            self._running[scan.key].tell(stage, done, of)
+        if scan.key == next(reversed(self._running), "") and self._is_time():
+            fraction = (self._ended + self._done_of_running) / self._of
             self.say("progress", stage=stage, fraction=round(fraction, 4), seconds_left=self._left())
 
     def ended(self, scan: Scan, entry: Entry, notices: Sequence[Notice], error: Exception | None) -> None:
         """See ``Watcher``."""
+        self._running.pop(scan.key, None)
         self._ended += 1
         self._ended_seconds += entry.seconds
         about = {"code": entry.code, "message": "", "hint": ""}
@@ -91,12 +93,16 @@ class Teller:
         )
         self.on_entry(entry)
 
+    @property
+    def _done_of_running(self) -> float:
+        return sum(whole.fraction for whole in self._running.values())
+
     def _left(self) -> float | None:
         """Seconds: what each scan took so far, for those that remain; None before one has ended."""
         if not self._ended:
             return None
-        remaining = self._of - self._place + 1 - self._whole.fraction
-        return round(self._ended_seconds / self._ended * remaining, 1)
+        remaining = self._of - self._ended - self._done_of_running
+        return round(self._ended_seconds / self._ended * remaining / self._at_once, 1)
 
     def _is_time(self) -> bool:
         now = time.monotonic()

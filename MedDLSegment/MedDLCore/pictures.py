@@ -1,11 +1,11 @@
-"""The picture of a result."""
+"""The picture beside a result, which the package of scenes draws: the core asks it for nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ..case import Beside
-from ..volume import LabelMap, Volume
+from .case import Beside
+from .volume import LabelMap, Volume
 
 
 def _draw(volume: Volume, label_map: LabelMap, path: Path) -> None:
