@@ -134,6 +134,16 @@ def _taken(hint: str = "Wait for it, or choose another output folder.") -> MedDL
     return MedDLError(Code.OUTPUT_EXISTS, "Another run is writing this very result into this folder.", hint)
 
 
+def check_place(folder: Path) -> None:
+    """Makes sure, before anything else is done, that a folder can be made or written to. It is not made.
+
+    Raises:
+        MedDLError: OUTPUT_UNWRITABLE, NO_SPACE.
+    """
+    with named_errors("the output folder"):
+        _write_probe(next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists()))
+
+
 def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     """Makes sure, before a long run, that results can be written; makes the folder if there is none.
 
@@ -149,11 +159,7 @@ def check_folder(folder: Path, needed_bytes: int = 0) -> None:
     with named_errors("the output folder"):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-        probe = temporary_name(folder)
-        try:
-            probe.write_bytes(b"\0")
-        finally:
-            probe.unlink(missing_ok=True)
+        _write_probe(folder)
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise MedDLError(
@@ -196,6 +202,14 @@ def sweep(parent: Path) -> None:
             else:
                 with suppress(OSError):  # another run sweeps, too
                     left.unlink()
+
+
+def _write_probe(folder: Path) -> None:
+    probe = temporary_name(folder)
+    try:
+        probe.write_bytes(b"\0")
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def _size(count: int) -> str:

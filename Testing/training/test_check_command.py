@@ -40,6 +40,16 @@ def test_an_error_ends_with_the_status_of_a_refused_input_and_answers_why(
     assert f"GEOMETRY_MISMATCH: {effect.consequence}" in said.split("Why would Dice be 0")[1]
 
 
+def test_where_no_case_can_be_read_it_is_not_said_that_nothing_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = clean_set(tmp_path / "d", 4)
+    for path in (folder / "imagesTr").iterdir():
+        path.write_bytes(path.read_bytes()[:-50])
+    assert check(folder) == Exit.INPUT
+    assert "No training begins with these errors." in capsys.readouterr().out.split("Why would Dice be 0")[1]
+
+
 def test_a_case_is_left_out_at_the_persons_word(tmp_path: Path) -> None:
     folder = clean_set(tmp_path / "d", 5)
     (folder / "labelsTr" / f"{name_of(1)}.nii.gz").unlink()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..atomic import check_place
 from ..case import Outputs, run_case
 from ..demo import NAME, make_phantom
 from ..metrics import dice_by_label
@@ -41,6 +42,7 @@ def demo(
     finds them.
     """
     with Reporter(as_json) as reporter:
+        check_place(out)
         reporter.case("phantom")
         reporter.progress("read", 0, 1)
         volume, truth = make_phantom(seed)

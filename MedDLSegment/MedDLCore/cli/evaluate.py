@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from ..atomic import check_place
 from ..errors import Exit, MedDLError, Notice
 from ..text import printable
 from .settings import FilePath, inference_options
@@ -82,6 +83,7 @@ def evaluate(
     if cases is not None and part is not None:
         raise click.UsageError("Give either --cases or --part.")
     with _Teller(as_json, _STAGES) as teller:
+        check_place(out)
         data_set = request.open(teller.stage)
         chosen = _chosen(data_set, cases, part)
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())

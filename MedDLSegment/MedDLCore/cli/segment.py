@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ..admission import Options
+from ..atomic import check_place
 from ..case import CaseResult, Outputs, carry_out, run_case
 from ..click import Click
 from ..clock import OnProgress
@@ -94,6 +95,7 @@ def segment(
     with Reporter(request.as_json) as reporter:
         if "mrb" in formats:
             require_scenes()
+        check_place(out)
         package = open_model(request.model)
         if clicks:
             check_listens(package.spec)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from ..atomic import private_folder
+from ..atomic import check_place, private_folder
 from ..errors import Exit
 from ..spec_rules import plain_name
 from ..text import printable
@@ -126,6 +126,7 @@ def train(
     control = Control()
     control.enough = finish
     with _Teller(as_json, _STAGES) as teller:
+        check_place(out)
         data_set = request.open(teller.stage)
         chosen = choose_device(device, threads).name
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())

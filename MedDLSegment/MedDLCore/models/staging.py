@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..atomic import temporary_name
+from ..atomic import sweep, temporary_name
 from ..errors import Code, MedDLError
 from ..system_errors import named_errors
 
@@ -21,11 +21,14 @@ from ..system_errors import named_errors
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Gives an empty folder in ``parent``, which is removed in the end unless it was settled.
 
+    What killed processes left there is removed first: weights of gigabytes.
+
     Raises:
         MedDLError: NO_SPACE where the disk is full; OUTPUT_UNWRITABLE where the folder refuses.
     """
     with named_errors(parent.name):
         parent.mkdir(parents=True, exist_ok=True)
+        sweep(parent)
         scratch = temporary_name(parent)
         scratch.mkdir(mode=0o700)
         try:

@@ -21,6 +21,9 @@ MODALITY_OF_CLASS = {
 }
 """The image classes that are read: classic, enhanced and legacy converted enhanced."""
 
+_DIRECTORY = "1.2.840.10008.1.3.10"
+"""Media Storage Directory: the DICOMDIR of a disc."""
+
 _MODALITIES = frozenset(MODALITY_OF_CLASS.values())
 _REFUSED_FIRST = (Code.NOT_3D, Code.LOCALIZER, Code.NOT_SCALAR, Code.NOT_CT_MR)
 
@@ -47,6 +50,8 @@ def left_out(file: DicomFile) -> LeftOut | None:
     color = tags.text("PhotometricInterpretation") not in ("", "MONOCHROME1", "MONOCHROME2")
     if file.pixels is not None and (color or (tags.integer("SamplesPerPixel") or 1) > 1):
         return LeftOut(file.name, Code.NOT_SCALAR, "in colour")
+    if file.sop_class == _DIRECTORY:
+        return LeftOut(file.name, Code.NO_IMAGES, "the index of a disc (DICOMDIR), which names images and holds none")
     if file.sop_class and file.sop_class not in MODALITY_OF_CLASS:
         kind = modality if modality and modality not in _MODALITIES else "secondary capture or other derived object"
         return LeftOut(file.name, Code.NOT_CT_MR, f"not a CT, MR or PET image ({kind})")

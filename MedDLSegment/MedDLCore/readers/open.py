@@ -20,6 +20,9 @@ _HEADER_READERS: dict[str, Callable[[Path], StoredImage]] = {
 }
 _SNIFFERS = {"NRRD": nrrd.is_nrrd, "NIfTI": nifti.is_nifti, "MetaImage": metaimage.is_metaimage}
 
+_HEADERS = (".hdr", ".mhd", ".nhdr")
+"""How the names of headers end whose voxels are in another file."""
+
 DEFAULTS = ReadOptions()
 """Nothing chosen, nothing overridden."""
 
@@ -96,10 +99,18 @@ def _read_one(path: Path, options: ReadOptions) -> list[Volume]:
     kind = format_of(path)
     if kind is None:
         what = "is empty" if path.stat().st_size == 0 else "is not a DICOM, NIfTI, NRRD or MetaImage file"
-        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} {what}.")
+        raise MedDLError(Code.FILE_UNREADABLE, f"{path.name} {what}.", _hint_at_header(path))
     if kind == "DICOM":
         return _read_dicom([path], options)
     return load(_HEADER_READERS[kind](path), options)
+
+
+def _hint_at_header(voxels: Path) -> str:
+    """What to do where the voxels were named, and the header that describes them lies beside; else nothing."""
+    stem = Path(voxels.name.removesuffix(".gz")).stem
+    headers = (voxels.with_name(f"{stem}{suffix}") for suffix in _HEADERS)
+    header = next((file for file in headers if file.is_file() and _format_or_none(file)), None)
+    return "" if header is None else f"Give its header, {header.name}, which lies beside it."
 
 
 def _read_dicom(files: Sequence[Path], options: ReadOptions) -> list[Volume]:

@@ -171,5 +171,7 @@ def _verdict(report: Report) -> Iterator[str]:
     yield "Why would Dice be 0, or worthless?"
     reasons = dict.fromkeys(f"{finding.fault.value}: {finding.effect.consequence}" for finding in report.ruinous)
     yield from (f"  {reason}" for reason in reasons)
-    if not reasons:
+    if not reasons and report.of(Severity.ERROR):
+        yield "  No training begins with these errors. Nothing else that was found would make it so."
+    elif not reasons:
         yield "  Nothing that was found would make it so."

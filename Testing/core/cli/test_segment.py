@@ -256,6 +256,21 @@ def test_a_folder_that_has_a_result_s_name_is_never_removed(
     assert list((tmp_path / "out").iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("command", ["segment x -m nobody", "demo", "train x", "evaluate x -m nobody"])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_read(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scan was read, a model loaded, a data set checked: minutes, for a slip of the pen."""
+    (tmp_path / "file").touch()
+    assert run([*command.split(), "-o", str(tmp_path / "file" / "out")]) == Exit.OUTPUT
+    assert Code.OUTPUT_UNWRITABLE.value in capsys.readouterr().err
+
+
+def test_a_refused_scan_leaves_no_folder_for_its_results(package: Path, tmp_path: Path) -> None:
+    assert segment(tmp_path / "nothing", "-m", package, "-o", tmp_path / "a" / "b") == Exit.INPUT
+    assert not (tmp_path / "a").exists()
+
+
 @pytest.mark.parametrize(("suffix", "arguments"), [(".png", []), (".mrb", ["--format", "mrb", "--no-picture"])])
 def test_a_picture_or_scene_of_the_result_s_name_is_not_overwritten_and_nothing_is_run(
     suffix: str, arguments: list[str], scan: Path, package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

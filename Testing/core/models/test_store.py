@@ -157,6 +157,15 @@ def test_leftovers_of_dead_processes_are_swept_and_those_of_live_ones_stay(store
     assert [model.name for model in store.list()] == ["threshold"]
 
 
+def test_what_a_killed_process_left_beside_a_package_goes_with_the_next_one_there(tmp_path: Path) -> None:
+    """Whoever was killed while publishing left a second copy of the model, hidden, for good."""
+    left = [tmp_path / f"{atomic.TEMPORARY_PREFIX}{atomic._machine()}-999999999-{n}" for n in range(2)]
+    (left[0] / "model").mkdir(parents=True)
+    left[1].write_bytes(b"a file")
+    threshold_package(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write anywhere")
 def test_a_store_that_cannot_be_written_says_so(store: ModelStore, source: Path) -> None:
     store.path.mkdir()

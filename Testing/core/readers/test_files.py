@@ -375,6 +375,21 @@ def test_damaged_bytes_end_in_a_volume_or_a_refusal(suffix: str, tmp_path: Path)
     assert len(outcomes) > 2
 
 
+@pytest.mark.parametrize("suffix", ["img", "raw", "raw.gz"])
+def test_of_voxels_that_are_named_without_their_header_the_header_is_named(suffix: str, tmp_path: Path) -> None:
+    header = {"img": "scan.hdr", "raw": "scan.mhd", "raw.gz": "scan.nhdr"}[suffix]
+    voxels = tmp_path / f"scan.{suffix}"
+    voxels.write_bytes(bytes(200))
+    assert header not in refused(voxels).hint
+    (tmp_path / header).write_bytes(bytes(348))
+    assert header not in refused(voxels).hint, "that is no header"
+    if suffix == "img":
+        nibabel.save(nibabel.Nifti1Pair(numbered((5, 6, 7)), np.eye(4)), voxels)
+    else:
+        write_volume(tmp_path / header, numbered(OBLIQUE.shape), OBLIQUE)
+    assert header in refused(voxels).hint
+
+
 def real_volumes(folder: Path) -> list[Path]:
     nifti = sorted(
         p

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from pydicom.fileset import FileSet
 
 from fixtures.dicom_nasty import report
 from fixtures.dicom_phantoms import dataset, planes, series, with_tags, write
@@ -64,6 +65,21 @@ def test_a_file_that_is_left_out_is_named_once_and_not_with_every_frame(tmp_path
     volumes = read(tmp_path, ReadOptions(frame="all"))
     codes = [[notice.code for notice in volume.notices] for volume in volumes]
     assert codes == [[Code.FILE_DAMAGED, Code.FILE_SKIPPED], *[[Code.FILE_DAMAGED]] * 3]
+
+
+def test_the_index_of_a_disc_is_called_so(tmp_path: Path) -> None:
+    """People choose it: it lies beside the folders. It was called a secondary capture."""
+    index = FileSet()
+    for image in series(planes(DEPTHS), StudyID="1", StudyTime="120000"):
+        index.add(image)
+    index.write(tmp_path)
+    [notice] = read(tmp_path)[0].notices
+    assert notice.message.startswith("DICOMDIR is the index of a disc (DICOMDIR)")
+    with pytest.raises(MedDLError) as refusal:
+        read(tmp_path / "DICOMDIR")
+    assert refusal.value.code is Code.NO_IMAGES
+    assert "index of a disc" in refusal.value.message
+    assert "folder" in refusal.value.hint
 
 
 def of_unclear_geometry(name: str, folder: Path) -> Path:
