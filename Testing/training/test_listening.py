@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
+from fixtures.trainings import data_in_memory, overlapping_in_memory, staged_unet, tiny_plan
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import load_networks, write_package
@@ -21,7 +22,7 @@ from MedDLTraining.cases import PreparedCase, prepare_cases
 from MedDLTraining.check import check
 from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.fitting import fit
-from MedDLTraining.loop.listening import with_clicks, with_silence
+from MedDLTraining.loop.listening import loss_at_clicks, with_clicks, with_silence
 from MedDLTraining.loop.network import begin_with, new_network
 from MedDLTraining.loop.simulated_user import next_click
 from MedDLTraining.plan import Budget, Listening, Plan, Start, plan_from_model
@@ -175,7 +176,9 @@ def test_a_training_with_clicks_that_is_stopped_and_goes_on_comes_to_the_same_we
     assert [e.dice for e in whole.history] == [e.dice for e in rest.history]
 
 
-@pytest.mark.parametrize(("changes", "where"), [({"silent": 1.5}, "silent"), ({"most": 0}, "most")])
+@pytest.mark.parametrize(
+    ("changes", "where"), [({"silent": 1.5}, "silent"), ({"most": 0}, "most"), ({"weight": -1.0}, "weight")]
+)
 def test_a_plan_that_listens_in_no_possible_way_is_refused(changes: dict[str, object], where: str) -> None:
     with pytest.raises(MedDLError, match=f"plan.listening.{where}") as caught:
         listening(tiny_plan(data_in_memory()), **changes)
@@ -213,3 +216,28 @@ def test_a_network_is_planned_that_takes_the_clicks_of_every_label() -> None:
     facts = check(data_set).facts
     plan = plan_training(facts, data_set, Budget(0.02, 10**9), "x", folds=2, interactive=True)
     assert plan.listening is not None and plan.network.arguments["inputs"] == 10
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_only_the_voxels_at_clicks_count_in_the_loss_of_clicks(overlapping: bool) -> None:
+    cases = overlapping_in_memory() if overlapping else data_in_memory()
+    outputs = len(cases.labels) + (0 if overlapping else 1)
+    plan = listening(tiny_plan(cases, overlapping=overlapping, network=staged_unet(outputs)), weight=3.0)
+    shape, labels = plan.patch, len(plan.labels)
+    heard = torch.zeros((2, plan.spec.input_channels, *shape))
+    logits = torch.zeros((2, plan.spec.output_channels, *shape), requires_grad=True)
+    truth = torch.zeros((2, labels if overlapping else 1, *shape))
+    heard[:, -labels:] = 1  # what was found so far is no click
+    assert float(loss_at_clicks(heard, logits, truth, plan)) == 0
+    heard[0, 1, 2, 3, 4] = heard[1, labels + 1, 5, 6, 7] = 1
+    loss = loss_at_clicks(heard, logits, truth, plan)
+    assert float(loss) == pytest.approx(3 * math.log(2 if overlapping else plan.spec.output_channels))
+    loss.backward()
+    moved = logits.grad.abs().sum(dim=1).nonzero().tolist()
+    assert moved == [[0, 2, 3, 4], [1, 5, 6, 7]]
+
+
+def test_a_plan_without_clicks_has_no_loss_of_clicks() -> None:
+    plan = tiny_plan(data_in_memory())
+    image, logits = torch.ones((1, 1, *plan.patch)), torch.ones((1, plan.spec.output_channels, *plan.patch))
+    assert float(loss_at_clicks(image, logits, torch.zeros((1, 1, *plan.patch)), plan)) == 0

@@ -33,7 +33,7 @@ from ..plan import Plan
 from ..plan.plan_file import LATER, plan_to_plain
 from .augmentation import Draws, augment
 from .checkpoint import read_checkpoint, write_checkpoint
-from .listening import with_clicks
+from .listening import loss_at_clicks, with_clicks
 from .losses import loss_function
 from .network import Learning, begin_with, hold_fixed, new_network
 from .optimising import Average, optimiser_of, rate_at
@@ -198,6 +198,7 @@ class _Loop:
         with precision(plan, self._device):
             outputs = self._learning(images)
         loss = self._loss_of(outputs, truth)
+        loss = loss + loss_at_clicks(images, outputs[0], truth, plan, self._processes.total)
         value = float(self._processes.total(loss.detach())) / self._processes.count
         if not math.isfinite(value):
             error = MedDLError(

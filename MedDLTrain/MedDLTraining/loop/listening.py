@@ -2,7 +2,8 @@
 
 A part of the patches has no click: so the same network segments on its own. The others are learnt from as they come up
 in use: the network's own result, a click into its largest error, its result again, and so on; the last click is learnt
-from (iterative training, Sofiiuk et al. 2022).
+from (iterative training, Sofiiuk et al. 2022). The few voxels at the clicks count once more, by themselves: in the loss
+of a whole patch they hardly weigh, and a network that is good without clicks would not learn to heed them.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812  its name everywhere
 from torch import Tensor, nn
 
 from MedDLCore.preprocess import Clicked, click_channels, mask_channels
 
 from ..plan import Plan
+from .losses import Total, alone
 from .network import outputs_of
 from .simulated_user import next_click
 
@@ -61,6 +64,30 @@ def with_clicks(network: nn.Module, images: Tensor, truth: Tensor, plan: Plan, s
                 masks = mask_channels(found, clicks, plan.overlapping)
                 heard[n, images.shape[1] :] = torch.from_numpy(np.concatenate([balls, masks])).to(heard)
     return heard
+
+
+def loss_at_clicks(heard: Tensor, logits: Tensor, truth: Tensor, plan: Plan, total: Total = alone) -> Tensor:
+    """The mean cross entropy in the balls of the clicks; 0 where nobody has clicked, or the plan has no clicks.
+
+    Args:
+        heard: what the network took, ``(B, C + 3 * labels, *patch)``, see ``with_clicks``.
+        logits: what it found, ``(B, outputs, *patch)``.
+        truth: ``(B, L, *patch)``; within a ball each voxel counts as what it is.
+        plan: which of the channels are clicks, and what they weigh.
+        total: where several processes share a batch: sums over all of them.
+    """
+    clicks, listening = plan.spec.clicks, plan.listening
+    if clicks is None or listening is None:
+        return logits.new_zeros(())
+    first = len(plan.channels)
+    clicked = heard[:, first : first + 2 * len(clicks.labels)].amax(dim=1)
+    if plan.overlapping:
+        each = F.binary_cross_entropy_with_logits(logits.float(), truth.float(), reduction="none").mean(dim=1)
+    else:
+        each = F.cross_entropy(logits.float(), truth[:, 0].long(), reduction="none")
+    missed, voxels = total(torch.stack([(each * clicked).sum(), clicked.sum()]))
+    loss: Tensor = listening.weight * missed / voxels.clamp(min=1)
+    return loss
 
 
 def _found(network: nn.Module, heard: Tensor, plan: Plan) -> np.ndarray:

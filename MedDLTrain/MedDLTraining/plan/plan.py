@@ -148,11 +148,13 @@ class Listening:
         radius: mm, see ``spec.Clicks``.
         silent: the part of the patches that are learnt from without a click.
         most: of the others, each has between 1 and so many clicks.
+        weight: of the loss at the clicks, beside the loss of the whole patch.
     """
 
     radius: float
     silent: float = 0.5
     most: int = 4
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def _problems(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "listening.silent", "is a part, 0 to 1"
     if plan.listening is not None and not 1 <= plan.listening.most <= MOST_CLICKS:
         yield "listening.most", f"must lie between 1 and {MOST_CLICKS}"
+    if plan.listening is not None and not 0 <= plan.listening.weight < math.inf:
+        yield "listening.weight", "must be 0 or more"
     yield from _of_learning(plan)
     yield from _of_augmentation(plan)
 
