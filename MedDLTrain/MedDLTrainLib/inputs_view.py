@@ -37,10 +37,10 @@ class InputsView:
             (case.drawn.name, channel, scan.name if scan is not None else _("none"))
             for case, channel, scan in self._rows
         ]
-        for widget in (self._table, self._label, self._box):
-            widget.visible = bool(self._rows)
         row = self._row
         self._view.show((_("Case"), _("Input"), _("Volume")), texts)
+        for widget in (self._table, self._label, self._box):
+            widget.visible = bool(self._rows)
         self._row = row if row < len(self._rows) else 0
         if self._rows:
             self._table.setCurrentCell(self._row, 2)

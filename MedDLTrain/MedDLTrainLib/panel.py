@@ -123,9 +123,8 @@ class TrainPanel:
         self._showParameters()
 
     def _lookAtScene(self) -> None:
-        self._cases.choose(self._parameters.channels, self._parameters.caseInputs)
         try:
-            cases, scans = self._cases.cases(), self._cases.scans()
+            scans, cases = self._cases.look(self._parameters.channels, self._parameters.caseInputs)
         except MedDLError:
             self._inputs.show((), (), ())
             self.workflow.look(1)  # asked to check, it says what is wrong

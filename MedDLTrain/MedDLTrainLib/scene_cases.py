@@ -40,25 +40,15 @@ class SceneCases:
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._step)
 
-    def choose(self, channels: str, choices: str) -> None:
-        """What a case is made of, as the parameters have it."""
+    def look(self, channels: str, choices: str) -> tuple[tuple[SceneScan, ...], tuple[CaseInputs, ...]]:
+        """All scans of the scene, and the cases that they make with what the parameters say of inputs.
+
+        Raises:
+            MedDLError: as ``annotatedScans``.
+        """
         self.channels, self.choices = channelsOf(channels), fromText(choices)
-
-    def scans(self) -> tuple[SceneScan, ...]:
-        """All scans of the scene.
-
-        Raises:
-            MedDLError: as ``annotatedScans``.
-        """
-        return tuple(self._annotated())
-
-    def cases(self) -> tuple[CaseInputs, ...]:
-        """What can be learnt from.
-
-        Raises:
-            MedDLError: as ``annotatedScans``.
-        """
-        return casesOf(self.scans(), self.channels, self.choices)
+        scans = tuple(self._annotated())
+        return scans, casesOf(scans, self.channels, self.choices)
 
     def _annotated(self) -> dict[SceneScan, Any]:
         """``MedDLScene.annotated.AnnotatedScan`` of each scan."""
