@@ -5,6 +5,13 @@ from __future__ import annotations
 from .libraries import slicer
 
 
+def studyOf(node: slicer.vtkMRMLNode, scene: slicer.vtkMRMLScene) -> int:
+    """The item of the study in which a node lies; 0: in none."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = hierarchy.GetItemByDataNode(node)
+    return int(hierarchy.GetItemAncestorAtLevel(item, "Study")) if item else 0
+
+
 def putBesideVolume(
     node: slicer.vtkMRMLNode, volumeNode: slicer.vtkMRMLScalarVolumeNode, scene: slicer.vtkMRMLScene
 ) -> None:

@@ -15,8 +15,10 @@ from MedDLSegmentLib.translation import _
 from MedDLTraining.plan import NAMED
 
 from . import train_state, wording
+from .case_inputs import CaseInputs, SceneScan, chosen, problemOf, toText
 from .case_opening import CaseOpening
 from .earlier import earlierIn
+from .inputs_view import InputsView
 from .scene_cases import SceneCases
 from .table_views import CaseListView, TableView
 from .train_session import TrainSession
@@ -56,6 +58,7 @@ class TrainPanel:
         self._opening = CaseOpening(scene, session, self.workflow, self._cases)
         session.onDevices = self._showParameters
         self._caseList = CaseListView(ui.caseList, self._chooseCase, lambda out: self._set("leftOut", out))
+        self._inputs = InputsView(ui.inputTable, ui.inputLabel, ui.inputComboBox, self._chooseInput)
         self._labels = TableView(ui.labelTable, onEdited=self.workflow.setLabel)
         self._findings = TableView(ui.findingTable, onChosen=self._chooseFinding)
         self._report = TableView(ui.reportTable)
@@ -72,6 +75,7 @@ class TrainPanel:
         ui.planPath.filters = ctk.ctkPathLineEdit.Files
         for widget, name in self._paths():
             widget.connect("currentPathChanged(QString)", self._pathChanged(name))
+        ui.channelsLineEdit.connect("textEdited(QString)", lambda _text: self._forgetCases())
         for button, act in (
             (ui.checkButton, self.onCheck),
             (ui.openButton, lambda: self._opening.open(self._case, False)),
@@ -111,9 +115,27 @@ class TrainPanel:
 
     def parametersChanged(self) -> None:
         """A choice has changed, here or in the scene."""
-        source = self._parameters.source if self._parameters is not None else ""
-        self.workflow.look(self._cases.count() if source == SCENE else 0, _databaseFolder())
+        if self._parameters is not None and self._parameters.source == SCENE:
+            self._lookAtScene()
+        else:
+            self._inputs.show((), (), ())
+            self.workflow.look(0, _databaseFolder())
         self._showParameters()
+
+    def _lookAtScene(self) -> None:
+        try:
+            scans, cases = self._cases.look(self._parameters.channels, self._parameters.caseInputs)
+        except MedDLError:
+            self._inputs.show((), (), ())
+            self.workflow.look(1)  # asked to check, it says what is wrong
+            return
+        channels = self._cases.channels
+        self._inputs.show(cases if channels else (), channels, scans)
+        self.workflow.look(len(cases), "", problemOf(cases, channels))
+
+    def _chooseInput(self, case: CaseInputs, channel: str, scan: SceneScan | None) -> None:
+        self._set("caseInputs", toText(chosen(self._cases.choices, case, channel, scan)))
+        self._forgetCases()
 
     def close(self) -> None:
         """Nothing goes on after this."""
@@ -126,6 +148,7 @@ class TrainPanel:
             self._endHandover()
             workflow.cancel()
         elif workflow.state.source == SCENE:
+            self.parametersChanged()  # the scene is as it is now
             self._cases.give(workflow.collect, workflow.handingOver, workflow.refused)
         else:
             workflow.check()
@@ -284,7 +307,8 @@ class TrainPanel:
         ui.progressBar.setMaximum(0 if work is not None and work.fraction is None else 1000)
         ui.progressBar.setValue(round(1000 * (work.fraction or 0.0)) if work is not None else 0)
         for choice in (
-            ui.sourceComboBox, ui.dataPath, ui.trainingPath, ui.caseList, ui.labelTable, ui.advancedCollapsibleButton,
+            ui.sourceComboBox, ui.dataPath, ui.channelsLineEdit, ui.inputTable, ui.inputComboBox, ui.trainingPath,
+            ui.caseList, ui.labelTable, ui.advancedCollapsibleButton,
         ):  # fmt: skip
             choice.enabled = work is None
         if state.picture != self._picture:

@@ -14,6 +14,8 @@ class MedDLTrainParameterNode:
     Attributes:
         source: where the cases are: ``folder``, ``scene``, or ``database``.
         dataFolder: of the cases.
+        channels: names of the inputs of a case, with commas; empty: one, or as the data set says.
+        caseInputs: the volumes of the scene that a person chose for them, see ``case_inputs.toText``.
         trainingFolder: gets everything that the training makes.
         labelTable: rows of the table of labels that a person has changed, JSON; empty: as it is proposed.
         leftOut: ids of the cases that are not used.
@@ -38,6 +40,8 @@ class MedDLTrainParameterNode:
 
     source: str = "folder"
     dataFolder: str
+    channels: str
+    caseInputs: str
     trainingFolder: str
     labelTable: str
     leftOut: list[str]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import qt
 
-from MedDLCore.errors import MedDLError
+from MedDLCore.errors import Code, MedDLError
 from MedDLCore.worker.messages import Event
 
+from .case_inputs import CaseInputs, SceneScan, casesOf, channelsOf, fromText, problemOf
 from .train_session import TrainSession
 
 OnGiven = Callable[[tuple[str, ...], tuple[Any, ...], tuple[Any, ...]], None]
@@ -20,7 +21,9 @@ class SceneCases:
     """What in a scene can be learnt from, and its way into the child's folder.
 
     Attributes:
-        given: IDs of the nodes that were given last, by the names of their cases.
+        given: IDs of the nodes that were given last, of each case the first, by the names of their cases.
+        channels: names of the inputs of a case; empty: one.
+        choices: of volumes, see ``case_inputs.Choices``.
     """
 
     def __init__(self, scene: Any, session: TrainSession) -> None:
@@ -31,26 +34,31 @@ class SceneCases:
         self._onProgress: Callable[[int, int], None] = lambda _done, _of: None
         self._onFailed: Callable[[MedDLError], None] = lambda _error: None
         self.given: dict[str, str] = {}
+        self.channels: tuple[str, ...] = ()
+        self.choices: dict[str, dict[str, str]] = {}
         self._timer = qt.QTimer()
         self._timer.setInterval(0)
         self._timer.connect("timeout()", self._step)
 
-    def annotated(self) -> Sequence[Any]:
-        """``MedDLScene.annotated.AnnotatedScan`` of each scan on which something was drawn.
+    def look(self, channels: str, choices: str) -> tuple[tuple[SceneScan, ...], tuple[CaseInputs, ...]]:
+        """All scans of the scene, and the cases that they make with what the parameters say of inputs.
 
         Raises:
             MedDLError: as ``annotatedScans``.
         """
+        self.channels, self.choices = channelsOf(channels), fromText(choices)
+        scans = tuple(self._annotated())
+        return scans, casesOf(scans, self.channels, self.choices)
+
+    def _annotated(self) -> dict[SceneScan, Any]:
+        """``MedDLScene.annotated.AnnotatedScan`` of each scan."""
         from MedDLScene.annotated import annotatedScans
+        from MedDLScene.hierarchy import studyOf
 
-        return [scan for scan in annotatedScans(self._scene) if scan.isAnnotated]
-
-    def count(self) -> int:
-        """How many there are."""
-        try:
-            return len(self.annotated())
-        except MedDLError:
-            return 1  # asked to check, it says what is wrong
+        return {
+            SceneScan(scan.node.GetID(), scan.name, studyOf(scan.node, self._scene), scan.isAnnotated): scan
+            for scan in annotatedScans(self._scene)
+        }
 
     def give(
         self, onGiven: OnGiven, onProgress: Callable[[int, int], None], onFailed: Callable[[MedDLError], None]
@@ -81,16 +89,26 @@ class SceneCases:
     def _giving(self, folder: Path, onGiven: OnGiven) -> Iterator[None]:
         from MedDLCore.worker.arrays import give_label_map, give_volume
 
-        scans, drawn = [], []
-        annotated = self.annotated()
-        for n, one in enumerate(annotated):
-            self._onProgress(n, len(annotated))
+        annotated = self._annotated()
+        cases = casesOf(tuple(annotated), self.channels, self.choices)
+        if problem := problemOf(cases, self.channels):
+            raise MedDLError(Code.CHANNELS_MISMATCH, problem)
+        given, drawn = [], []
+        for n, case in enumerate(cases):
+            self._onProgress(n, len(cases))
+            scans = []
+            for scan in case.scans:
+                yield
+                scans.append(give_volume(annotated[scan].volume(), folder))
             yield
-            scans.append(give_volume(one.volume(), folder))
-            yield
-            drawn.append(tuple(give_label_map(labels, folder) for labels in one.labelMaps()))
-        self.given = {one.name: one.node.GetID() for one in annotated}
-        onGiven(tuple(one.name for one in annotated), tuple(scans), tuple(drawn))
+            given.append(tuple(scans))
+            ofCase = dict.fromkeys((case.drawn, *case.scans))
+            drawn.append(
+                tuple(give_label_map(labels, folder) for scan in ofCase for labels in annotated[scan].labelMaps())
+            )
+        names = tuple(case.drawn.name for case in cases)
+        self.given = {name: case.scans[0].id for name, case in zip(names, cases, strict=True)}
+        onGiven(names, tuple(given), tuple(drawn))
 
     def _step(self) -> None:
         if self._steps is None:

@@ -51,6 +51,7 @@ class TrainState:
     Attributes:
         source: ``FOLDER``, ``SCENE`` or ``DATABASE``.
         hasCases: a folder is chosen; or the scene has scans on which something was drawn.
+        incomplete: why a case of the scene has not all its inputs; empty: all have.
         trainingFolder: where everything goes.
         data: what a training would learn from now; None: not known yet.
         checkedData: what was checked; what has been changed since is not.
@@ -70,6 +71,7 @@ class TrainState:
 
     source: str = FOLDER
     hasCases: bool = False
+    incomplete: str = ""
     trainingFolder: str = ""
     data: Data | None = None
     checkedData: Data | None = None
@@ -122,6 +124,8 @@ def _noData(state: TrainState) -> str:
         if state.source == DATABASE:
             return _("Slicer has no DICOM database open.")
         return _("Choose the folder of the cases.")
+    if state.incomplete:
+        return state.incomplete
     if not state.trainingFolder:
         return _("Choose the folder in which the training is kept.")
     return ""

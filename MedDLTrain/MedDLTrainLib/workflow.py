@@ -28,6 +28,7 @@ from MedDLTraining.service.jobs import (
 )
 
 from . import label_rows
+from .case_inputs import channelsOf
 from .earlier import earlierIn
 from .remedies import said
 from .train_state import DATABASE, SCENE, TrainState, Work
@@ -60,6 +61,8 @@ class Parameters(Protocol):
 
     source: str
     dataFolder: str
+    channels: str
+    caseInputs: str
     trainingFolder: str
     labelTable: str
     leftOut: list[str]
@@ -98,6 +101,7 @@ class Workflow:
         self._request: object = None
         self._planJob: PlanJob | None = None
         self._collected = ""
+        self._collectedAs = ("", "")  # the inputs of the cases, as they were chosen then
         self._names: Mapping[str, str] = {}  # of a scene's scans, which are collected under pseudonyms
         self.state = TrainState()
         self.epochs: Epochs = ()
@@ -109,22 +113,25 @@ class Workflow:
         self._collected = ""
         self._update(check=None, checkedData=None, cases=(), plan=None, picture="", report=None)
 
-    def look(self, scans: int = 0, database: str = "") -> None:
+    def look(self, scans: int = 0, database: str = "", incomplete: str = "") -> None:
         """What is chosen, and what lies in the training's folder.
 
         Args:
             scans: annotated ones, in the scene.
             database: the folder of Slicer's DICOM database.
+            incomplete: why a case of the scene has not all its inputs; empty: all have.
         """
         chosen = self._parameters
         if chosen is None:
             self._update(hasCases=False, trainingFolder="", data=None, leftOut=())
             return
-        folder = {SCENE: self._collected, DATABASE: database}.get(chosen.source, chosen.dataFolder)
+        collected = self._collected if self._collectedAs == (chosen.channels, chosen.caseInputs) else ""
+        folder = {SCENE: collected, DATABASE: database}.get(chosen.source, chosen.dataFolder)
         data = None
         if folder:
-            data = Data(folder, label_rows.fromText(chosen.labelTable), tuple(sorted(chosen.leftOut)))
-        if folder != (self.state.data.folder if self.state.data is not None else ""):
+            channels = () if chosen.source == SCENE else channelsOf(chosen.channels)  # a collected set says its own
+            data = Data(folder, label_rows.fromText(chosen.labelTable), tuple(sorted(chosen.leftOut)), channels)
+        if _place(data) != _place(self.state.data):
             self._update(check=None, checkedData=None, cases=(), report=None, plan=None, picture="")
         elif data != self.state.data:
             self._update(plan=None, picture="")
@@ -134,6 +141,7 @@ class Workflow:
         self._update(
             source=chosen.source,
             hasCases=hasCases,
+            incomplete=incomplete if chosen.source == SCENE else "",
             trainingFolder=chosen.trainingFolder,
             data=data,
             leftOut=tuple(sorted(chosen.leftOut)),
@@ -161,9 +169,12 @@ class Workflow:
         self._update(work=None, problem=said(error))
 
     def collect(self, names: tuple[str, ...], scans: tuple[Any, ...], drawn: tuple[Any, ...]) -> None:
-        """The scans of the scene were given: they become a data set, which is then checked."""
-        folder = str(Path(self._chosen().trainingFolder) / COLLECTED)
-        self._ask("collect", CollectJob(names, scans, drawn, folder), self._collectedAll)
+        """The scans of the scene were given, of each case one for each channel: they become a data set."""
+        chosen = self._chosen()
+        self._collectedAs = chosen.channels, chosen.caseInputs
+        folder = str(Path(chosen.trainingFolder) / COLLECTED)
+        job = CollectJob(names, scans, drawn, folder, channelsOf(chosen.channels))
+        self._ask("collect", job, self._collectedAll)
 
     def plan(self) -> None:
         """Plans the training."""
@@ -368,6 +379,11 @@ class Workflow:
     def _update(self, **changes: Any) -> None:
         self.state = self.state.with_(**changes)
         self._onChange()
+
+
+def _place(data: Data | None) -> tuple[Any, ...]:
+    """Where the cases are, and what each of them is made of."""
+    return () if data is None else (data.folder, data.channels)
 
 
 def _diceLine(dice: Mapping[str, float | None]) -> str:

@@ -218,7 +218,7 @@ def chosen(folder: Path, **changes: Any) -> Any:
         "source": "folder", "dataFolder": "/cases", "trainingFolder": str(folder), "labelTable": "", "leftOut": [],
         "minutes": 60, "memory": 4, "device": "auto", "threads": 0, "folds": 5, "allFolds": False, "start": "",
         "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "", "limits": "",
-        "dataSource": "", "replace": False, "planFile": "",
+        "dataSource": "", "replace": False, "planFile": "", "channels": "", "caseInputs": "",
     }  # fmt: skip
     return SimpleNamespace(**{**settings, **changes})
 
@@ -321,6 +321,34 @@ def test_scans_of_the_scene_are_collected_and_then_checked_under_their_own_names
     pseudonyms = [{"id": f"case_000{n}", "name": f"case_000{n}"} for n in (1, 2)]
     oracle.say("result", **{**CHECK, "cases": pseudonyms, "unusable": []})
     assert [case[1] for case in workflow.state.cases] == ["Jones", "Smith"]
+
+
+def test_inputs_that_are_changed_are_collected_anew(tmp_path: Path) -> None:
+    oracle, parameters = Oracle(), chosen(tmp_path, source=SCENE, channels="T1, FLAIR")
+    workflow = Workflow(oracle, lambda: None)
+    workflow.setParameters(parameters)
+    workflow.look(1, incomplete="Choose the volume for FLAIR of the case Smith.")
+    assert train_state.checkButton(workflow.state).toolTip == "Choose the volume for FLAIR of the case Smith."
+    workflow.look(1)
+    assert train_state.checkButton(workflow.state).enabled
+    workflow.collect(("Smith",), (), ())
+    assert oracle.job.channels == ("T1", "FLAIR")
+    oracle.say("result", folder=oracle.job.folder, names={"case_0001": "Smith"})
+    assert oracle.job.data.channels == ()  # the collected set says its own
+    oracle.say("result", **{**CHECK, "unusable": []})
+    assert workflow.state.isChecked
+    parameters.caseInputs = '{"Smith": {"FLAIR": "other"}}'
+    workflow.look(1)
+    assert not workflow.state.isChecked and workflow.state.cases == ()
+
+
+def test_the_inputs_of_a_folders_cases_are_asked_for_by_their_names(begun: tuple[Workflow, Oracle, Any]) -> None:
+    workflow, oracle, parameters = begun
+    parameters.channels = "T1, FLAIR"
+    workflow.look(0)
+    assert not workflow.state.isChecked and workflow.state.cases == ()
+    workflow.check()
+    assert oracle.job.data.channels == ("T1", "FLAIR")
 
 
 def test_slicers_database_is_a_source_where_there_is_one(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from fixtures.placements import linear
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLScene.annotated import annotatedScans, annotatedScansOfFile
+from MedDLScene.hierarchy import studyOf
+from MedDLScene.libraries import slicer
 from MedDLScene.scene_files import saveScene
 from MedDLTraining.check import check
 from MedDLTraining.data import DataSet, open_folder, open_nodes
@@ -150,6 +152,17 @@ def test_a_scan_on_which_nothing_was_drawn_is_named(a_volume_node, scene, tmp_pa
     saveScene(scene, tmp_path / "a.mrb")
     data_set = open_folder(tmp_path, open_scene=annotatedScansOfFile)
     assert [(item.name, item.error.code) for item in data_set.unusable] == [("a.mrb", Code.PAIR_MISSING)]
+
+
+def test_the_study_of_a_scan_is_known_where_it_lies_in_one(an_annotated_scan, scene) -> None:
+    node, _ = an_annotated_scan()
+    assert studyOf(node, scene) == 0
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "patient")
+    study = hierarchy.CreateStudyItem(patient, "study")
+    folder = hierarchy.CreateFolderItem(study, "folder")
+    hierarchy.CreateItem(folder, node)
+    assert studyOf(node, scene) == study
 
 
 def test_an_open_scene_without_scans_is_refused(scene) -> None:

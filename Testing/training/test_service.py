@@ -16,10 +16,11 @@ from fixtures.child_process import Child
 from fixtures.data_sets import NAMES, clean_set, drawn, labels_of
 from fixtures.trainings import data_in_memory, tiny_plan
 from MedDLCore.models import open_model
-from MedDLCore.volume import LabelMap, Volume
+from MedDLCore.volume import Geometry, LabelMap, Volume
 from MedDLCore.worker import end_group, give_volume
 from MedDLCore.worker.arrays import give_label_map, take_label_map, take_volume
 from MedDLCore.worker.messages import Scan
+from MedDLTraining.data import open_folder
 from MedDLTraining.plan.plan_file import plan_to_plain
 from MedDLTraining.service import Data, service_command
 from MedDLTraining.service.jobs import (
@@ -172,7 +173,7 @@ def test_scans_of_an_open_scene_become_a_data_set(child: Child, tmp_path: Path) 
         scans, maps = [], []
         for n in range(2):
             case = drawn(n)
-            scans.append(give_volume(Volume(case.image, case.geometry, "CT"), child.folder))
+            scans.append((give_volume(Volume(case.image, case.geometry, "CT"), child.folder),))
             maps.append((give_label_map(LabelMap(case.labels, case.geometry, labels_of(*NAMES)), child.folder),))
         return CollectJob(("Smith", "Jones"), tuple(scans), tuple(maps), str(folder))
 
@@ -186,6 +187,36 @@ def test_scans_of_an_open_scene_become_a_data_set(child: Child, tmp_path: Path) 
     assert len(child.ask("collect", handed_over())["names"]) == 2  # once more: what was there is replaced
     (folder / "notes.txt").write_text("of a person")
     assert child.refused("collect", handed_over()) == "OUTPUT_EXISTS"
+
+
+def test_the_inputs_of_a_case_are_laid_on_the_first_and_keep_their_names(child: Child, tmp_path: Path) -> None:
+    case, folder = drawn(0), tmp_path / "collected"
+    first = Volume(case.image, case.geometry, "MR")
+    coarse = Geometry(
+        tuple(-(-n // 2) for n in first.geometry.shape), first.geometry.ijk_to_ras @ np.diag([2, 2, 2, 1])
+    )
+    second = Volume(np.ascontiguousarray(case.image[::2, ::2, ::2]), coarse, "MR")
+    scans = tuple(give_volume(volume, child.folder) for volume in (first, second))
+    truth = give_label_map(LabelMap(case.labels, case.geometry, labels_of(*NAMES)), child.folder)
+    job = CollectJob(("Smith",), (scans,), ((truth,),), str(folder), ("T1", "FLAIR"))
+    assert child.ask("collect", job)["names"] == {"case_0001": "Smith"}
+    data_set = open_folder(folder)
+    assert [channel.name for channel in data_set.channels] == ["T1", "FLAIR"]
+    t1, flair = data_set.load(data_set.cases[0]).volumes
+    assert np.array_equal(t1.array, case.image) and flair.geometry.same_as(t1.geometry)
+    assert np.array_equal(flair.array[::2, ::2, ::2], second.array)  # at its own voxels' places it is itself
+    given = [*(scan.array for scan in scans), truth["array"]]
+    assert not [name for name in given if (child.folder / name).exists()]
+
+
+def test_a_scene_in_a_folder_is_named_as_unusable_and_spoils_nothing_else(child: Child, tmp_path: Path) -> None:
+    folder = clean_set(tmp_path / "data", 2)
+    (folder / "dataset.json").unlink()
+    (folder / "day.mrb").write_bytes(b"PK")
+    told = child.ask("check", CheckJob(Data(str(folder))))
+    assert len(told["cases"]) == 2
+    (scene,) = told["unusable"]
+    assert scene["name"] == "day.mrb" and "choose 'Scans of this scene'" in scene["message"]
 
 
 def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .data_set import DataSet, Loaded, data_set_of
     from .export import export_data_set
     from .label_table import Assignment, LabelTable, propose, table_of
-    from .opening import open_folder, open_nodes
+    from .opening import open_cases, open_folder, open_nodes
     from .split import Split, read_splits
     from .table_file import read_table, write_table
 else:
@@ -22,7 +22,7 @@ else:
             "data_set": "DataSet Loaded data_set_of",
             "export": "export_data_set",
             "label_table": "Assignment LabelTable propose table_of",
-            "opening": "open_folder open_nodes",
+            "opening": "open_cases open_folder open_nodes",
             "split": "Split read_splits",
             "table_file": "read_table write_table",
         },
@@ -41,6 +41,7 @@ __all__ = [
     "Unusable",
     "data_set_of",
     "export_data_set",
+    "open_cases",
     "open_folder",
     "open_nodes",
     "propose",

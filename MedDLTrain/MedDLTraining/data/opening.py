@@ -20,7 +20,7 @@ from .found import Found, patient_digest
 from .label_table import propose
 from .nnunet import DATASET_JSON, read_nnunet
 from .pairs import read_pairs
-from .scenes import AnnotatedScan, OpenScene, cases_of_scene, cases_of_scene_file
+from .scenes import AnnotatedScan, OpenScene, cases_of_scans, cases_of_scene, cases_of_scene_file
 from .split import Split
 
 SCENES = (".mrb", ".mrml")
@@ -93,6 +93,11 @@ def open_nodes(scans: Sequence[AnnotatedScan], channels: Sequence[str] = ()) -> 
         MedDLError: NO_IMAGES, CHANNELS_MISMATCH, what ``MedDLScene`` refuses.
     """
     return _data_set(cases_of_scene(scans, channels=channels))
+
+
+def open_cases(cases: Sequence[Sequence[AnnotatedScan]], channels: Sequence[str] = ()) -> DataSet:
+    """Scans of which it is known what belongs together as a data set: see ``scenes.cases_of_scans``."""
+    return _data_set(cases_of_scans(cases, channels))
 
 
 def _data_set(found: Found, splits: tuple[Split, ...] = (), patient: str = "") -> DataSet:

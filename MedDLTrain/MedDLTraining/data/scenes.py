@@ -87,6 +87,24 @@ def cases_of_scene(scans: Sequence[AnnotatedScan], name: str = "", channels: Seq
     return _cases([(scan, lambda scan=scan: scan) for scan in scans], name, channels)  # type: ignore[misc]
 
 
+def cases_of_scans(cases: Sequence[Sequence[AnnotatedScan]], channels: Sequence[str] = ()) -> Found:
+    """Cases of which it is known what belongs together.
+
+    Args:
+        cases: of each, one scan for each channel, in order; the first one's name is the case's. What was drawn on any
+            of them belongs to the case.
+        channels: names; empty: one scan for each case.
+    """
+    kinds = tuple(map(Channel, channels)) or (Channel("image"),)
+    return Found(tuple(map(_case_of_scans, cases)), (), kinds)
+
+
+def _case_of_scans(scans: Sequence[AnnotatedScan]) -> Case:
+    images: list[Again] = [lambda scan=scan: scan for scan in scans]  # type: ignore[misc]
+    drawn = [again for scan, again in zip(scans, images, strict=True) if scan.isAnnotated]
+    return _case(scans[0].name, images, drawn)
+
+
 def cases_of_scene_file(path: Path, open_scene: OpenScene, name: str, channels: Sequence[str] = ()) -> Found:
     """A scene file as cases. Each reading opens the file anew, unless ``open_scene`` keeps it.
 

@@ -14,7 +14,7 @@ from MedDLCore.system_errors import named_errors
 from MedDLCore.volume import LabelMap, Volume
 from MedDLCore.worker.arrays import take_label_map, take_volume
 
-from ..data import export_data_set, open_nodes
+from ..data import export_data_set, open_cases
 from ..data.nnunet import DATASET_JSON, IMAGES, LABELS
 from ..training import PLAN
 from .desk import Desk
@@ -24,15 +24,17 @@ from .talk import Talk
 
 def collect_task(job: CollectJob, _: Desk, talk: Talk) -> Mapping[str, Any]:
     """See ``CollectJob``."""
-    scans = [
-        _Handed(name, take_volume(scan, talk.folder), tuple(take_label_map(one, talk.folder) for one in drawn))
-        for name, scan, drawn in zip(job.names, job.scans, job.drawn, strict=True)
-    ]
-    data_set = open_nodes(scans)
+    cases = []
+    for name, scans, drawn in zip(job.names, job.scans, job.drawn, strict=True):
+        maps = tuple(take_label_map(one, talk.folder) for one in drawn)
+        volumes = [take_volume(scan, talk.folder) for scan in scans]
+        cases.append([_Handed(name, volume, () if n else maps) for n, volume in enumerate(volumes)])
+    data_set = open_cases(cases, job.channels)
     folder = Path(job.folder)
     _remove_collected(folder)
     export_data_set(data_set, folder, form="seg.nrrd", on_progress=lambda done, of: talk.tell("collect", done, of))
-    for given in (*(scan.array for scan in job.scans), *(one["array"] for drawn in job.drawn for one in drawn)):
+    arrays = {scan.array for scans in job.scans for scan in scans}
+    for given in (*arrays, *(one["array"] for drawn in job.drawn for one in drawn)):
         with suppress(OSError):  # Windows deletes no file that is mapped; with the process, its folder goes
             (talk.folder / given).unlink()
     return {"folder": str(folder), "names": {case.id: case.name for case in data_set.cases}}
@@ -40,7 +42,10 @@ def collect_task(job: CollectJob, _: Desk, talk: Talk) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class _Handed:
-    """A scan of an open scene that the program has handed over: a ``data.scenes.AnnotatedScan``."""
+    """A scan of an open scene that the program has handed over: a ``data.scenes.AnnotatedScan``.
+
+    A case's first scan holds all that was drawn on the case: it lies in the world, whichever scan it was drawn on.
+    """
 
     name: str
     scan: Volume

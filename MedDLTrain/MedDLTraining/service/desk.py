@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from MedDLCore.clock import OnProgress
+from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import Model, load
 
@@ -30,7 +32,9 @@ class Desk:
             MedDLError: as ``open_folder``, ``DataSet.without`` and ``table_of``.
         """
         if self._opened is None or self._opened[0] != data:
-            found = open_folder(Path(data.folder), channels=data.channels, on_progress=tell).without(data.leave_out)
+            folder = Path(data.folder)
+            found = open_folder(folder, channels=data.channels, open_scene=_no_scene, on_progress=tell)
+            found = found.without(data.leave_out)
             if data.rows:
                 found = found.with_table(table_of(data.rows, found.cases))
             self._opened = (data, found)
@@ -60,6 +64,14 @@ class Desk:
         if self._model is None or self._model[0] != key:
             self._model = (key, load(open_model(name), device, threads))
         return self._model[1]
+
+
+def _no_scene(path: Path) -> NoReturn:
+    """Scenes are opened by Slicer itself, which then hands over what is in them: in a folder, one is no usable case."""
+    raise MedDLError(
+        Code.EXTRA_MISSING,
+        f"{path.name} is a scene: open it in Slicer, and choose 'Scans of this scene' as the source of the cases.",
+    )
 
 
 def _told(tell: OnProgress) -> Callable[[int, int], None]:

@@ -68,16 +68,18 @@ class CollectJob:
     The result: ``folder``, and ``names`` by the cases' ids.
 
     Attributes:
-        names: what the scans are called.
-        scans: in the private folder.
-        drawn: of each scan, its label maps, as ``arrays.give_label_map`` gives them.
+        names: what the cases are called.
+        scans: of each case, one for each channel, in the private folder.
+        drawn: of each case, its label maps, as ``arrays.give_label_map`` gives them.
         folder: where the data set goes; what was collected there before is replaced.
+        channels: names; empty: one scan for each case.
     """
 
     names: tuple[str, ...]
-    scans: tuple[Scan, ...]
+    scans: tuple[tuple[Scan, ...], ...]
     drawn: tuple[tuple[Any, ...], ...]
     folder: str
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

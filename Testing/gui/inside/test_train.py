@@ -294,6 +294,61 @@ def test_scans_that_were_segmented_in_the_scene_are_learnt_from(
     assert done(train, wait).earlier.isDone
 
 
+def two_inputs_each(scene: Any, cases: int) -> None:
+    """Cases of a T1 with segments and a FLAIR on coarser voxels; the last one's FLAIR has a name of its own."""
+    import numpy as np
+
+    from fixtures.data_sets import NAMES, drawn, labels_of
+    from MedDLCore.volume import Geometry, LabelMap, Volume
+    from MedDLScene.case_nodes import caseToScene
+
+    for n in range(cases):
+        case = drawn(n)
+        truth = LabelMap(case.labels, case.geometry, labels_of(*NAMES))
+        caseToScene(f"Smith {n} T1", [Volume(case.image, case.geometry, "MR")], truth, None, scene)
+        shape = tuple(-(-size // 2) for size in case.image.shape)
+        coarse = Geometry(shape, case.geometry.ijk_to_ras @ np.diag([2.0, 2.0, 2.0, 1.0]))
+        name = f"Smith {n} FLAIR" if n < cases - 1 else "the other one"
+        matrix = slicer.util.vtkMatrixFromArray(coarse.ijk_to_ras)
+        slicer.util.addVolumeFromArray(200 - case.image[::2, ::2, ::2], ijkToRAS=matrix, name=name)
+
+
+def test_cases_of_the_scene_have_the_inputs_that_were_chosen(
+    train: Any, scene: Any, wait: Wait, tmp_path: Path
+) -> None:
+    from MedDLTraining.data import open_folder
+
+    ui = train.ui
+    ui.sourceComboBox.setCurrentIndex(1)
+    ui.trainingPath.setCurrentPath(str(tmp_path / "two inputs"))
+    two_inputs_each(scene, 3)
+    train.panel.parametersChanged()
+    assert ui.checkButton.enabled and not ui.inputTable.visible  # one input each
+    ui.channelsLineEdit.text = "T1, FLAIR"
+    assert ui.inputTable.visible and rows(ui.inputTable) == [
+        ["Smith 0 T1", "T1", "Smith 0 T1"], ["Smith 0 T1", "FLAIR", "Smith 0 FLAIR"],
+        ["Smith 1 T1", "T1", "Smith 1 T1"], ["Smith 1 T1", "FLAIR", "Smith 1 FLAIR"],
+        ["Smith 2 T1", "T1", "Smith 2 T1"], ["Smith 2 T1", "FLAIR", "none"],
+    ]  # fmt: skip
+    assert ui.checkButton.toolTip == "Choose the volume for FLAIR of the case Smith 2 T1."
+    ui.inputTable.setCurrentCell(5, 0)
+    assert ui.inputLabel.text == "FLAIR of Smith 2 T1:"
+    texts = [ui.inputComboBox.itemText(n) for n in range(ui.inputComboBox.count)]
+    ui.inputComboBox.setCurrentIndex(texts.index("the other one"))
+    assert rows(ui.inputTable)[5][2] == "the other one" and ui.inputTable.currentRow() == 5
+    assert ui.checkButton.enabled, ui.checkButton.toolTip
+    ui.checkButton.click()
+    state = done(train, wait)
+    assert [case[1] for case in state.cases] == [f"Smith {n} T1" for n in range(3)] and state.isChecked
+    data_set = open_folder(tmp_path / "two inputs" / "data")
+    assert [channel.name for channel in data_set.channels] == ["T1", "FLAIR"]
+    for case in data_set.cases:
+        t1, flair = data_set.load(case).volumes
+        assert (flair.array[::2, ::2, ::2] == 200 - t1.array[::2, ::2, ::2]).all()
+    ui.inputComboBox.setCurrentIndex(0)  # none: what was collected is no more what is chosen
+    assert not train.panel.workflow.state.isChecked and not ui.checkButton.enabled
+
+
 def test_reload_goes_on_with_new_libraries(host: Any, chosen: Any, wait: Wait) -> None:
     before = type(chosen.panel)
     chosen.onReload()

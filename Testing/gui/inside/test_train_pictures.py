@@ -8,16 +8,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import vtk
+from PySide6 import QtCore, QtWidgets
 from vtk.util import numpy_support
 
 from fixtures.data_sets import clean_set
-from gui.inside.test_pictures import photograph
-from gui.inside.test_train import cases, chosen, done, train, with_a_small_plan  # noqa: F401  fixtures among them
+from gui.inside.test_pictures import ROW, photograph
+from gui.inside.test_train import (  # noqa: F401  fixtures among them
+    cases,
+    chosen,
+    done,
+    train,
+    two_inputs_each,
+    with_a_small_plan,
+)
 
 Wait = Callable[..., None]
 
@@ -96,3 +105,28 @@ def test_pictures_of_the_panel_of_meddltrain(
     for n in range(chosen.panel._curves.chart.GetNumberOfPlotSeriesNodes()):
         color = np.round(255 * np.array(chosen.panel._curves.chart.GetNthPlotSeriesNode(n).GetColor()))
         assert (np.abs(drawn.astype(float) - color).max(axis=-1) <= 2).any(), n  # each line is seen
+
+
+def test_the_inputs_of_a_case_are_seen_and_reached_by_keyboard_from_top_to_bottom(
+    host: Any,
+    train: Any,  # noqa: F811
+    scene: Any,
+    tmp_path: Path,
+) -> None:
+    folder = Path(os.environ.get("MEDDL_GUI_PICTURES", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    two_inputs_each(scene, 2)
+    train.ui.sourceComboBox.setCurrentIndex(1)
+    train.ui.trainingPath.setCurrentPath(str(tmp_path / "Training on two sequences"))
+    train.ui.channelsLineEdit.text = "T1, FLAIR"
+    train.ui.inputTable.setCurrentCell(3, 0)
+    photograph(host, train.parent, folder / "train-6-inputs.png")
+    plain, panel = QtWidgets.QWidget, train.parent
+    shown, chained = [], plain.nextInFocusChain(panel)
+    while chained is not panel and len(shown) < 500:
+        takes = plain.focusPolicy(chained) & QtCore.Qt.FocusPolicy.TabFocus
+        if plain.isAncestorOf(panel, chained) and chained.isVisible() and takes:
+            shown.append((plain.mapTo(chained, panel, QtCore.QPoint(0, 0)).y(), plain.objectName(chained)))
+        chained = plain.nextInFocusChain(chained)
+    assert {"channelsLineEdit", "inputTable", "inputComboBox", "checkButton"} <= {name for _, name in shown}
+    assert all(after > before - ROW for (before, _), (after, _) in pairwise(shown)), shown
