@@ -98,7 +98,7 @@ def _without_result(
             yield _row(names.get(row["scan"], row["scan"]), row["state"], row["code"], row["why"])
     else:
         for reason, count in Counter((row["state"], row["code"], row["why"]) for row in left_out).most_common():
-            yield _row(f"{count} scans", *reason)
+            yield _row(f"{count} scans" if count > 1 else "1 scan", *reason)
     yield "</table></div>"
     if len(left_out) > LISTED:
         yield "<p>Each scan that was left out stands in <code>cases.csv</code>.</p>"

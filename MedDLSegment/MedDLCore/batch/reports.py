@@ -15,7 +15,7 @@ from typing import Any
 
 from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Code
-from ..text import one_line
+from ..text import one_line, printable
 from ..writers.statistics import COLUMNS, spreadsheet_cell
 from .centres import COLUMNS as CENTRE
 from .choosing import LEFT_OUT, Choice
@@ -115,7 +115,7 @@ def _case(entry: Entry) -> dict[str, Any]:
 
 
 def _identity(scan: Scan | None, who: Iterable[str]) -> dict[str, str]:
-    return {name: "" if scan is None else getattr(scan, name) for name in who}
+    return {name: "" if scan is None else printable(getattr(scan, name)) for name in who}
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

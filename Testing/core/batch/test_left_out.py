@@ -68,11 +68,14 @@ def test_a_rule_that_names_a_patient_is_not_told_in_files_that_name_nobody(tmp_p
     assert cases(tmp_path)[0]["why"] == "it does not hold that patient = CANARY-ID"
 
 
-def test_a_rule_with_bytes_that_are_no_text_does_not_cost_the_tables(tmp_path: Path) -> None:
-    choices = choose([scan(1, "CT", body_part="HEAD")], Rules.parse(["body part = \udcff" + "x" * 999]), PACKAGE.spec)
-    write_reports(tmp_path, JOB, {}, choices)
-    assert cases(tmp_path)[0]["why"].startswith("it does not hold that body part = xxx")
-    assert len(cases(tmp_path)[0]["why"]) == 200
+def test_rules_and_file_names_with_bytes_that_are_no_text_do_not_cost_the_tables(tmp_path: Path) -> None:
+    rules = Rules.parse(["body part = \udcff" + "x" * 999])
+    choices = choose([scan(1, "CT", name="\udcff.nii")], rules, PACKAGE.spec)
+    write_reports(tmp_path, JOB, {}, choices, identify=True)
+    [row] = cases(tmp_path)
+    assert row["why"].startswith("it does not hold that body part = xxx")
+    assert len(row["why"]) == 200
+    assert row["name"] == r"\udcff.nii"
 
 
 def test_a_scan_that_other_rules_let_run_before_stands_there_as_it_ended(tmp_path: Path) -> None:
