@@ -13,8 +13,13 @@ from .scan import Scan
 IMAGES = ("CT", "MR", "PT")
 """The modalities that are read."""
 
+LEFT_OUT = "left out"
+"""What a scan is that does not run, beside the states of the ledger, which knows nothing of it."""
+
 BESIDE = "a volume file among DICOM series: a rule on its name would take it"
 """Most often it was made of the series, or is a segmentation."""
+
+UNMET = "it does not hold that {}"
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,15 @@ class Choice:
 
     Attributes:
         scan: the scan.
-        reason: in words; of what its header says, not of the patient.
+        reason: in words; of what its header says, not of the patient, but where a rule names one.
         code: where the reason has one.
+        anonymous: the reason without what a rule says of a patient; ``""``: ``reason`` names nobody.
     """
 
     scan: Scan
     reason: str = ""
     code: Code | None = None
+    anonymous: str = ""
 
     @property
     def runs(self) -> bool:
@@ -69,7 +76,7 @@ def _choice(scan: Scan, rules: Rules, spec: ModelSpec, allow: frozenset[Code]) -
     if scan.is_dicom and stated and stated not in IMAGES:
         return Choice(scan, f"no CT, MR or PET scan ({stated})", Code.NOT_CT_MR)
     if (unmet := rules.unmet(scan)) is not None:
-        return Choice(scan, f"it does not hold that {unmet}")
+        return Choice(scan, UNMET.format(unmet), anonymous=UNMET.format(unmet.anonymous))
     wanted = spec.channels[0].modality
     if wanted is not None and stated and stated != wanted and Code.WRONG_MODALITY not in allow:
         return Choice(scan, f"the model is for {wanted}, this is {stated}", Code.WRONG_MODALITY)

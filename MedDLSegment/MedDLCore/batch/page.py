@@ -13,12 +13,16 @@ from typing import Any
 from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Code
 from ..html_page import html_page
+from .choosing import LEFT_OUT
 from .job import Job
 from .ledger import Entry, State
 from .outliers import Outlier, outliers
 
 PICTURES = 300
 """In the page, the first cases'; of the others it names the file."""
+
+LISTED = 100
+"""Scans that were left out and are named; where there are more, they are counted by their reasons."""
 
 WIDTH = 640
 """Pixels of a picture."""
@@ -29,7 +33,12 @@ STYLE = ".text th,td.text{text-align:left}"
 
 
 def write_page(
-    path: Path, folder: Path, job: Job, entries: Sequence[Entry], names: Mapping[str, str] | None = None
+    path: Path,
+    folder: Path,
+    job: Job,
+    entries: Sequence[Entry],
+    left_out: Sequence[Mapping[str, Any]] = (),
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the page.
 
@@ -38,22 +47,26 @@ def write_page(
         folder: of the results, which the entries' paths are relative to.
         job: what was done.
         entries: in the order in which they are shown, but that outliers come first.
+        left_out: ``scan``, ``state``, ``code`` and ``why`` of each scan that did not run.
         names: what a scan is called; where it has no name here, its hash.
 
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
     title = f"Batch: {job.model_name} {job.model_version}".strip()
-    text = "".join(html_page(title, STYLE, _page(folder, entries, names or {}), f"Model {job.model_sha256}"))
+    text = "".join(html_page(title, STYLE, _page(folder, entries, left_out, names or {}), f"Model {job.model_sha256}"))
     with atomic_path(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
-def _page(folder: Path, entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
-    counts = Counter(entry.state.value for entry in entries)
-    told = ", ".join(f"{counts[state.value]} {state.value}" for state in State if counts[state.value])
-    yield f"<p>{len(entries)} scans: {escape(told)}. For research, not for clinical use.</p>"
-    yield from _without_result([entry for entry in entries if not entry.state.has_result], names)
+def _page(
+    folder: Path, entries: Sequence[Entry], left_out: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Iterator[str]:
+    counts = Counter([*(entry.state.value for entry in entries), *(row["state"] for row in left_out)])
+    states = (*(state.value for state in State), LEFT_OUT)
+    told = ", ".join(f"{counts[state]} {state}" for state in states if counts[state])
+    yield f"<p>{counts.total()} scans: {escape(told)}. For research, not for clinical use.</p>"
+    yield from _without_result([entry for entry in entries if not entry.state.has_result], left_out, names)
     odd = outliers(entries)
     with_result = [entry for entry in entries if entry.state.has_result]
     with_result.sort(key=lambda entry: -max((each.weight for each in odd.get(entry.scan, ())), default=0.0))
@@ -69,17 +82,30 @@ def _summary(odd: int) -> str:
     return f"{odd} scans stand out and come first. That they do does not say that they are wrong."
 
 
-def _without_result(entries: Sequence[Entry], names: Mapping[str, str]) -> Iterator[str]:
-    if not entries:
+def _without_result(
+    entries: Sequence[Entry], left_out: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Iterator[str]:
+    if not entries and not left_out:
         return
     yield "<h2>Without a result</h2><div class=wide><table class=text>"
     yield "<thead><tr><th>scan<th>state<th>code<th>why</tr></thead>"
     order = [State.FAILED, State.STARTED, State.REFUSED, State.SKIPPED]
     for entry in sorted(entries, key=lambda entry: order.index(entry.state)):
         why = EXPLANATIONS[Code(entry.code)].meaning if entry.code in Code.__members__ else ""
-        cells = (entry.state.value, entry.code, why)
-        yield f"<tr><th>{_name(entry, names)}{''.join(f'<td class=text>{escape(cell)}' for cell in cells)}</tr>"
+        yield _row(names.get(entry.scan, entry.scan), entry.state.value, entry.code, why)
+    if len(left_out) <= LISTED:
+        for row in left_out:
+            yield _row(names.get(row["scan"], row["scan"]), row["state"], row["code"], row["why"])
+    else:
+        for reason, count in Counter((row["state"], row["code"], row["why"]) for row in left_out).most_common():
+            yield _row(f"{count} scans" if count > 1 else "1 scan", *reason)
     yield "</table></div>"
+    if len(left_out) > LISTED:
+        yield "<p>Each scan that was left out stands in <code>cases.csv</code>.</p>"
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"<tr><th>{escape(name)}{''.join(f'<td class=text>{escape(cell)}' for cell in cells)}</tr>"
 
 
 def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str, str], within: bool) -> Iterator[str]:
@@ -103,7 +129,7 @@ def _case(folder: Path, entry: Entry, odd: Sequence[Outlier], names: Mapping[str
 
 
 def _name(entry: Entry, names: Mapping[str, str]) -> str:
-    return escape(names.get(entry.scan) or entry.scan)
+    return escape(names.get(entry.scan, entry.scan))
 
 
 def _picture(path: Path, within: bool) -> str:

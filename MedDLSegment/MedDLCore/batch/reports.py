@@ -1,7 +1,8 @@
 """The tables and the page of a batch, made from its ledger: one of all scans, one of all segments.
 
 Scans and studies are called by hashes, as their files are. Who may see patients asks for their identity, which then
-stands in columns of its own.
+stands in columns of its own. What a scan was left out for depends on the rules of a run and not on its job: so it is no
+entry of the ledger, and every run says it anew.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 
 from ..atomic import atomic_path
 from ..errors import EXPLANATIONS, Code
+from ..text import one_line, printable
 from ..writers.statistics import COLUMNS, spreadsheet_cell
 from .centres import COLUMNS as CENTRE
+from .choosing import LEFT_OUT, Choice
 from .job import Job
-from .ledger import Entry
+from .ledger import Entry, State
 from .outliers import outliers
 from .page import names_of, write_page
 from .scan import Scan
@@ -26,9 +29,12 @@ CASES, SEGMENTS, REPORT, PAGE = "cases.csv", "segments.csv", "report.json", "rep
 
 IDENTITY = ("patient", "study_uid", "series_uid", "name")
 
+_LONGEST = 200
+"""Characters of a reason, which can quote a header or a rule."""
+
 
 def write_reports(
-    folder: Path, job: Job, entries: Mapping[str, Entry], scans: Sequence[Scan] = (), identify: bool = False
+    folder: Path, job: Job, entries: Mapping[str, Entry], choices: Sequence[Choice] = (), identify: bool = False
 ) -> None:
     """Writes ``report.html``, ``cases.csv``, ``segments.csv`` and ``report.json`` into the folder of results.
 
@@ -36,18 +42,24 @@ def write_reports(
         folder: of results.
         job: what was done.
         entries: of the ledger, by scan.
-        scans: of the source: their order, and who they are of.
+        choices: of the scans of the source: their order, who they are of, and why some were left out. One that has
+            ended before, when other rules held, stands there as it has ended.
         identify: PatientID, UIDs and file names stand in the tables.
 
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
-    place = {scan.key: n for n, scan in enumerate(scans)}
-    ordered = sorted(entries.values(), key=lambda entry: place.get(entry.scan, len(place)))
+    place = {choice.scan.key: n for n, choice in enumerate(choices)}
+    left_out = {choice.scan.key: choice for choice in choices if _is_left_out(choice, entries)}
+    ordered = [entry for entry in entries.values() if entry.scan not in left_out]
+    ordered.sort(key=lambda entry: place.get(entry.scan, len(place)))
     odd = outliers(ordered)
-    known = {scan.key: scan for scan in scans} if identify else {}
+    known = {choice.scan.key: choice.scan for choice in choices} if identify else {}
     who = IDENTITY if identify else ()
-    cases = [_case(entry, job) | _identity(known.get(entry.scan), who) for entry in ordered]
+    without = [_case_left_out(choice, identify) for choice in left_out.values()]
+    model = {"model": job.model_name, "model_sha256": job.model_sha256}
+    cases = [*map(_case, ordered), *without]
+    cases = [case | model | _identity(known.get(case["scan"]), who) for case in cases]
     columns = ("study", "scan", *who, "state", "code", "why", "notices", "seconds", "device", "model", "model_sha256")
     _write_csv(folder / CASES, columns, cases)
     rows = [
@@ -63,12 +75,31 @@ def write_reports(
         "settings": json.loads(job.settings),
         "cases": cases,
     }
-    write_page(folder / PAGE, folder, job, ordered, names_of(cases) if identify else None)
+    write_page(folder / PAGE, folder, job, ordered, without, names_of(cases) if identify else None)
     with atomic_path(folder / REPORT) as temporary:
         temporary.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _case(entry: Entry, job: Job) -> dict[str, Any]:
+def _is_left_out(choice: Choice, entries: Mapping[str, Entry]) -> bool:
+    entry = entries.get(choice.scan.key)
+    return not choice.runs and (entry is None or entry.state is State.STARTED)
+
+
+def _case_left_out(choice: Choice, identify: bool) -> dict[str, Any]:
+    return {
+        "study": choice.scan.folder,
+        "scan": choice.scan.key,
+        "state": LEFT_OUT,
+        "code": "" if choice.code is None else choice.code.value,
+        "why": one_line(choice.reason if identify else choice.anonymous or choice.reason, _LONGEST),
+        "notices": "",
+        "seconds": 0.0,
+        "device": "",
+        "outputs": [],
+    }
+
+
+def _case(entry: Entry) -> dict[str, Any]:
     explained = entry.code in Code.__members__
     return {
         "study": entry.study,
@@ -79,14 +110,12 @@ def _case(entry: Entry, job: Job) -> dict[str, Any]:
         "notices": " ".join(entry.notices),
         "seconds": entry.seconds,
         "device": entry.device,
-        "model": job.model_name,
-        "model_sha256": job.model_sha256,
         "outputs": [{"kind": output["kind"], "path": output["path"]} for output in entry.outputs],
     }
 
 
 def _identity(scan: Scan | None, who: Iterable[str]) -> dict[str, str]:
-    return {name: "" if scan is None else getattr(scan, name) for name in who}
+    return {name: "" if scan is None else printable(getattr(scan, name)) for name in who}
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

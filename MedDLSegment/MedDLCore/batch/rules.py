@@ -43,6 +43,9 @@ FIELDS: Mapping[str, Callable[[Scan], Value]] = {
 
 NUMBERS = frozenset({"slices", "thickness"})
 
+PERSONAL = frozenset({"description", "study", "date", "patient", "name"})
+"""Fields in which a person can be named."""
+
 KEEPS = ("thinnest", "longest", "newest")
 GROUPS: Mapping[str, Callable[[Scan], str]] = {
     "study": lambda scan: scan.study_uid or scan.key,
@@ -88,6 +91,11 @@ class Condition:
 
     def __str__(self) -> str:
         return f"{_SHOWN.get(self.field, self.field)} {self.sign} {self.value}"
+
+    @property
+    def anonymous(self) -> str:
+        """The condition without a value that can name a person."""
+        return f"{self.field} {self.sign} ..." if self.field in PERSONAL else str(self)
 
     def holds(self, scan: Scan) -> bool:
         """Whether the scan fulfils it."""

@@ -130,7 +130,7 @@ def batch(
             with _sites(ray, workers, to_do, job, package, request, out) as sites:
                 screen, beside = Screen(reporter, len(sites)), () if no_pictures else (PICTURE,)
                 entries = run_batch(chosen, job, sites, ledger, screen, control, retry, beside, delivery)
-        write_reports(out, job, entries, scans, identify)
+        write_reports(out, job, entries, choices, identify)
         return int(concluded(choices, entries, out, {} if delivery is None else delivery.refused, reporter))
 
 

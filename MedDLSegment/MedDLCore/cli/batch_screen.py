@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..batch import Choice, Entry, Scan, State
+from ..batch.choosing import LEFT_OUT
 from ..batch.foresight import Foresight
 from ..batch.reports import CASES, PAGE, REPORT, SEGMENTS
 from ..errors import Exit, MedDLError, Notice
@@ -65,16 +66,17 @@ class Screen:
         """See ``Watcher``."""
         self._seconds.append(entry.seconds)
         self._stages.pop(scan.key, None)
+        name = scan.name or scan.key
         if isinstance(error, MedDLError):
             if entry.state is not State.SKIPPED:
-                self._reporter.error(error)
+                self._reporter.error(error, name)
         elif error is not None:
-            self._reporter.internal(error)
-        self._reporter.notices(notices)
+            self._reporter.internal(error, name)
+        self._reporter.notices(notices, name)
         names = [Path(output["path"]).name for output in entry.outputs if output["kind"] in FORMATS]
         code = f" {entry.code}" if entry.code else ""
         self._reporter.result(
-            f"{scan.name or entry.scan}: {entry.state.value}{code} {', '.join(names)}".rstrip(),
+            f"{name}: {entry.state.value}{code} {', '.join(names)}".rstrip(),
             scan=entry.scan,
             state=entry.state.value,
             code=entry.code,
@@ -93,13 +95,13 @@ def concluded(
     """Says how many scans ended how, and what a server did not take; the exit status."""
     chosen = [entries[choice.scan.key] for choice in choices if choice.runs]
     counts = Counter(entry.state.value for entry in chosen)
-    counts["not chosen"] = len(choices) - len(chosen)
+    counts[LEFT_OUT] = len(choices) - len(chosen)
     if refused:
         counts["not stored"] = len(refused)
         reporter.error(next(iter(refused.values())))
     text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     if choices and not chosen:
-        text += "; --preview says why"
+        text += f"; {PAGE} says why"
     made = [str(out / name) for name in (PAGE, CASES, SEGMENTS, REPORT)]
     reporter.result("\n".join([f"Batch: {text or 'no scans'}.", *(f"  {path}" for path in made)]), counts=counts)
     failed = refused or any(entry.state in (State.REFUSED, State.FAILED) for entry in chosen)
@@ -133,7 +135,7 @@ def _what(choice: Choice, done: Collection[str], entries: Mapping[str, Entry]) -
         return f"already {entry.state.value} {entry.code}".strip()
     if choice.runs:
         return RUNS
-    return f"skipped: {choice.reason}" + (f" ({choice.code.value})" if choice.code else "")
+    return f"{LEFT_OUT}: {choice.reason}" + (f" ({choice.code.value})" if choice.code else "")
 
 
 def _print_table(rows: Sequence[tuple[Scan, str]]) -> None:

@@ -101,27 +101,28 @@ class Reporter:
                 seconds_left=None if left is None else round(left, 1),
             )
 
-    def notices(self, notices: Sequence[Notice]) -> None:
-        """Named warnings; a person is shown the first few of each code."""
+    def notices(self, notices: Sequence[Notice], of: str = "") -> None:
+        """Named warnings; a person is shown the first few of each code. ``of``: see ``error``."""
         shown: Counter[Code] = Counter()
         for notice in notices:
-            self.event("warning", case=self._case, code=notice.code.value, message=notice.message)
+            self.event("warning", case=of or self._case, code=notice.code.value, message=notice.message)
             shown[notice.code] += 1
             if shown[notice.code] <= MOST_OF_A_KIND:
-                self._say(f"[yellow]Warning[/yellow] {escape(str(notice))}")
+                self._say(f"[yellow]Warning[/yellow] {_prefix(of)}{escape(str(notice))}")
         for code, count in shown.items():
             if count > MOST_OF_A_KIND:
-                self._say(f"[yellow]Warning[/yellow] {code.value}: and {count - MOST_OF_A_KIND} more.")
+                self._say(f"[yellow]Warning[/yellow] {_prefix(of)}{code.value}: and {count - MOST_OF_A_KIND} more.")
 
-    def error(self, error: MedDLError) -> None:
-        """A refusal, with what to do next."""
-        self._error_event(error)
-        self._say(f"[red]{escape(error.code.value)}[/red]: {escape(error.message)}\n{escape(error.hint)}")
+    def error(self, error: MedDLError, of: str = "") -> None:
+        """A refusal, with what to do next. ``of``: the scan, where several are on their way."""
+        self._error_event(error, of)
+        self._say(f"{_prefix(of)}[red]{escape(error.code.value)}[/red]: {escape(error.message)}\n{escape(error.hint)}")
 
-    def internal(self, error: Exception) -> None:
-        """An error of MedDL itself, which ended one scan only."""
-        self._internal_event(error)
-        self._say(f"[red]MedDL met an error of its own[/red]: {escape(f'{type(error).__name__}: {error}')}")
+    def internal(self, error: Exception, of: str = "") -> None:
+        """An error of MedDL itself, which ended one scan only. ``of``: see ``error``."""
+        self._internal_event(error, of)
+        text = f"{type(error).__name__}: {error}"
+        self._say(f"{_prefix(of)}[red]MedDL met an error of its own[/red]: {escape(text)}")
 
     def result(self, text: str, **data: Any) -> None:
         """A result: ``text`` for people, ``data`` for programs. Ends the bar of the case."""
@@ -135,11 +136,12 @@ class Reporter:
         if self._json:
             print(json.dumps({"event": kind, **data}, ensure_ascii=True), file=self._out, flush=True)
 
-    def _error_event(self, error: MedDLError) -> None:
-        self.event("error", case=self._case, code=error.code.value, message=error.message, hint=error.hint)
+    def _error_event(self, error: MedDLError, of: str = "") -> None:
+        self.event("error", case=of or self._case, code=error.code.value, message=error.message, hint=error.hint)
 
-    def _internal_event(self, error: Exception) -> None:
-        self.event("error", case=self._case, code="INTERNAL", message=f"{type(error).__name__}: {error}", hint="")
+    def _internal_event(self, error: Exception, of: str = "") -> None:
+        message = f"{type(error).__name__}: {error}"
+        self.event("error", case=of or self._case, code="INTERNAL", message=message, hint="")
 
     def _end_bar(self) -> None:
         if self._task is not None:
@@ -149,6 +151,10 @@ class Reporter:
     def _say(self, markup: str) -> None:
         if not self._json:
             self._progress.console.print(markup, soft_wrap=True)
+
+
+def _prefix(of: str) -> str:
+    return f"{escape(of)}: " if of else ""
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ import pytest
 from fixtures.batches import JOB, PACKAGE, STARTED, Threshold, a_database, batch, write_series
 from MedDLCore.admission import Options
 from MedDLCore.batch import (
+    Choice,
     Control,
     Ledger,
     LocalSite,
@@ -260,7 +261,7 @@ def test_the_tables_hold_every_scan_and_segment_and_nobodys_name(tmp_path: Path)
     scans = open_source(source, tmp_path / "out").scans()
     out = tmp_path / "out"
     entries = batch(scans, out)
-    write_reports(out, JOB, entries, scans)
+    write_reports(out, JOB, entries, [Choice(scan) for scan in scans])
     with (out / "segments.csv").open(newline="") as file:
         [row, *_] = csv.DictReader(file)
     volume = read(scans[0].files)[0]
@@ -277,7 +278,7 @@ def test_the_tables_hold_every_scan_and_segment_and_nobodys_name(tmp_path: Path)
         assert not any(canary in str(path.relative_to(out)).encode() for canary in canaries)
         if path.is_file() and not path.name.endswith(".seg.dcm"):
             assert not any(canary in path.read_bytes() for canary in canaries), path.name
-    write_reports(out, JOB, entries, scans, identify=True)
+    write_reports(out, JOB, entries, [Choice(scan) for scan in scans], identify=True)
     assert b"CANARY-ID" in (out / "segments.csv").read_bytes()
 
 

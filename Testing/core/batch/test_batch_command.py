@@ -62,8 +62,8 @@ def test_a_folder_of_patients_is_previewed_segmented_and_left_alone(
     assert meddl_batch(*options, "--preview") == Exit.OK
     said = capsys.readouterr().out
     chosen = [event["what"] for event in events(said, "choice")]
-    assert chosen == ["runs", "skipped: the model is for CT, this is MR (WRONG_MODALITY)", "runs",
-                      "skipped: it does not hold that body part !~ foot"]  # fmt: skip
+    assert chosen == ["runs", "left out: the model is for CT, this is MR (WRONG_MODALITY)", "runs",
+                      "left out: it does not hold that body part !~ foot"]  # fmt: skip
     [needs] = events(said, "result")
     assert needs["to_do"] == 2
     assert needs["memory"] > 0
@@ -73,11 +73,13 @@ def test_a_folder_of_patients_is_previewed_segmented_and_left_alone(
     for _ in range(2):
         assert meddl_batch(*options) == Exit.SOME_FAILED
         *scans, summary = events(capsys.readouterr().out, "result")
-        assert summary["counts"] == {"warned": 1, "refused": 1, "not chosen": 2}
+        assert summary["counts"] == {"warned": 1, "refused": 1, "left out": 2}
     assert scans == [], "the second run does nothing"
     with (out / "cases.csv").open(newline="") as file:
         cases = list(csv.DictReader(file))
-    assert [(case["state"], case["code"]) for case in cases] == [("warned", ""), ("refused", "FILE_TRUNCATED")]
+    assert [(case["state"], case["code"]) for case in cases] == [
+        ("warned", ""), ("refused", "FILE_TRUNCATED"), ("left out", "WRONG_MODALITY"), ("left out", ""),
+    ]  # fmt: skip
     with (out / "segments.csv").open(newline="") as file:
         [segment] = csv.DictReader(file)
     assert float(segment["volume_mL"]) == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 1000, rel=0.2)
@@ -85,12 +87,29 @@ def test_a_folder_of_patients_is_previewed_segmented_and_left_alone(
     assert events(capsys.readouterr().out, "choice")[0]["what"] == "already warned"
 
 
+def test_each_refusal_on_the_screen_names_its_scan(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "scans", tmp_path / "out"
+    for number in (1, 2):
+        write_series(source / f"{number}", number)
+        cut = source / f"{number}" / "IM0003.dcm"
+        cut.write_bytes(cut.read_bytes()[:2000])
+    keys = {scan.key for scan in open_source(source, out).scans()}
+    options = (source, "-m", model, "-o", out, "--retry")
+    assert meddl_batch(*options) == Exit.SOME_FAILED
+    lines = [line for line in capsys.readouterr().err.splitlines() if "IM0003.dcm" in line]
+    assert {line.split(": FILE_TRUNCATED: ")[0] for line in lines} == keys
+    assert meddl_batch(*options, "--json") == Exit.SOME_FAILED
+    assert {event["case"] for event in events(capsys.readouterr().out, "error")} == keys
+
+
 def test_rules_that_no_scan_fulfils_are_no_failure_and_said(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_series(tmp_path / "scans", 1)
     assert meddl_batch(tmp_path / "scans", "-m", model, "-o", tmp_path / "out", "--where", "modality = MR") == Exit.OK
-    assert "Batch: 1 not chosen; --preview says why." in capsys.readouterr().out
+    assert "Batch: 1 left out; report.html says why." in capsys.readouterr().out
 
 
 def test_a_worker_that_the_system_kills_costs_its_own_scan(model: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.balls import ball_mask
 from fixtures.batches import JOB, a_database, batch
-from MedDLCore.batch import Entry, State, write_reports
+from MedDLCore.batch import Choice, Entry, State, write_reports
 from MedDLCore.batch.centres import centre_columns, centres
 from MedDLCore.batch.outliers import outliers
 from MedDLCore.case import Beside
@@ -89,7 +89,7 @@ def test_the_page_shows_every_case_with_its_picture_and_needs_nothing_else(tmp_p
     entries = batch(scans, out, beside=picture)
     entries["x"] = Entry("series-x", "study", "", State.REFUSED, Code.FILE_TRUNCATED.value)
     entries["y"] = Entry("<script>", "study", "", State.DONE, segments=(row("<i>liver", 9000), row("liver", 9000)))
-    write_reports(out, JOB, entries, scans)
+    write_reports(out, JOB, entries, [Choice(scan) for scan in scans])
     page = (out / "report.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 2
     assert not re.search(r'(src|href)=(?!"data:)|<script|<i>liver', page)
@@ -97,6 +97,6 @@ def test_the_page_shows_every_case_with_its_picture_and_needs_nothing_else(tmp_p
     assert "FILE_TRUNCATED" in page
     assert b"CANARY" not in page.encode()
     (out / entries[scans[0].key].outputs[2]["path"]).write_bytes(b"no picture")
-    write_reports(out, JOB, entries, scans, identify=True)
+    write_reports(out, JOB, entries, [Choice(scan) for scan in scans], identify=True)
     page = (out / "report.html").read_text()
     assert "CANARY-ID" in page

@@ -84,7 +84,7 @@ def test_the_command_runs_on_a_cluster(cluster: Any, tmp_path: Path, capsys: pyt
     assert run([*map(str, command), "--device", "cpu", "--threads", "1", "--backend", "torch"]) == Exit.OK
     lines = capsys.readouterr().out.splitlines()  # the cluster is of this process: of a lost machine it prints, too
     said = [json.loads(line) for line in lines if line.startswith("{")]
-    assert said[-1]["counts"] == {"warned": 1, "not chosen": 0}
+    assert said[-1]["counts"] == {"warned": 1, "left out": 0}
     assert len(list((tmp_path / "out").glob("*/*.seg.dcm"))) == 1
     relative = ["batch", "scans", "-m", str(model), "-o", str(tmp_path / "out"), "--ray", cluster.address]
     assert run(relative) == Exit.USAGE

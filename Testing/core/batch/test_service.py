@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +61,11 @@ def test_a_batch_is_previewed_run_shown_and_not_done_again(child: Child, job: Ba
     told = child.end_of(running)
     assert sum(told.data["counts"].values()) == 2
     assert told.data["counts"]["refused"] == 1
-    assert Path(told.data["report"]).is_file()
+    cases = json.loads(Path(told.data["report"]).with_suffix(".json").read_text())["cases"]
+    left_out = next(data for data in choices.values() if data["state"] == "left out")
+    assert [cases[-1][name] for name in ("scan", "state", "code", "why")] == [
+        left_out[name] for name in ("scan", "state", "code", "reason")
+    ]
     assert Path(told.data["segments"]).is_file()
     assert [event.data["place"] for event in child.told("begins", running)] == [1, 2]
     refused = next(event.data for event in child.told("ended", running) if event.data["state"] == "refused")

@@ -25,8 +25,8 @@ from ...plain_data import from_plain
 
 ENTRY = Path(__file__).with_name("__main__.py")
 
-RUNS, LEFT_OUT = "runs", "left out"
-"""States of a ``choice`` beside those of the ledger."""
+RUNS = "runs"
+"""State of a ``choice`` beside ``choosing.LEFT_OUT`` and those of the ledger."""
 
 
 def service_command(python: str | Path) -> list[str]:

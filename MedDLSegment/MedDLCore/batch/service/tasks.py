@@ -99,7 +99,7 @@ def run_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Map
         beside = (PICTURE,) if job.pictures else ()
         with local_sites(_count(job, opened), opened.package, worker, out / LOG) as sites:
             entries = run_batch(opened.to_do, opened.job, sites, opened.ledger, teller, control, beside=beside)
-        write_reports(out, opened.job, entries, opened.scans)
+        write_reports(out, opened.job, entries, opened.choices)
         counts = Counter(entries[choice.scan.key].state.value for choice in opened.choices if choice.runs)
     return {"counts": dict(counts), "report": str(out / PAGE), "segments": str(out / SEGMENTS)}
 

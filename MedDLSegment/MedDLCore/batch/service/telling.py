@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from ...errors import MedDLError, Notice
 from ...progress import STAGES, Whole
 from ...worker.serving import TOLD_SECONDS
-from ..choosing import Choice
+from ..choosing import LEFT_OUT, Choice
 from ..driver import INTERNAL
 from ..ledger import Entry
 from ..scan import Scan
-from .jobs import LEFT_OUT, RUNS
+from .jobs import RUNS
 
 
 class Teller:
