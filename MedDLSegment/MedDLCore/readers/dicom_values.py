@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
+from ..machine_memory import total_memory
 from .dicom_pixels import stored_frames
 from .dicom_slices import Slice
 from .file_names import listed
@@ -53,18 +54,17 @@ def values_of(slices: Sequence[Slice], modality: str | None) -> tuple[NDArray[An
 
 
 def check_memory(voxels: int, dtype: np.dtype[Any], what: str) -> None:
-    """Refuses, before anything is allocated, what this machine could never hold.
+    """Refuses, before anything is allocated, what the memory could never hold.
 
     Raises:
         MedDLError: TOO_LARGE.
     """
-    import psutil  # here: a window without MedDL's libraries imports the readers, too
-
-    size, memory = voxels * dtype.itemsize, psutil.virtual_memory().total
+    size, memory = voxels * dtype.itemsize, total_memory()
     if size > memory:
         raise MedDLError(
             Code.TOO_LARGE,
-            f"{what} would take {size / 2**30:.0f} GiB, and this machine has {memory / 2**30:.0f} GiB of memory.",
+            f"{what} would take {size / 2**30:.0f} GiB, "
+            f"and this machine, or its container, has {memory / 2**30:.0f} GiB of memory.",
         )
 
 
