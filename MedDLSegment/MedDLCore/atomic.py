@@ -24,6 +24,9 @@ from .system_errors import named_errors
 TEMPORARY_PREFIX = ".meddl-"
 """How the names of unfinished files and folders begin. After a kill they may be deleted."""
 
+REPLACED_PREFIX = ".replaced-"
+"""How the names of folders begin that hold what is being replaced. After a kill it must be put back."""
+
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -184,24 +187,30 @@ def private_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def temporary_name(parent: Path) -> Path:
+def temporary_name(parent: Path, prefix: str = TEMPORARY_PREFIX) -> Path:
     """A new name in ``parent``. It holds this machine and process, so that what a killed one left can be told."""
-    return parent / f"{TEMPORARY_PREFIX}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+    return parent / f"{prefix}{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def sweep(parent: Path) -> None:
     """Removes what processes of this machine that no longer run left unfinished in ``parent``."""
+    for left in left_by_the_dead(parent):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with suppress(OSError):  # another run sweeps, too
+                left.unlink()
+
+
+def left_by_the_dead(parent: Path, prefix: str = TEMPORARY_PREFIX) -> Iterator[Path]:
+    """What processes of this machine that no longer run left in ``parent`` under a ``temporary_name``."""
     import psutil
 
-    for left in parent.glob(TEMPORARY_PREFIX + "*"):
-        machine, _, rest = left.name.removeprefix(TEMPORARY_PREFIX).partition("-")
+    for left in parent.glob(prefix + "*"):
+        machine, _, rest = left.name.removeprefix(prefix).partition("-")
         pid = rest.partition("-")[0]
         if machine == _machine() and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                with suppress(OSError):  # another run sweeps, too
-                    left.unlink()
+            yield left
 
 
 def _write_probe(folder: Path) -> None:

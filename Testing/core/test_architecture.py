@@ -38,6 +38,7 @@ GROUND_FLOOR = {
     "html_page",
     "kept_memory",
     "lazily",
+    "machine_memory",
     "importing",
     "waiting",
     "meta",

@@ -7,8 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
-
+from ..machine_memory import free_memory
 from ..models import ModelPackage
 from ..worker import Job as WorkerJob
 from .foresight import Foresight
@@ -29,7 +28,7 @@ def workers_that_fit(needs: Foresight) -> int:
     """Workers at once on this machine; the largest scan counts for every one of them."""
     from ..inference.devices import usable_cores  # here: it imports torch
 
-    by_memory = int(psutil.virtual_memory().available * SHARE_OF_MEMORY // max(needs.memory, 1))
+    by_memory = int(free_memory() * SHARE_OF_MEMORY // max(needs.memory, 1))
     by_cores = ON_A_DEVICE if needs.on_device else usable_cores() // CORES_EACH
     return max(1, min(by_memory, by_cores, needs.scans))
 

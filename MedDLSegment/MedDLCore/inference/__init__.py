@@ -1,9 +1,9 @@
 """The network moved over the prepared array. Yields finished slabs of logits; needs torch."""
 
+from ..machine_memory import free_memory
 from .devices import Device, choose_device
 from .engine import Engine
 from .engines import make_engines
-from .host import free_memory
 from .memory import peak_memory
 from .plan import Plan, make_plan, together
 from .predictor import Predictor

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import Code, MedDLError
-from .host import free_memory
+from ..machine_memory import free_memory
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 It is filled under a temporary name beside its final one, brought to the disk, and renamed. The temporary name holds
 this machine and process, so that what a killed process left behind can be told from work that is under way.
+A folder that it replaces lies aside meanwhile, and is put back where the process was killed in between.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..atomic import sweep, temporary_name
+from ..atomic import REPLACED_PREFIX, left_by_the_dead, sweep, temporary_name
 from ..errors import Code, MedDLError
 from ..system_errors import named_errors
 
@@ -21,20 +22,31 @@ from ..system_errors import named_errors
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Gives an empty folder in ``parent``, which is removed in the end unless it was settled.
 
-    What killed processes left there is removed first: weights of gigabytes.
+    What killed processes left there is tidied up first: weights of gigabytes.
 
     Raises:
         MedDLError: NO_SPACE where the disk is full; OUTPUT_UNWRITABLE where the folder refuses.
     """
     with named_errors(parent.name):
         parent.mkdir(parents=True, exist_ok=True)
-        sweep(parent)
+        tidy(parent)
         scratch = temporary_name(parent)
         scratch.mkdir(mode=0o700)
         try:
             yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def tidy(parent: Path) -> None:
+    """Removes what killed processes left unfinished in a folder, and puts back what they were about to replace."""
+    for aside in left_by_the_dead(parent, REPLACED_PREFIX):
+        with suppress(OSError):  # another process tidies up, too
+            for old in aside.iterdir():
+                if not os.path.lexists(parent / old.name):
+                    old.rename(parent / old.name)
+            shutil.rmtree(aside)
+    sweep(parent)
 
 
 def settle(folder: Path, final: Path, overwrite: bool = False) -> None:
@@ -59,15 +71,18 @@ def settle(folder: Path, final: Path, overwrite: bool = False) -> None:
             return
         if not overwrite:
             raise MedDLError(Code.MODEL_EXISTS, f"There is already something named {final.name!r}.")
-        old = temporary_name(final.parent)
-        final.rename(old)
+        aside = temporary_name(final.parent, REPLACED_PREFIX)
+        aside.mkdir(mode=0o700)
         try:
-            folder.rename(final)
-        except OSError:
-            old.rename(final)
-            raise
-        with suppress(OSError):  # the new one is in its place; what stays of the old is swept later
-            _delete(old)
+            final.rename(aside / final.name)
+            try:
+                folder.rename(final)
+            except OSError:
+                (aside / final.name).rename(final)
+                raise
+        finally:
+            if os.path.lexists(final):  # else the old one is nowhere but aside
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

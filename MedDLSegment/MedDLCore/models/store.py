@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import sweep
 from ..errors import Code, MedDLError
 from ..spec_rules import is_plain_name
 from ..system_errors import named_errors
@@ -26,7 +25,7 @@ from .finding import the_model_in
 from .loading import check_networks
 from .opened import opened
 from .package import ModelPackage, open_folder
-from .staging import remove_folder, scratch_folder, settle, staged_folder
+from .staging import remove_folder, scratch_folder, settle, staged_folder, tidy
 from .unfinished import NOTE, claimed_folder
 
 ENVIRONMENT = "MEDDL_MODELS"
@@ -224,7 +223,7 @@ class ModelStore:
     def _make(self) -> None:
         with named_errors(self.path.name):
             self.path.mkdir(parents=True, exist_ok=True)
-        sweep(self.path)
+        tidy(self.path)
 
     def _folders(self) -> Iterator[Path]:
         if not self.path.is_dir():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
+from ..machine_memory import total_memory
 from .dicom_pixels import stored_frames
 from .dicom_slices import Slice
 from .file_names import listed
@@ -19,12 +20,16 @@ from .values import CT_AIR, rescaled
 PADDING_AT_MOST_HU = -1000.0
 """A padding value of a CT above this would declare tissue to be padding; it is not believed."""
 
+PADDING_AT_LEAST_HU = 32000.0
+"""From here on nothing is measured: extended scales end at 30,710 HU, 12 bits in steps of 10 HU from -10,240 HU on.
+Such padding was written as a negative number, and its bits are declared, and stored, as a large one."""
+
 
 def values_of(slices: Sequence[Slice], modality: str | None) -> tuple[NDArray[Any], tuple[Notice, ...]]:
     """Decodes slices and applies what their headers say of the values.
 
-    Padding (pixels outside the scanner's circle, stored as -1500, -2000 HU or lower) becomes air, -1024 HU, in a CT
-    and 0 in any other image.
+    Padding (pixels outside the scanner's circle, stored as -1500, -2000 HU or lower, or beyond what a CT measures)
+    becomes air, -1024 HU, in a CT and 0 in any other image.
 
     Args:
         slices: of one size.
@@ -47,24 +52,27 @@ def values_of(slices: Sequence[Slice], modality: str | None) -> tuple[NDArray[An
             Notice(Code.VALUES_INVERTED, "The image is stored as a negative (MONOCHROME1) and was turned round."),
         )
     values = _rescaled(stack, slices)
-    for item, image in zip(slices, values, strict=True):
-        _fill_padding(image, item, modality)
+    ranges = [_padding_of(item, modality) for item in slices]
+    if modality == "CT" and any(ranges):
+        values = values.astype(np.result_type(values.dtype, np.int16), copy=False)  # unsigned numbers hold no air
+    for image, padding in zip(values, ranges, strict=True):
+        if padding is not None:
+            image[(image >= padding[0]) & (image <= padding[1])] = CT_AIR if modality == "CT" else 0
     return values, notices
 
 
 def check_memory(voxels: int, dtype: np.dtype[Any], what: str) -> None:
-    """Refuses, before anything is allocated, what this machine could never hold.
+    """Refuses, before anything is allocated, what the memory could never hold.
 
     Raises:
         MedDLError: TOO_LARGE.
     """
-    import psutil  # here: a window without MedDL's libraries imports the readers, too
-
-    size, memory = voxels * dtype.itemsize, psutil.virtual_memory().total
+    size, memory = voxels * dtype.itemsize, total_memory()
     if size > memory:
         raise MedDLError(
             Code.TOO_LARGE,
-            f"{what} would take {size / 2**30:.0f} GiB, and this machine has {memory / 2**30:.0f} GiB of memory.",
+            f"{what} would take {size / 2**30:.0f} GiB, "
+            f"and this machine, or its container, has {memory / 2**30:.0f} GiB of memory.",
         )
 
 
@@ -123,13 +131,14 @@ def _rescaled(stack: NDArray[Any], slices: Sequence[Slice]) -> NDArray[Any]:
     return np.concatenate(parts).astype(dtype, copy=False)
 
 
-def _fill_padding(image: NDArray[Any], item: Slice, modality: str | None) -> None:
+def _padding_of(item: Slice, modality: str | None) -> tuple[float, float] | None:
+    """The values of a slice that are no measurement, from and to; None where none are, or it is not believed."""
     if item.padding is None:
-        return
+        return None
     low, high = sorted(end * item.slope + item.intercept for end in item.padding)
-    if modality == "CT" and high > PADDING_AT_MOST_HU:
-        return
+    if modality == "CT" and high > PADDING_AT_MOST_HU and low < PADDING_AT_LEAST_HU:
+        return None
     if item.pixels.photometric == "MONOCHROME1":  # whether the padding was inverted with the image is not known
-        return
+        return None
     slack = 1e-6 * max(abs(low), abs(high), 1.0)
-    image[(image >= low - slack) & (image <= high + slack)] = CT_AIR if modality == "CT" else 0
+    return low - slack, high + slack

@@ -111,7 +111,8 @@ def _geometry(name: str, fields: Mapping[str, str], count: int) -> tuple[NDArray
     if not missing:
         return matrix, ()
     message = f"The file states no {' and no '.join(missing)}. Axes along left, posterior, superior from the origin"
-    return matrix, (Notice(Code.GEOM_AMBIGUOUS, f"{message} were assumed, as ITK does."),)
+    exchanged = ": left and right may be exchanged" if "orientation" in missing else ""
+    return matrix, (Notice(Code.GEOM_AMBIGUOUS, f"{message} were assumed, as ITK does{exchanged}."),)
 
 
 def _numbers(fields: Mapping[str, str], keys: tuple[str, ...], count: int) -> NDArray[np.float64] | None:

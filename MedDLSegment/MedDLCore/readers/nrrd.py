@@ -162,9 +162,11 @@ def _steps(
         raise MedDLError(Code.GEOM_MISSING, f"{name} does not say how far its voxels lie apart.")
     if space not in _TO_RAS:
         stated = f"a space of unknown orientation ({space})" if space else "no orientation"
-        return steps, _ambiguous(f"The file states {stated}. It was taken as left-posterior-superior, as ITK takes it")
+        message = f"The file states {stated}. It was taken as left-posterior-superior, as ITK takes it"
+        return steps, _ambiguous(f"{message}: left and right may be exchanged")
     if "space directions" not in fields:
-        return steps, _ambiguous("The file states no directions. Its axes were taken to run along those of its space")
+        message = "The file states no directions. Its axes were taken to run along those of its space"
+        return steps, _ambiguous(f"{message}: left and right may be exchanged")
     return steps, ()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Code, MedDLError, Notice
+from ..machine_memory import total_memory
 from ..volume import Geometry, Source, Volume
 from .choices import check_without_series, chosen_frames
 from .options import ReadOptions
@@ -98,18 +99,16 @@ def _chosen(image: StoredImage, options: ReadOptions) -> list[int]:
 
 
 def _check_memory(image: StoredImage, frames: int) -> None:
-    """Refuses, before anything is allocated, what this machine could never hold."""
-    import psutil  # here: a window without MedDL's libraries imports the readers, too
-
+    """Refuses, before anything is allocated, what the memory could never hold."""
     held = frames if image.frame_axis == 0 else image.frames
     size = image.payload.nbytes * held // image.frames
-    memory = psutil.virtual_memory().total
+    memory = total_memory()
     if size > memory:
         shape = " x ".join(str(n) for n in reversed(image.payload.shape))
         raise MedDLError(
             Code.TOO_LARGE,
             f"{image.header.name} declares {shape} voxels: {size / 2**30:.0f} GiB, "
-            f"and this machine has {memory / 2**30:.0f} GiB of memory.",
+            f"and this machine, or its container, has {memory / 2**30:.0f} GiB of memory.",
         )
 
 

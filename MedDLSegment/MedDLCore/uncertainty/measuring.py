@@ -13,6 +13,7 @@ sliding window that overlap count as passes, too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..admission import Options
+from ..admission import Options, check_memory
 from ..clock import OnProgress
 from ..errors import Code, MedDLError, Notice
 from ..importing import import_torch
-from ..pipeline import Model, segment
-from ..preprocess import Prepared, is_crop
+from ..pipeline import Model, plan, segment
+from ..preprocess import Prepared, is_crop, network_grid
 from ..resample import resample
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 POSSIBLE = 0.05
 """Voxels count that belong to something with at least this probability: else the air around would decide."""
+
+
+FLOAT32 = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,14 +114,21 @@ def measure(
     networks = Disagreeing(model.networks, way, spec.output_channels, exclusive, len(spec.channels), mirrored).eval()
     alone = replace(spec, inference=replace(spec.inference, mirror_axes=()))
     passing = replace(model, package=replace(model.package, spec=alone), networks=(networks,), engines=())
-    tally = _Tally(alone, exclusive, with_map)
-    result = segment(volumes, passing, Options(allow=options.allow), on_progress, tally)
-    scan = volumes[0].geometry
+    tally, scan, options = _Tally(alone, exclusive, with_map), volumes[0].geometry, Options(allow=options.allow)
+    if with_map:
+        foreseen = plan(volumes, passing, options, timed=False)
+        check_memory(replace(foreseen, memory=foreseen.memory + map_memory(scan, spec)), options)
+    result = segment(volumes, passing, options, on_progress, tally)
     voxel = abs(float(np.linalg.det(scan.ijk_to_ras[:3, :3]))) / 1000
     found = float(np.count_nonzero(np.atleast_1d(result.label_map.array).reshape(-1, *scan.shape).any(axis=0))) * voxel
     shown = tally.on(scan) if with_map else None
     notices, seconds = result.notices, result.seconds
     return Uncertainty(way, tally.disagreement, tally.entropy, tally.volume, found, shown, notices, seconds)
+
+
+def map_memory(scan: Geometry, spec: ModelSpec) -> int:
+    """Bytes of the map: on the network's grid, where it is made, and on the scan's."""
+    return FLOAT32 * (math.prod(network_grid(scan, spec.grid).shape) + math.prod(scan.shape))
 
 
 class _Tally:
@@ -170,5 +181,5 @@ class _Tally:
     def on(self, scan: Geometry) -> NDArray[np.float32]:
         """The map, brought onto the scan's grid."""
         assert self._map is not None and self._grid is not None  # noqa: S101
-        shown: NDArray[np.float32] = resample(self._map, self._grid, scan, "linear").astype(np.float32)
+        shown: NDArray[np.float32] = resample(self._map, self._grid, scan, "linear").astype(np.float32, copy=False)
         return shown

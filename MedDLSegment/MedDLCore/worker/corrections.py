@@ -63,9 +63,9 @@ class Corrections:
         if not self._owed:
             return {"box": None, "array": None, "seconds": kept.seconds}
         box = joined(self._owed)
+        given = give_array(kept.within(box), folder)
         self._owed.clear()
-        ends = [(part.start, part.stop) for part in box]
-        return {"box": ends, "array": give_array(kept.within(box), folder), "seconds": kept.seconds}
+        return {"box": [(part.start, part.stop) for part in box], "array": given, "seconds": kept.seconds}
 
     def _begin(
         self,
@@ -83,8 +83,9 @@ class Corrections:
         begun = Refinement(volumes, model, start, options, share(tell, 0, runs))
         for n, click in enumerate(correction.clicks, start=1):
             begun.add(click, share(tell, n, runs))
-        self._key, self._kept = key, begun
-        return {"label_map": give_label_map(begun.label_map, folder), "seconds": begun.seconds}
+        given = give_label_map(begun.label_map, folder)
+        self._key, self._kept = key, begun  # not before it was given: else only what changes since would follow
+        return {"label_map": given, "seconds": begun.seconds}
 
     def _follow(self, kept: Refinement, clicks: Sequence[Click], tell: OnProgress) -> None:
         """From the clicks that were made to those that are asked for, by the shortest way."""

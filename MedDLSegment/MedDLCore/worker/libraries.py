@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..importing import import_torch
+from ..machine_memory import total_memory
 from ..writers import library_versions
 
 
@@ -13,13 +14,12 @@ def import_libraries() -> dict[str, Any]:
 
     Returns:
         ``libraries``: their versions by name; ``devices``: what networks can run on, the best one first;
-        ``memory``: bytes of the machine.
+        ``memory``: bytes of the machine, or of its container.
 
     Raises:
         ImportError: one is missing.
     """
     import_torch()
-    import psutil
     import torch
 
     from .. import inference, pipeline  # noqa: F401
@@ -27,5 +27,4 @@ def import_libraries() -> dict[str, Any]:
     devices = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    memory = psutil.virtual_memory().total
-    return {"libraries": library_versions(), "devices": [*devices, "cpu"], "memory": memory}
+    return {"libraries": library_versions(), "devices": [*devices, "cpu"], "memory": total_memory()}

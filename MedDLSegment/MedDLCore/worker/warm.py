@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-import psutil
-
 from ..errors import Code, MedDLError
+from ..machine_memory import total_memory
 from ..models import ModelPackage, ModelStore, folder_state, open_model
 from ..pipeline import Model, load
 from .messages import Job
 
 PART = 0.25
-"""Of the machine's memory, which models that are kept may take together."""
+"""Of the machine's memory, or its container's, which models that are kept may take together."""
 
 
 class Warm:
@@ -21,7 +20,7 @@ class Warm:
 
     def __init__(self, budget: int | None = None) -> None:
         """Takes the bytes that kept models may take beside the latest; ``PART`` of the memory if None."""
-        self._budget = round(PART * psutil.virtual_memory().total) if budget is None else budget
+        self._budget = round(PART * total_memory()) if budget is None else budget
         self._packages: dict[tuple[str, str | None], tuple[ModelPackage, str]] = {}
         self._models: OrderedDict[tuple[object, ...], Model] = OrderedDict()
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from MedDLCore.clock import OnProgress
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage
+from MedDLCore.models.digests import known_sha256
 from MedDLCore.pipeline import Model, segment
 from MedDLCore.spec import Channel
 from MedDLCore.volume import Label, LabelMap, Volume
@@ -29,6 +30,9 @@ from ..data.files import (
 from ..data.nnunet import segments_described
 from .reliability import Reliability, Tally, why_not
 from .structures import Structure
+
+HEADERS = (".nhdr", ".mhd")
+"""Ends of names of files whose voxels lie in another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +174,10 @@ class FilePredictions:
         return self._table.labels
 
     def identity(self, case: Case) -> str:
-        """Where the file is, and when it was written."""
+        """What is in the file, wherever it lies, and what its values are called."""
         found = self._cases.get(case.id)
         path = None if found is None else _path_of(found.truths[0])
-        return "" if path is None else repr((path.resolve(), path.stat().st_size, path.stat().st_mtime_ns))
+        return "" if found is None or path is None else repr((_content_of(path), found.segments))
 
     def of(
         self,
@@ -235,6 +239,13 @@ def _as_case(key: str, path: Path, described: tuple[Segment, ...] | None) -> Cas
             "Put the dataset.json that names them into the folder of predictions, or give .seg.nrrd files.",
         )
     return Case(key, key, (), (LabelFile(path),), segments)
+
+
+def _content_of(path: Path) -> str:
+    """Its digest. Of a header whose voxels lie in another file, which may change alone, when it was written."""
+    if path.suffix in HEADERS:
+        return repr((path.resolve(), path.stat().st_size, path.stat().st_mtime_ns))
+    return known_sha256(path)
 
 
 def _path_of(source: TruthSource) -> Path | None:

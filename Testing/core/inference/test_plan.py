@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from MedDLCore.inference import Device, Predictor, peak_memory, speed
-from MedDLCore.inference.host import free_memory
 from MedDLCore.inference.memory import Forward, _LiveStorages
 from MedDLCore.inference.running import running_memory
 from MedDLCore.spec import Inference
@@ -142,40 +141,3 @@ def test_a_cube_that_would_fill_the_memory_is_not_timed() -> None:
     operations = peak_memory(network, (1, 1, 64, 64, 64)).operations
     small = Device("cpu", "CPU", 10_000_000)
     assert speed.seconds_per_pass(network, 1, (64, 64, 64), operations, small) is None
-
-
-def files(folder: Path, **texts: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (folder / name.replace("__", ".")).write_text(text + "\n", encoding="utf-8")
-
-
-def test_a_container_s_limit_counts_and_not_the_memory_of_its_machine(tmp_path: Path) -> None:
-    """Version 2; the group above has the limit. What is cached of files is given back when memory is asked for."""
-    membership = tmp_path / "cgroup"
-    membership.write_text("0::/outer/inner\n", encoding="utf-8")
-    root = tmp_path / "fs"
-    files(root / "outer" / "inner", memory__max="max", memory__current="500")
-    statistics = "anon 1\ninactive_file 200\n"
-    files(root / "outer", memory__max="2000", memory__current="700", memory__stat=statistics)
-    assert free_memory(root, membership) == 2000 - 700 + 200
-    files(root / "outer" / "inner", memory__max="600")
-    assert free_memory(root, membership) == 600 - 500
-    files(root / "outer" / "inner", memory__current="900")
-    assert free_memory(root, membership) == 0
-
-
-def test_a_container_s_limit_of_the_first_version_counts_too(tmp_path: Path) -> None:
-    """Within a container the path of the group is often that of the machine, and only the root is there."""
-    membership = tmp_path / "cgroup"
-    membership.write_text("5:cpu,cpuacct:/\n4:memory:/docker/1234\n0::/\n", encoding="utf-8")
-    names = {"memory__limit_in_bytes": "3000", "memory__usage_in_bytes": "1000"}
-    files(tmp_path / "fs" / "memory", **names, memory__stat="inactive_file 5\ntotal_inactive_file 50")
-    assert free_memory(tmp_path / "fs", membership) == 2050
-
-
-def test_without_control_groups_the_machine_s_memory_counts(tmp_path: Path) -> None:
-    assert free_memory(tmp_path, tmp_path / "absent") > 2**20
-    membership = tmp_path / "cgroup"
-    membership.write_text("0::/\nnot a line\n", encoding="utf-8")
-    assert free_memory(tmp_path, membership) > 2**20

@@ -157,6 +157,41 @@ def test_leftovers_of_dead_processes_are_swept_and_those_of_live_ones_stay(store
     assert [model.name for model in store.list()] == ["threshold"]
 
 
+class Killed(BaseException):
+    """Nothing of the process goes on after it."""
+
+
+@pytest.mark.parametrize("renamed", ["nothing", "the old one", "both"])
+def test_a_kill_while_a_model_is_replaced_leaves_the_old_one_or_the_new_one(
+    renamed: str, store: ModelStore, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two renames both lay under names that are swept, and the next model took both away."""
+    store.add(source)
+    (store.path / "threshold" / "old.txt").write_text("old")
+    rename, allowed = Path.rename, {"nothing": 0, "the old one": 1, "both": 2}[renamed]
+    done: list[Path] = []
+
+    def until_killed(path: Path, target: Path) -> Path:
+        if len(done) == allowed:
+            raise Killed
+        done.append(rename(path, target))
+        return done[-1]
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying, pytest.raises(Killed):
+        dying.setattr(os, "getpid", lambda: 999_999_999)
+        dying.setattr(Path, "rename", until_killed)
+        dying.setattr(shutil, "rmtree", killed)
+        store.add(source, overwrite=True)
+    assert store.names() == (() if renamed == "the old one" else ("threshold",))
+    store.add(source, name="other")
+    assert names(store.path) == ["other", "threshold"]
+    assert (store.path / "threshold" / "old.txt").exists() is (renamed != "both")
+    assert store.stored("threshold").package is not None
+
+
 def test_what_a_killed_process_left_beside_a_package_goes_with_the_next_one_there(tmp_path: Path) -> None:
     """Whoever was killed while publishing left a second copy of the model, hidden, for good."""
     left = [tmp_path / f"{atomic.TEMPORARY_PREFIX}{atomic._machine()}-999999999-{n}" for n in range(2)]

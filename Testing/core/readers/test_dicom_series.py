@@ -191,6 +191,29 @@ def test_a_padding_value_that_would_erase_tissue_is_not_believed(tmp_path: Path)
     assert read(tmp_path)[0].array.max() == 80
 
 
+@pytest.mark.parametrize("intercept", [-1024, 0])
+def test_padding_beyond_what_a_ct_measures_becomes_air(intercept: int, tmp_path: Path) -> None:
+    """-2000 in a CT whose numbers are declared unsigned: the rim was read as 62512 HU."""
+    images = series(planes(), BitsStored=16, HighBit=15, RescaleIntercept=intercept)
+    expected = np.stack([stored(image) for image in images]).astype(int) + intercept
+    for image in images:
+        pixels = stored(image).astype(np.uint16)
+        pixels[0] = 63536
+        with_tags(image, PixelData=pixels.tobytes(), PixelPaddingValue=63536)
+    write(images, tmp_path)
+    [volume] = read(tmp_path)
+    assert (volume.array[:, 0] == -1024).all()
+    assert sorted(map(tuple, volume.array[:, 1:].reshape(len(images), -1))) == sorted(
+        map(tuple, expected[:, 1:].reshape(len(images), -1))
+    )
+
+
+def test_a_range_of_padding_that_holds_tissue_is_not_believed_however_far_it_goes(tmp_path: Path) -> None:
+    images = series(planes(), BitsStored=16, HighBit=15, PixelPaddingValue=63536)
+    write([with_tags(image, PixelPaddingRangeLimit=1000) for image in images], tmp_path)
+    assert read(tmp_path)[0].array.max() == 80
+
+
 def test_padding_of_an_mr_becomes_zero(tmp_path: Path) -> None:
     images = series(planes(), "MR", BitsStored=16, HighBit=15)
     for image in images:

@@ -93,6 +93,7 @@ def test_an_unstated_orientation_or_position_is_taken_as_itk_takes_it_with_a_war
         volume.geometry.index_to_ras([3, 2, 1]) * (-1, -1, 1), image.TransformIndexToPhysicalPoint([3, 2, 1])
     )
     assert [notice.code for notice in volume.notices] == [Code.GEOM_AMBIGUOUS]
+    assert ("left and right may be exchanged" in volume.notices[0].message) is (absent == "TransformMatrix")
 
 
 def test_without_spacing_there_is_no_geometry(tmp_path: Path) -> None:

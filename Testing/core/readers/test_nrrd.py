@@ -61,6 +61,8 @@ def test_an_unstated_orientation_or_position_is_taken_as_itk_takes_it_with_a_war
     (volume,) = read(path)
     assert volume.geometry.corner_distance(itk_geometry(path)) < 1e-4
     assert codes(volume) == [Code.GEOM_AMBIGUOUS]
+    stated = fields == {"space origin": None}
+    assert ("left and right may be exchanged" in volume.notices[0].message) is not stated
 
 
 def test_spacings_in_a_known_space_run_along_its_axes_with_a_warning(tmp_path: Path) -> None:
@@ -68,6 +70,7 @@ def test_spacings_in_a_known_space_run_along_its_axes_with_a_warning(tmp_path: P
     (volume,) = read(write_nrrd(tmp_path / "a.nrrd", numbered(SHAPE), OBLIQUE, **fields))
     np.testing.assert_allclose(volume.geometry.ijk_to_ras, np.diag([1, 2, 3, 1]))
     assert codes(volume) == [Code.GEOM_AMBIGUOUS]
+    assert "left and right may be exchanged" in volume.notices[0].message
 
 
 def test_without_spacing_there_is_no_geometry(tmp_path: Path) -> None:

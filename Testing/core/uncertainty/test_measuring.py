@@ -12,7 +12,9 @@ from torch import nn
 
 from fixtures.listening import listening
 from fixtures.models import BALL, model, spec, threshold_network
-from MedDLCore.errors import Code, MedDLError
+from MedDLCore.admission import Options, check_memory
+from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.inference import Plan
 from MedDLCore.inference.disagreeing import Disagreeing, best_way, entropy
 from MedDLCore.pipeline import segment
 from MedDLCore.spec import Crops, Grid, Inference, Output
@@ -156,3 +158,25 @@ def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(MedDLError, match="the scan is larger") as caught:
         measure([scan()], model(finds_above(100), spec(crops=Crops((9.0, 9.0, 9.0), (9.0, 9.0, 9.0)))))
     assert caught.value.code is Code.POINTS_MISMATCH
+
+
+def test_the_map_counts_in_the_memory_that_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large scan it takes gigabytes, and the run was begun without them."""
+    volume, halves = scan(), model(finds_above(100, 250), spec())
+    alone: list[int] = []
+
+    def noted(foreseen: Plan, options: Options) -> tuple[Notice, ...]:
+        alone.append(foreseen.memory)
+        return check_memory(foreseen, options)
+
+    with monkeypatch.context() as watching:
+        watching.setattr("MedDLCore.pipeline.check_memory", noted)
+        measure([volume], halves)
+    free = {"bytes": alone[0] + 2 * 4 * 30 * 24 * 20}
+    monkeypatch.setattr("MedDLCore.inference.free_memory", lambda: free["bytes"])
+    assert measure([volume], halves, with_map=True).map is not None
+    free["bytes"] -= 1
+    with pytest.raises(MedDLError) as refusal:
+        measure([volume], halves, with_map=True)
+    assert refusal.value.code is Code.NO_MEMORY
+    assert measure([volume], halves).map is None

@@ -14,6 +14,7 @@ from fixtures.balls import ball
 from fixtures.listening import listening_package
 from fixtures.models import BALL
 from fixtures.packages import threshold_package
+from MedDLCore.admission import Options
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import open_model
@@ -22,6 +23,7 @@ from MedDLCore.refine import Refinement, segment_with_clicks
 from MedDLCore.spec import Crops
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.worker import Correction, Event, Job, Worker, give_label_map, give_volume, take_array, take_label_map
+from MedDLCore.worker.corrections import Corrections
 
 PLACE = Geometry.from_parts((24, 30, 40), (1.0, 1.5, 2.0), origin=(-20, 10, 5))
 SCAN = ball(PLACE, (5, 30, 15), 8)
@@ -95,6 +97,29 @@ def test_a_click_that_is_refused_or_cancelled_midway_is_not_lost_sight_of(worker
     assert caught.value.code is Code.CLICKS_MISMATCH
     answer = worker.run("refine", Correction(job, (first,)))
     assert np.array_equal(laid_over(shown, answer, worker), directly(package, [first]))
+
+
+def test_an_answer_that_the_disk_did_not_take_is_in_the_next_one(package: Path, tmp_path: Path) -> None:
+    """What had changed was held for told, or the whole label map: the program went on without it."""
+    model = load(open_model(str(package)), "cpu", 1, "torch")
+    corrections, (click,) = Corrections(), clicks_at((3, 3, 3))
+    job = Job(str(package), (give_volume(SCAN, tmp_path),))
+
+    def answer(clicks: Sequence[Click], folder: Path) -> Mapping[str, Any]:
+        asked = Correction(job, tuple(clicks))
+        return corrections.answer(asked, model, lambda: [SCAN], Options(), folder, lambda *_: None)
+
+    def refused(clicks: Sequence[Click]) -> None:
+        with pytest.raises(MedDLError) as caught:
+            answer(clicks, tmp_path / "gone")
+        assert caught.value.code is Code.OUTPUT_UNWRITABLE
+
+    refused([])
+    shown = np.array(take_label_map(answer([], tmp_path)["label_map"], tmp_path).array)
+    refused([click])
+    owed = answer([click], tmp_path)
+    shown[tuple(slice(*ends) for ends in owed["box"])] = take_array(owed["array"], tmp_path)[0]
+    assert np.array_equal(shown, directly(package, [click]))
 
 
 def test_a_click_tells_its_stages_and_pays_for_no_other(worker: Worker, package: Path) -> None:
