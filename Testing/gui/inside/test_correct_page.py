@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import qt
 import slicer
 from numpy.typing import NDArray
 
@@ -256,9 +255,10 @@ def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wai
 def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     page: Any, a_scan: Any, wait: Wait, tmp_path: Path
 ) -> None:
-    from MedDLTraining.checks import check
+    import qt
 
     from MedDLSegmentLib.collect_part import LAST_SET
+    from MedDLTraining.check import Severity, check
     from MedDLTraining.data import open_folder
 
     ui = page._ui
@@ -286,7 +286,7 @@ def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     truth = data_set.load(data_set.cases[0]).truth
     assert [label.name for label in truth.labels] == ["ball"]
     assert np.array_equal(truth.array > 0, found(page, a_scan))
-    assert not [finding for finding in check(data_set).findings if finding.severity == "error"]
+    assert check(data_set).of(Severity.ERROR) == ()
 
     page._parameters.correctModel = "none"
     page._parameters.correctModel = "listening"
@@ -294,5 +294,8 @@ def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     ui.collectButton.click()
     wait(lambda: not page._collect.state.busy)
     assert "and has its new segments: 2 clicks. Cases: 1." in ui.collectLabel.text
-    assert not list(page._session.worker.folder.glob("*.seg*")) and qt.QSettings().value(LAST_SET)
+    page._parameters.correctSet = ""
+    page.setParameters(page._parameters)
+    assert ui.trainingSetPath.currentPath == str(tmp_path / "set"), "the next scene is offered the same set"
     qt.QSettings().remove(LAST_SET)
+    page._parameters.correctSet = ""
