@@ -72,13 +72,13 @@ class CollectPart:
         correct, clicks, about = self.state.correct, self._clicks, self._about
         volumes, segmentation = self._nodes()
         folder = Path(self.state.folder).expanduser().absolute()
-        given: dict[str, Any] = {}
+        given: list[Path] = []
 
         def job(private: Path) -> Collection:
             if segmentation.GetScene() is None or any(volume.GetScene() is None for volume in volumes):
                 raise MedDLError(Code.CANCELLED, _("The volume or the segmentation was removed."))
             scans, labels = self._session.handOver(volumes, segmentation, private)
-            given.update(labels)
+            given.append(private / labels["array"])
             model = correct.offered
             inputs = [(its.name, its.modality) for its in model.inputs] if model else [("image", scans[0].modality)]
             channels = tuple(Channel(name, modality) for name, modality in inputs)
@@ -90,8 +90,8 @@ class CollectPart:
         def tell(event: Event) -> None:
             if event.kind not in ("result", "error"):
                 return
-            if given:
-                (self._session.worker.folder / given["array"]).unlink(missing_ok=True)
+            for path in given:
+                path.unlink(missing_ok=True)  # with a worker that ended, its folder went
             if event.kind == "result":
                 qt.QSettings().setValue(LAST_SET, str(folder))
                 text = collect_state.saidOf(event.data, len(clicks), collect_state.leftOut(correct))

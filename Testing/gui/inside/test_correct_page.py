@@ -299,3 +299,23 @@ def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     assert ui.trainingSetPath.currentPath == str(tmp_path / "set"), "the next scene is offered the same set"
     qt.QSettings().remove(LAST_SET)
     page._parameters.correctSet = ""
+
+
+def test_a_case_whose_worker_is_killed_can_be_added_again(widget: Any, page: Any, wait: Wait, tmp_path: Path) -> None:
+    import qt
+
+    from MedDLSegmentLib.collect_part import LAST_SET
+
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    page._ui.trainingSetPath.setCurrentPath(str(tmp_path / "set"))
+    os.kill(widget.logic.session.worker.pid, signal.SIGKILL)
+    page._ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    assert "killed the worker" in page._ui.collectLabel.text and page._ui.collectButton.enabled
+    page._ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    assert page._ui.collectLabel.text == "Case 1 of this set: 1 click."
+    qt.QSettings().remove(LAST_SET)
+    page._parameters.correctSet = ""
