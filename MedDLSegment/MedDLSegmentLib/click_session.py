@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from MedDLCore.click import Click
@@ -38,20 +38,12 @@ class Answers(Protocol):
         """Nothing is asked any more."""
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A click that was answered; ``wrote``: the scene's undo has a step for it."""
-
-    click: Click
-    wrote: bool
-
-
 class ClickSession:
     """The clicks of a person on one segmentation, from the first one until something else is chosen.
 
     Attributes:
         going: what a page shows of it.
-        count: of the clicks that were answered and not taken back, also before the segmentation was drawn on by hand.
+        clicks: that were answered and not taken back, also before the segmentation was drawn on by hand.
     """
 
     def __init__(
@@ -61,12 +53,12 @@ class ClickSession:
         self._editor, self._answers, self._onChange = editor, answers, onChange
         self._needed = (editor.node.GetSegmentationNode(), *volumes)
         self._scene = editor.node.GetScene()
-        self._steps: list[_Step] = []
+        self._steps: list[bool] = []  # of the last clicks: whether the scene's undo has a step for it
         self._waiting: list[Click] = []
         self._asked: Click | None = None
         self._since = 0.0
         self._closed = False
-        self.count = 0
+        self.clicks: list[Click] = []
         self.going = Going()
         self._tag = self._scene.AddObserver(self._scene.NodeRemovedEvent, self._nodeRemoved)
 
@@ -91,11 +83,10 @@ class ClickSession:
             self._show(cancelling=True)
             self._answers.cancel()
         elif self._steps and self._forgetOldSteps():
-            step = self._steps.pop()
-            if step.wrote:
+            if self._steps.pop():
                 self._editor.undo()
             self._answers.takeBack()
-            self.count -= 1
+            self.clicks.pop()
             self._show(last=None, problem=None)
         self._show()
 
@@ -134,8 +125,8 @@ class ClickSession:
             self._refused(error)
             return
         self._answers.settle()
-        self._steps.append(_Step(click, wrote))
-        self.count += 1
+        self._steps.append(wrote)
+        self.clicks.append(click)
         spent = time.monotonic() - self._since
         last = Last(answer.label.name, click.positive, edited, spent, dict(answer.seconds), answer.notices, answer.hint)
         self._show(last=last)
@@ -183,7 +174,7 @@ class ClickSession:
             **changes,
             busy=self._asked is not None,
             waiting=len(self._waiting),
-            count=self.count,
+            count=len(self.clicks),
             canUndo=bool(self._waiting or self._asked or self._steps),
         )
         self._onChange(self)

@@ -9,6 +9,7 @@ from MedDLCore.spec import FloatTriple
 
 from . import correct_state
 from .click_views import ViewClicks
+from .collect_part import CollectPart
 from .correct_state import GROW_CUT, CorrectState, Going
 from .list_views import ChoiceView
 from .parameters import VOLUMES, MedDLSegmentParameterNode
@@ -39,7 +40,10 @@ class CorrectPage:
         self._showing = False
         self.state = CorrectState()
         self.clicks: ClickSession | None = None
+        self._before: tuple[Click, ...] = ()
+        self._made: dict[str, tuple[Click, ...]] = {}  # by the segmentation's ID
         self._views = ViewClicks(self._clicked)
+        self._collect = CollectPart(ui, session)
         self._models = ChoiceView(ui.modelComboBox, lambda name: self._set("correctModel", name))
         self._structures = ChoiceView(ui.structureComboBox, lambda name: self._set("correctStructure", name))
         ui.addButton.connect("toggled(bool)", lambda pressed: self._press(True, pressed))
@@ -57,9 +61,11 @@ class CorrectPage:
         if self._parameters is not None:
             self._parameters.disconnectGui(self._guiTag)
         self._parameters = parameters
+        self._collect.setParameters(parameters)
         if parameters is None:
             self.leave()
             self.end()
+            self._made = {}
         else:
             self._guiTag = parameters.connectGui(self._ui)
         self.parametersChanged()
@@ -116,6 +122,7 @@ class CorrectPage:
             self._about = self._chosen()
             model, volumes, segmentation, device, threads = self._about
             named = "" if model == GROW_CUT else model
+            self._before = self._made.get(segmentation.GetID(), ())
             self.clicks = self._session.correct(named, volumes, segmentation, device, threads, self._clicksChanged)
         self.clicks.click(Click(place, self.state.structure, self.state.clicking and not ctrl))
 
@@ -127,6 +134,8 @@ class CorrectPage:
         return self.state.model, volumes, parameters.segmentation, parameters.device, parameters.threads
 
     def _clicksChanged(self, clicks: ClickSession) -> None:
+        if identifier := self._about[2].GetID():  # None: it was removed
+            self._made[identifier] = (*self._before, *clicks.clicks)
         self._update(going=clicks.going)
         if clicks.isClosed and clicks is self.clicks:
             self.clicks = None
@@ -193,6 +202,8 @@ class CorrectPage:
         ui.warningsLabel.text = "\n".join(correct_state.warningLines(state))
         ui.warningsLabel.visible = bool(ui.warningsLabel.text)
         self._showing = False
+        node = self._parameters.segmentation if self._parameters is not None else None
+        self._collect.show(state, self._made.get(node.GetID(), ()) if node is not None else ())
         if state.clicking is None:
             self._views.stop()
         else:

@@ -28,6 +28,7 @@ class MedDLSegmentParameterNode:
         wholeSequence: all volumes of the sequence whose item the first volume shows.
         correctModel: answers clicks; see ``correct_state.CorrectState.wantedModel``.
         correctStructure: the one that is clicked.
+        correctSet: folder of the training set that corrected cases go into.
         batchSource: ``database``, ``selection`` or ``folder``.
         batchFolder: with the scans of a batch.
         batchOut: gets its results.
@@ -52,6 +53,7 @@ class MedDLSegmentParameterNode:
     wholeSequence: bool = False
     correctModel: str
     correctStructure: str
+    correctSet: str
     batchSource: str = "database"
     batchFolder: str
     batchOut: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from MedDLCore.errors import MedDLError, Notice
-from MedDLCore.worker.messages import Event, Job
+from MedDLCore.worker.messages import Event, Job, Scan
 
 from .handover import Handover
 from .model_errands import ModelErrands
@@ -169,6 +169,20 @@ class SegmentSession:
         self._clicks = [other for other in self._clicks if not other.isClosed]
         self._clicks.append(made)
         return made
+
+    def handOver(
+        self, volumes: Sequence[Any], segmentation: Any, folder: Path
+    ) -> tuple[tuple[Scan, ...], Mapping[str, Any]]:
+        """Volumes and a segmentation's label map on the grid of the first, in the worker's folder.
+
+        Raises:
+            MedDLError: as ``Handover.give``, ``labelMapFromSegmentationNode`` and ``give_label_map``.
+        """
+        from MedDLCore.worker.arrays import give_label_map
+        from MedDLScene.segmentation_node import labelMapFromSegmentationNode
+
+        scans = tuple(self._handover.give(volume, folder).scan for volume in volumes)
+        return scans, give_label_map(labelMapFromSegmentationNode(segmentation, volumes[0]), folder)
 
     def sceneClosed(self) -> None:
         """Forgets what lay in the scene; runs have cancelled themselves."""

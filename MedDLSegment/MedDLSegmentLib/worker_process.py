@@ -18,7 +18,7 @@ import qt
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.worker.conversation import Conversation
-from MedDLCore.worker.messages import Correction, Errand, Event, Export, Job, Kind
+from MedDLCore.worker.messages import Asked, Event, Kind
 from MedDLCore.worker.process import end_group, worker_command, worker_environment
 
 LOOK_MILLISECONDS = 200
@@ -34,7 +34,7 @@ NEVER_SENT = 0
 """The id of a request that the worker has not seen."""
 
 OnEvent = Callable[[Event], None]
-MakeJob = Callable[[Path], Job | Correction | Errand | Export | None]
+MakeJob = Callable[[Path], Asked | None]
 
 
 @dataclass(eq=False)

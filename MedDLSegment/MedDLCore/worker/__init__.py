@@ -13,10 +13,11 @@ Importing this imports neither torch nor SimpleITK.
 from .arrays import give_label_map, give_volume, take_array, take_label_map
 from .client import Worker
 from .conversation import Conversation
-from .messages import Correction, Errand, Event, Export, Job, Scan
+from .messages import Collection, Correction, Errand, Event, Export, Job, Scan
 from .process import end_group, worker_command
 
 __all__ = [
+    "Collection",
     "Conversation",
     "Correction",
     "Errand",

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from ..errors import Code, MedDLError
 from .conversation import Conversation
-from .messages import Correction, Errand, Event, Export, Job, Kind
+from .messages import Asked, Event, Kind
 from .process import end_group, worker_command, worker_environment
 
 LOOK_SECONDS = 0.2
@@ -78,7 +78,7 @@ class Worker:
     def run(
         self,
         kind: Kind,
-        job: Job | Correction | Errand | Export | None = None,
+        job: Asked | None = None,
         on_event: OnEvent | None = None,
     ) -> Mapping[str, Any]:
         """Sends a request and waits for its result.

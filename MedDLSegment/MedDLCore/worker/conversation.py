@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Code, MedDLError
 from ..plain_data import to_plain
-from .messages import LONGEST_LINE, VERSION, Correction, Errand, Event, Export, Job, Kind, read_event, to_line
+from .messages import LONGEST_LINE, VERSION, Asked, Event, Kind, read_event, to_line
 
 CANCEL_SECONDS = 3.0
 """How long a worker may take to heed a cancel."""
@@ -64,7 +64,7 @@ class Conversation:
         """The worker's own, which a launcher's is not; None before ``hello``."""
         return None if self.hello is None else int(self.hello["pid"])
 
-    def request(self, kind: Kind, job: Job | Correction | Errand | Export | None = None) -> tuple[int, bytes]:
+    def request(self, kind: Kind, job: Asked | None = None) -> tuple[int, bytes]:
         """A request: its id, and the line to send."""
         number = self._next
         self._next += 1

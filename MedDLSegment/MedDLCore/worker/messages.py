@@ -5,6 +5,7 @@ Requests have a ``request``, an ``id`` that the program chooses, and what the re
     load, plan, segment   ``job``: a ``Job``
     refine                ``job``: a ``Correction``
     export                ``job``: an ``Export``
+    collect               ``job``: a ``Collection``
     models, get, add, remove, examine, trust   ``job``: an ``Errand``; ``models`` needs none
     cancel                ``which``: the id of the request to cancel
     status
@@ -27,12 +28,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..click import Click
 from ..errors import Code, MedDLError, Notice
 from ..plain_data import from_plain
+from ..spec import Channel
 
 VERSION = 1
 """Of the language; raised whenever a program that speaks the old one would misunderstand."""
@@ -43,7 +45,19 @@ LONGEST_LINE = 1 << 24
 HEARTBEAT_SECONDS = 2.0
 
 Kind = Literal[
-    "load", "plan", "segment", "refine", "models", "get", "add", "remove", "examine", "trust", "export", "status"
+    "load",
+    "plan",
+    "segment",
+    "refine",
+    "models",
+    "get",
+    "add",
+    "remove",
+    "examine",
+    "trust",
+    "export",
+    "collect",
+    "status",
 ]
 """Requests that end in what was asked for."""
 
@@ -153,6 +167,34 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Collection:
+    """A corrected case that goes into a training set; see ``writers.add_to_training_set``.
+
+    Attributes:
+        folder: of the set: its whole path.
+        scans: one for each channel.
+        channels: what they are.
+        label_map: see ``arrays.give_label_map``.
+        structures: names of the set's structures: those that the label map lacks are empty in this case, and what else
+            it has stays out; empty: all that it has.
+        clicks: by which it was corrected.
+        model: ``name`` and ``sha256`` of what found it first; empty: nothing did.
+    """
+
+    folder: str
+    scans: tuple[Scan, ...]
+    channels: tuple[Channel, ...]
+    label_map: Mapping[str, Any]
+    structures: tuple[str, ...] = ()
+    clicks: tuple[Click, ...] = ()
+    model: Mapping[str, str] = field(default_factory=dict)
+
+
+Asked = Job | Correction | Errand | Export | Collection
+"""What a request can say of itself."""
+
+
+@dataclass(frozen=True)
 class Event:
     """What the worker said.
 
@@ -236,6 +278,16 @@ def read_export(data: Any) -> Export:
     """
     export: Export = _read(Export, data)
     return export
+
+
+def read_collection(data: Any) -> Collection:
+    """The collection of a request.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
+    collection: Collection = _read(Collection, data)
+    return collection
 
 
 def _read(kind: type, data: Any) -> Any:

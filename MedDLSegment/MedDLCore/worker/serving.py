@@ -25,7 +25,17 @@ from ..errors import Code, MedDLError, Notice
 from ..out_of_memory import is_out_of_memory
 from ..progress import Whole
 from ..waiting import wait_briefly
-from .messages import ERRANDS, HEARTBEAT_SECONDS, LONGEST_LINE, VERSION, read_correction, read_export, read_job, to_line
+from .messages import (
+    ERRANDS,
+    HEARTBEAT_SECONDS,
+    LONGEST_LINE,
+    VERSION,
+    read_collection,
+    read_correction,
+    read_export,
+    read_job,
+    to_line,
+)
 from .process import lead_a_group
 
 if TYPE_CHECKING:
@@ -207,15 +217,24 @@ class Server:
 
     def at_once(self, kind: str, number: int, job: Any) -> bool:
         """Answers a request that does not wait for the others, in the second thread; False: there is none such."""
-        if kind in ERRANDS:
-            threading.Thread(target=self._run_errand, args=(kind, number, job), daemon=True, name=kind).start()
-        return kind in ERRANDS
+        beside: dict[str, Callable[[str, int, Any], Mapping[str, Any]]] = {
+            **dict.fromkeys(ERRANDS, self._errand),
+            "collect": self._collect,
+        }
+        if kind in beside:
+            threading.Thread(target=self._run_beside, args=(beside[kind], kind, number, job), daemon=True).start()
+        return kind in beside
 
     def cancelled(self, number: Any) -> None:
         """A request was cancelled: for work that does not ask ``go_on`` all the time."""
 
-    def _run_errand(self, kind: str, number: int, job: Any) -> None:
-        """Beside whatever else runs: most need no torch, and a download is slow."""
+    def _run_beside(self, work: Callable[[str, int, Any], Mapping[str, Any]], kind: str, number: int, job: Any) -> None:
+        """Beside whatever else runs: most of this needs no torch; a download is slow, and so is compressing."""
+        ended, data = end_of(lambda: work(kind, number, job))
+        self._cancelled.discard(number)
+        self.say(ended, number, **data)
+
+    def _errand(self, kind: str, number: int, job: Any) -> Mapping[str, Any]:
         from .errands import run_errand
 
         def tell(fraction: float) -> None:
@@ -224,9 +243,12 @@ class Server:
         def is_cancelled() -> bool:
             return number in self._cancelled or self._gone.is_set()
 
-        ended, data = end_of(lambda: run_errand(kind, job, tell, is_cancelled))
-        self._cancelled.discard(number)
-        self.say(ended, number, **data)
+        return run_errand(kind, job, tell, is_cancelled)
+
+    def _collect(self, _kind: str, _number: int, job: Any) -> Mapping[str, Any]:
+        from .collecting import collect_case
+
+        return collect_case(read_collection(job), self.folder)
 
     def _leave(self) -> None:
         """The program beside has gone, or wants this one to: a run is cancelled; one that does not heed it is ended."""

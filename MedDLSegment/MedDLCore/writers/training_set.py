@@ -79,7 +79,7 @@ def add_to_training_set(
     check_folder(folder)
     _describe(folder, _named(channels), [label.name for label in label_map.labels])
     for part in (IMAGES, LABELS, CLICKS):
-        (folder / part).mkdir(exist_ok=True)
+        check_folder(folder / part)
     name = "case_" + sha256("".join(map(content_hash, scans)).encode()).hexdigest()[:16]
     grid, labels = scans[0].geometry, folder / LABELS / f"{name}.seg.nrrd"
     replaced = labels.exists()

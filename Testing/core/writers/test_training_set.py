@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 
 from fixtures.balls import ball
 from fixtures.models import BALL
+from MedDLCore.atomic import temporary_name
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.spec import Channel
@@ -108,3 +112,14 @@ def test_other_structures_channels_or_folders_are_refused_and_cost_nothing(tmp_p
     assert [path for path in sorted(tmp_path.rglob("*")) if "set" in path.parts] == [
         p for p in there if "set" in p.parts
     ]
+
+
+def test_what_a_killed_process_left_unfinished_goes_with_the_next_case(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    name = temporary_name(tmp_path).name.replace(f"-{os.getpid()}-", f"-{gone.pid}-")
+    left = tmp_path / "set" / "imagesTr" / name
+    add_to_training_set(tmp_path / "set", [scan()], labels(), CT)
+    left.mkdir()
+    add_to_training_set(tmp_path / "set", [scan(3)], labels(), CT)
+    assert not left.exists()

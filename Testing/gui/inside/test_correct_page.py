@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -249,3 +250,72 @@ def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wai
     press(page, 15, 40, UP + 35)
     wait(lambda: page.state.going.problem is not None)
     assert "locked" in page._ui.statusLabel.text and np.array_equal(found(page, a_scan), before)
+
+
+def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
+    page: Any, a_scan: Any, wait: Wait, tmp_path: Path
+) -> None:
+    import qt
+
+    from MedDLSegmentLib.collect_part import LAST_SET
+    from MedDLTraining.check import Severity, check
+    from MedDLTraining.data import open_folder
+
+    ui = page._ui
+    assert not ui.collectButton.enabled and "No segment" in ui.collectButton.toolTip
+    ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    press(page, 5, 30, UP + 35, ctrl=True)
+    wait(answered(page, 2))
+    assert ui.collectButton.toolTip == "Choose a folder for the training set."
+    page._parameters.segmentation.GetSegmentation().AddEmptySegment("", "scribble")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "a.txt").touch()
+    ui.trainingSetPath.setCurrentPath(str(tmp_path / "papers"))
+    ui.collectButton.click()
+    assert ui.collectLabel.text == "Adding the case ..." and not ui.collectButton.enabled
+    wait(lambda: not page._collect.state.busy)
+    assert "papers holds something else" in ui.collectLabel.text
+    ui.trainingSetPath.setCurrentPath(str(tmp_path / "set"))
+    assert ui.collectLabel.text == ""
+    ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    text = "Case 1 of this set: 2 clicks. No structures of the model, and left out: scribble."
+    assert ui.collectLabel.text == text
+    data_set = open_folder(tmp_path / "set")
+    truth = data_set.load(data_set.cases[0]).truth
+    assert [label.name for label in truth.labels] == ["ball"]
+    assert np.array_equal(truth.array > 0, found(page, a_scan))
+    assert check(data_set).of(Severity.ERROR) == ()
+
+    page._parameters.correctModel = "none"
+    page._parameters.correctModel = "listening"
+    assert page._collect.state.clicks == 2, "another model does not forget what was clicked"
+    ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    assert "and has its new segments: 2 clicks. Cases: 1." in ui.collectLabel.text
+    page._parameters.correctSet = ""
+    page.setParameters(page._parameters)
+    assert ui.trainingSetPath.currentPath == str(tmp_path / "set"), "the next scene is offered the same set"
+    qt.QSettings().remove(LAST_SET)
+    page._parameters.correctSet = ""
+
+
+def test_a_case_whose_worker_is_killed_can_be_added_again(widget: Any, page: Any, wait: Wait, tmp_path: Path) -> None:
+    import qt
+
+    from MedDLSegmentLib.collect_part import LAST_SET
+
+    page._ui.addButton.click()
+    press(page, 5, 30, UP + 15)
+    wait(answered(page, 1))
+    page._ui.trainingSetPath.setCurrentPath(str(tmp_path / "set"))
+    os.kill(widget.logic.session.worker.pid, signal.SIGKILL)
+    page._ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    assert "killed the worker" in page._ui.collectLabel.text and page._ui.collectButton.enabled
+    page._ui.collectButton.click()
+    wait(lambda: not page._collect.state.busy)
+    assert page._ui.collectLabel.text == "Case 1 of this set: 1 click."
+    qt.QSettings().remove(LAST_SET)
+    page._parameters.correctSet = ""

@@ -300,6 +300,9 @@ def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, pi
     stages = {"prepare": 0.03, "network": 0.52, "finish": 0.11}
     last = Last("ball", True, Edited(412, 3, 57, ("spleen",)), 0.81, stages)
     page._update(going=Going(count=3, canUndo=True, last=last))
+    parameters.correctSet = "/home/a/training set"
+    page._collect.state = replace(page._collect.state, said="Case 7 of this set: 3 clicks.")
+    page._collect._show()
     picture("21-correct-clicked")
     page._update(going=Going(count=3, canUndo=True, busy=True, stage="network", waiting=1))
     picture("22-correct-busy")
