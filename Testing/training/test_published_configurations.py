@@ -221,5 +221,6 @@ def test_a_network_that_gives_other_logits_is_refused(tmp_path: Path) -> None:
 def test_what_a_model_would_hear_monai_does_not_say(tmp_path: Path) -> None:
     package = source_of(written(model(), tmp_path / "m")).package
     networks = runner_networks(package.spec, load_networks(package))
+    padded = replace(package.spec.inference, padding="constant", padding_value=0.0)
     with pytest.raises(NotInMonaiError, match="listens to clicks"):
-        configuration(replace(package.spec, clicks=Clicks((1,), 2.0)), networks)
+        configuration(replace(package.spec, clicks=Clicks((1,), 2.0), inference=padded), networks)
