@@ -78,8 +78,8 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
                 tally.refused(error)
                 continue
             tally.succeeded(its.notices)
-            reporter.notices(its.notices)
             ranked.append(_ranked(case, its, maps))
+            reporter.notices(its.notices, ranked[-1].shown)
             reporter.event("ranked", scan=ranked[-1].stem, disagreement=its.disagreement, entropy=its.entropy)
         ranked.sort(key=lambda one: getattr(one.its, by), reverse=True)
         if table is not None and ranked:

@@ -52,6 +52,15 @@ def test_the_least_sure_comes_first(scans: list[Path], tmp_path: Path, capsys: p
     assert events[-1]["ranking"] == ["unsure", "between", "sure"]
 
 
+def test_warnings_name_the_scan_that_they_are_about(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three scans gave the same sentence three times."""
+    assert meddl("rank", *scans, "-m", threshold_package(tmp_path / "m", 0)) == Exit.OK
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "MODALITY_UNKNOWN" in line]
+    assert [scan.name for scan in scans if any(scan.name in line for line in warnings)] == [s.name for s in scans]
+
+
 def test_a_scan_that_is_refused_does_not_stop_the_others(
     scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
