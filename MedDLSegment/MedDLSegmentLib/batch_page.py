@@ -21,7 +21,8 @@ from .batch_state import DATABASE, FOLDER, SELECTION, Case
 from .batch_workflow import BatchWorkflow
 from .case_table import CaseTable
 from .database_insertion import DatabaseInsertion
-from .database_selection import selectedSeries
+from .database_selection import databaseFolder, selectedSeries
+from .label import showText
 from .list_views import ChoiceView
 from .parameters import MedDLSegmentParameterNode
 from .translation import _
@@ -106,7 +107,7 @@ class BatchPage:
         if chosen is None:
             self.workflow.choose(path="", out="", model=None)
             return
-        path = chosen.batchFolder if chosen.batchSource == FOLDER else _databaseFolder()
+        path = chosen.batchFolder if chosen.batchSource == FOLDER else databaseFolder()
         model = offered_models.modelNamed(self._models, chosen.model)
         rules = (*_rules(chosen), chosen.batchRuleFile)
         self.workflow.choose(source=chosen.batchSource, path=path, out=chosen.batchOut, model=model, rules=rules)
@@ -268,8 +269,8 @@ class BatchPage:
         ui.progressBar.value = round(1000 * (work.fraction or 0.0)) if work is not None else 0
         self._cases.show(state.cases)
         ui.caseTable.visible = bool(state.cases)
-        _showText(ui.statusLabel, batch_state.statusLine(state) or batch_state.reasonNotToRun(state))
-        _showText(ui.caseLabel, _("Opening the scan ...") if state.showing else batch_state.details(state.case))
+        showText(ui.statusLabel, batch_state.statusLine(state) or batch_state.reasonNotToRun(state))
+        showText(ui.caseLabel, _("Opening the scan ...") if state.showing else batch_state.details(state.case))
 
 
 def _bringIntoView(volume: Any) -> None:
@@ -278,15 +279,3 @@ def _bringIntoView(volume: Any) -> None:
 
 def _rules(chosen: MedDLSegmentParameterNode) -> tuple[str, ...]:
     return batch_state.rules(chosen.batchModality, chosen.batchThickness, chosen.batchDescription, chosen.batchThinnest)
-
-
-def _databaseFolder() -> str:
-    """Empty where Slicer has opened none."""
-    database = getattr(slicer, "dicomDatabase", None)
-    return str(database.databaseDirectory) if database is not None and database.isOpen else ""
-
-
-def _showText(label: Any, text: str) -> None:
-    """A label without a text takes no room."""
-    label.text = text
-    label.visible = bool(text)

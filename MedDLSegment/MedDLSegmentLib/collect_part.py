@@ -18,6 +18,7 @@ from MedDLCore.worker.messages import Collection, Event
 from . import collect_state
 from .collect_state import CollectState
 from .correct_state import CorrectState
+from .label import showText
 from .parameters import VOLUMES, MedDLSegmentParameterNode
 from .remedies import said
 from .segment_session import SegmentSession
@@ -122,8 +123,7 @@ class CollectPart:
             ui.trainingSetPath.setCurrentPath(state.folder)
         self._filling = False
         collect_state.collectButton(state).show(ui.collectButton)
-        ui.collectLabel.text = collect_state.line(state)
-        ui.collectLabel.visible = bool(ui.collectLabel.text)
+        showText(ui.collectLabel, collect_state.line(state))
 
 
 def _whyNot(error: MedDLError) -> str:

@@ -11,6 +11,7 @@ from . import correct_state
 from .click_views import ViewClicks
 from .collect_part import CollectPart
 from .correct_state import GROW_CUT, CorrectState, Going
+from .label import showText
 from .list_views import ChoiceView
 from .parameters import VOLUMES, MedDLSegmentParameterNode
 from .segment_session import SegmentSession
@@ -199,8 +200,7 @@ class CorrectPage:
         correct_state.undoButton(state).show(ui.undoButton)
         ui.addButton.checked, ui.removeButton.checked = state.clicking is True, state.clicking is False
         ui.statusLabel.text = correct_state.statusLine(state)
-        ui.warningsLabel.text = "\n".join(correct_state.warningLines(state))
-        ui.warningsLabel.visible = bool(ui.warningsLabel.text)
+        showText(ui.warningsLabel, "\n".join(correct_state.warningLines(state)))
         self._showing = False
         node = self._parameters.segmentation if self._parameters is not None else None
         self._collect.show(state, self._made.get(node.GetID(), ()) if node is not None else ())

@@ -1,8 +1,14 @@
-"""What a person has selected in Slicer's DICOM browser."""
+"""Slicer's DICOM database, and what a person has selected in its browser."""
 
 from __future__ import annotations
 
 import slicer
+
+
+def databaseFolder() -> str:
+    """Of the database that is open; empty where Slicer has opened none."""
+    database = getattr(slicer, "dicomDatabase", None)
+    return str(database.databaseDirectory) if database is not None and database.isOpen else ""
 
 
 def selectedSeries() -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from MedDLCore.errors import MedDLError
 
 from . import correct_state
 from .correct_state import GROW_CUT, CorrectState, Going
+from .label import showText
 from .list_views import ChoiceView
 from .translation import _
 
@@ -148,8 +149,7 @@ class EffectClicks:
         self._models.show(correct_state.modelChoices(state), state.model)
         reason = correct_state.reasonNotToClickSegment(state)
         self._status.text = reason if reason and not state.going.busy else correct_state.statusLine(state)
-        self._warnings.text = "\n".join(correct_state.warningLines(state))
-        self._warnings.visible = bool(self._warnings.text)
+        showText(self._warnings, "\n".join(correct_state.warningLines(state)))
 
 
 def session() -> Any:

@@ -11,6 +11,7 @@ import qt
 from MedDLCore.errors import Code, MedDLError, Notice
 
 from . import offered_models, panel_state
+from .label import showText
 from .list_views import ModelListView, StructureListView
 from .panel_state import MOST_INPUTS, PanelState
 from .parameters import VOLUMES, MedDLSegmentParameterNode
@@ -250,7 +251,7 @@ class SegmentPanel:
             label.visible = selector.visible = n < len(names)
             label.text = _("{name}:").format(name=names[n]) if n < len(names) else ""
         self._models.show(state.models or (), state.model)
-        _showText(ui.modelSummary, offered_models.summary(model) if model is not None else "")
+        showText(ui.modelSummary, offered_models.summary(model) if model is not None else "")
         structures = model.structures if model is not None else ()
         parameter = self._parameters.structures if self._parameters is not None else []
         self._structures.show(structures, chosenStructures(parameter, model))
@@ -266,10 +267,10 @@ class SegmentPanel:
             section.enabled = state.run is None
         ui.progressBar.visible = state.run is not None
         ui.progressBar.value = round(1000 * state.run.fraction) if state.run is not None else 0
-        _showText(ui.planLabel, panel_state.planLine(state))
-        _showText(ui.statusLabel, panel_state.statusLine(state))
+        showText(ui.planLabel, panel_state.planLine(state))
+        showText(ui.statusLabel, panel_state.statusLine(state))
         warnings = [_("Warning: {text}").format(text=text) for text in panel_state.warningLines(state)]
-        _showText(ui.warningsLabel, "\n".join(warnings))
+        showText(ui.warningsLabel, "\n".join(warnings))
         self._actions.show()
 
     def _showDevices(self, devices: Sequence[str]) -> None:
@@ -284,9 +285,3 @@ class SegmentPanel:
             self._devices = names
         if box.currentIndex != names.index(wanted):
             box.setCurrentIndex(names.index(wanted))
-
-
-def _showText(label: Any, text: str) -> None:
-    """A label without a text takes no room."""
-    label.text = text
-    label.visible = bool(text)

@@ -10,6 +10,8 @@ import qt
 import slicer
 
 from MedDLCore.errors import MedDLError
+from MedDLSegmentLib.database_selection import databaseFolder
+from MedDLSegmentLib.label import showText
 from MedDLSegmentLib.list_views import ChoiceView
 from MedDLSegmentLib.translation import _
 from MedDLTraining.plan import NAMED
@@ -119,7 +121,7 @@ class TrainPanel:
             self._lookAtScene()
         else:
             self._inputs.show((), (), ())
-            self.workflow.look(0, _databaseFolder())
+            self.workflow.look(0, databaseFolder())
         self._showParameters()
 
     def _lookAtScene(self) -> None:
@@ -288,8 +290,8 @@ class TrainPanel:
         self._findings.show((_("Severity"), _("Case"), _("What was found")), wording.findingRows(state.check))
         findings = (state.check or {}).get("findings", ())
         chosen = findings[self._finding] if 0 <= self._finding < len(findings) else None
-        _showText(ui.findingLabel, wording.findingDetail(chosen) if chosen is not None else "")
-        _showText(ui.checkLabel, wording.checkSummary(state))
+        showText(ui.findingLabel, wording.findingDetail(chosen) if chosen is not None else "")
+        showText(ui.checkLabel, wording.checkSummary(state))
         for widget in (ui.caseList, ui.openButton):
             widget.visible = bool(state.cases)
         ui.labelsCollapsibleButton.visible = bool(rows)
@@ -297,11 +299,11 @@ class TrainPanel:
 
     def _showTraining(self) -> None:
         state, ui = self.workflow.state, self._ui
-        _showText(ui.planLabel, wording.planSummary(state.plan))
-        _showText(ui.statusLabel, wording.statusLine(state))
-        _showText(ui.closingLabel, wording.closingLine(state))
+        showText(ui.planLabel, wording.planSummary(state.plan))
+        showText(ui.statusLabel, wording.statusLine(state))
+        showText(ui.closingLabel, wording.closingLine(state))
         warnings = [_("Warning: {text}").format(text=notice.message) for notice in state.notices]
-        _showText(ui.warningsLabel, "\n".join(warnings))
+        showText(ui.warningsLabel, "\n".join(warnings))
         work = state.work
         ui.progressBar.visible = work is not None
         ui.progressBar.setMaximum(0 if work is not None and work.fraction is None else 1000)
@@ -339,17 +341,5 @@ class TrainPanel:
         self._judged.show(wording.caseHeader(state.report), wording.caseRows(state.report, names))
         for widget in (ui.reportTable, ui.judgedTable):
             widget.visible = state.report is not None
-        _showText(ui.judgedLabel, _("A click opens the case, with what was drawn and, in outline, what was found."))
+        showText(ui.judgedLabel, _("A click opens the case, with what was drawn and, in outline, what was found."))
         ui.judgedLabel.visible = state.report is not None
-
-
-def _databaseFolder() -> str:
-    """Empty where Slicer has opened none."""
-    database = getattr(slicer, "dicomDatabase", None)
-    return str(database.databaseDirectory) if database is not None and database.isOpen else ""
-
-
-def _showText(label: Any, text: str) -> None:
-    """A label without a text takes no room."""
-    label.text = text
-    label.visible = bool(text)

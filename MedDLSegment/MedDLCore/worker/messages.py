@@ -246,7 +246,7 @@ def read_job(data: Any) -> Job:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    job: Job = _read(Job, data)
+    job: Job = read_as(Job, data)
     return job
 
 
@@ -256,7 +256,7 @@ def read_correction(data: Any) -> Correction:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    correction: Correction = _read(Correction, data)
+    correction: Correction = read_as(Correction, data)
     return correction
 
 
@@ -266,7 +266,7 @@ def read_errand(data: Any) -> Errand:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    errand: Errand = _read(Errand, {} if data is None else data)
+    errand: Errand = read_as(Errand, {} if data is None else data)
     return errand
 
 
@@ -276,7 +276,7 @@ def read_export(data: Any) -> Export:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    export: Export = _read(Export, data)
+    export: Export = read_as(Export, data)
     return export
 
 
@@ -286,11 +286,16 @@ def read_collection(data: Any) -> Collection:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    collection: Collection = _read(Collection, data)
+    collection: Collection = read_as(Collection, data)
     return collection
 
 
-def _read(kind: type, data: Any) -> Any:
+def read_as(kind: type, data: Any) -> Any:
+    """What comes with a request, as an instance of a dataclass.
+
+    Raises:
+        MedDLError: REQUEST_INVALID, naming what is wrong with it.
+    """
     try:
         return from_plain(kind, data, "job")
     except MedDLError as error:

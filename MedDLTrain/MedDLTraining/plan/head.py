@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from MedDLCore.errors import Code, MedDLError
@@ -20,11 +21,10 @@ def with_channels(network: Network, outputs: int) -> Network:
     Raises:
         MedDLError: MODEL_INVALID where its arguments do not say it.
     """
-    arguments = dict(network.arguments)
-    for name in OUTPUTS:
-        if name in arguments:
-            return replace(network, arguments={**arguments, name: outputs})
+    if (changed := _with_count(network, OUTPUTS, outputs)) is not None:
+        return changed
     if network.name == "MeshNet":
+        arguments = network.arguments
         *before, last = arguments["layers"]
         return replace(network, arguments={**arguments, "layers": [*before, {**last, "out_channels": outputs}]})
     raise MedDLError(Code.MODEL_INVALID, f"How many outputs this {network.name} has, its description does not say.")
@@ -36,8 +36,14 @@ def with_inputs(network: Network, inputs: int) -> Network:
     Raises:
         MedDLError: MODEL_INVALID where its arguments do not say it.
     """
-    arguments = dict(network.arguments)
-    for name in INPUTS:
-        if name in arguments:
-            return replace(network, arguments={**arguments, name: inputs})
+    if (changed := _with_count(network, INPUTS, inputs)) is not None:
+        return changed
     raise MedDLError(Code.MODEL_INVALID, f"How many inputs this {network.name} has, its description does not say.")
+
+
+def _with_count(network: Network, names: Sequence[str], count: int) -> Network | None:
+    """With another value of the first of these arguments that the network has; None where it has none of them."""
+    for name in names:
+        if name in network.arguments:
+            return replace(network, arguments={**network.arguments, name: count})
+    return None

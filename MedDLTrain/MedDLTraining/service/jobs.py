@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import MedDLCore
-from MedDLCore.errors import Code, MedDLError
-from MedDLCore.plain_data import from_plain
-from MedDLCore.worker.messages import Scan
+from MedDLCore.worker.messages import Scan, read_as
 
 from ..data import Assignment
 
@@ -210,7 +208,4 @@ def read_job(kind: str, data: Any) -> Any:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    try:
-        return from_plain(JOBS[kind], data, "job")
-    except MedDLError as error:
-        raise MedDLError(Code.REQUEST_INVALID, error.message) from error
+    return read_as(JOBS[kind], data)

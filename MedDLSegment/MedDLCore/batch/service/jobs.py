@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import Code, MedDLError
-from ...plain_data import from_plain
+from ...worker.messages import read_as
 
 ENTRY = Path(__file__).with_name("__main__.py")
 
@@ -91,7 +90,4 @@ def read_job(kind: str, data: Any) -> Any:
     Raises:
         MedDLError: REQUEST_INVALID, naming what is wrong with it.
     """
-    try:
-        return from_plain(JOBS[kind], data, "job")
-    except MedDLError as error:
-        raise MedDLError(Code.REQUEST_INVALID, error.message) from error
+    return read_as(JOBS[kind], data)
