@@ -9,78 +9,40 @@ return values: files are read and written around them.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .admission import Options, admit, check_memory, chosen_labels
 from .clock import Clock, OnProgress, memory_for, share
-from .errors import Code, MedDLError, Notice
-from .field_of_view import FieldOfView, field_of_view
-from .importing import import_torch
-from .models import ModelPackage, ModelStore, cache_folders, load_networks, run_trusted
+from .errors import Code, Notice
+from .foresight import Seen, field_seen, for_previous, foresee, plan
+from .loading import Model, load
+from .models import run_trusted
 from .out_of_memory import is_out_of_memory, release
-from .postprocess import decide, deciding_memory, join, joining_memory, merge, merging_memory, only
+from .postprocess import decide, join, merge, only
 from .preprocess import (
     Prepared,
     cut_around,
-    inner,
     inside,
     on_first_grid,
     part_within,
     prepare,
-    preparing_memory,
-    seen_for,
     split_channels,
 )
 from .resample import resample
-from .spec import ModelSpec
-from .toolkit import limit_threads
 from .volume import Geometry, LabelMap, Volume
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from .inference import Device, Engine, Plan, Slab
-    from .inference.engine import Wanted
+    from .inference import Plan, Slab
     from .writers import SegmentStatistics
+
+__all__ = ["Model", "OnSlab", "Segmentation", "load", "plan", "segment"]
 
 OnSlab = Callable[[Prepared, "Slab"], None]
 """Called with what the network saw and, as each comes, a slab of logits, which is a view of memory in use."""
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A model that is ready to run: keep it for the next case.
-
-    Attributes:
-        package: what it is.
-        networks: one for each weights file, in eval mode; none for a model in parts, or one that runs its own code.
-        device: where they run.
-        previous: the model that runs first, whose result this one takes.
-        parts: the models whose results together are this one's.
-        engines: what computes each network; by default torch.
-    """
-
-    package: ModelPackage
-    networks: Sequence[nn.Module]
-    device: Device
-    previous: Model | None = None
-    parts: tuple[Model, ...] = ()
-    engines: Sequence[Engine] = ()
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The model as plain data."""
-        return self.package.spec
-
-
-_Seen = MutableMapping[Model, FieldOfView]
-"""What the networks of a run see, so far as it is known: each field of view is found once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,139 +66,6 @@ class Segmentation:
     backends: tuple[str, ...]
     plan: Plan | None
     statistics: tuple[SegmentStatistics, ...] | None = None
-
-
-def load(
-    package: ModelPackage,
-    device: str = "auto",
-    threads: int | None = None,
-    backend: Wanted = "auto",
-    full_precision: bool = False,
-    store: ModelStore | None = None,
-) -> Model:
-    """Loads a model's networks.
-
-    Args:
-        package: the model.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: CPU threads for the network and for resampling; None: all cores.
-        backend: ``torch``; ``openvino``; ``auto``: on a CPU whichever is known to be faster, see ``Engine``.
-        full_precision: float32 throughout, on a graphics card too.
-        store: in its folder, if it is there, is kept what this machine has made of the networks and learnt about them;
-            the person's own if None.
-
-    Raises:
-        MedDLError: DEVICE_MISSING, EXTRA_MISSING, MODEL_CORRUPT, MODEL_UNSAFE, MODEL_INVALID.
-    """
-    import_torch()
-    from .inference import choose_device, make_engines
-    from .inference.devices import usable_cores
-
-    chosen = choose_device("cpu" if (device, backend) == ("auto", "openvino") else device, threads)
-    limit_threads(threads or usable_cores())
-    make = functools.partial(make_engines, device=chosen, backend=backend, full_precision=full_precision)
-    return _loaded(package, chosen, make, (store or ModelStore()).path)
-
-
-def _loaded(package: ModelPackage, device: Device, make: Callable[..., Sequence[Engine]], kept: Path) -> Model:
-    if package.trusted:
-        return Model(package, (), device)
-    if package.parts:
-        return Model(package, (), device, parts=tuple(_loaded(part, device, make, kept) for part in package.parts))
-    previous = None if package.previous is None else _loaded(package.previous, device, make, kept)
-    networks = load_networks(package)
-    engines = make(networks, package.spec, folders=cache_folders(package, kept))
-    return Model(package, networks, device, previous, engines=engines)
-
-
-def plan(volumes: Sequence[Volume], model: Model, options: Options = Options(), timed: bool = True) -> Plan:
-    """What a case will need, and what ``admit`` says of it. Runs at most a small patch of each network.
-
-    Raises:
-        MedDLError: as ``segment`` would before the network runs, but for NO_MEMORY: see ``Plan.fits``. MODEL_TRUSTED
-            for a model that runs its own code.
-    """
-    if model.package.trusted:
-        raise MedDLError(
-            Code.MODEL_TRUSTED,
-            f"What a run of {model.spec.name} needs, only its own code knows.",
-            "Run it with meddl segment; it ends with a message where the memory does not suffice.",
-        )
-    return _foreseen(volumes, model, options, timed, {})
-
-
-def _foreseen(volumes: Sequence[Volume], model: Model, options: Options, timed: bool, seen: _Seen) -> Plan:
-    """See ``plan``. What it finds out of the networks' fields of view is kept in ``seen``."""
-    from .inference import together
-
-    scan, spec = volumes[0].geometry, model.spec
-    with memory_for("plan"):
-        notices = admit(volumes, spec, options)
-        if options.points:
-            boxes = (cut_around(volumes, spec, point) for point in dict.fromkeys(options.points))
-            plans = [_foreseen(box, model, replace(options, points=()), timed, {}) for box in boxes]
-            joining = joining_memory(scan, spec, _structures_of(spec, options))
-        else:
-            plans = [_plan(volumes, *one, timed, seen) for one in _one_after_the_other(volumes, model, options)]
-            joining = merging_memory(scan, spec) if model.parts else 0
-        foreseen = together(plans)
-    return replace(foreseen, memory=foreseen.memory + joining, notices=notices)
-
-
-def _one_after_the_other(volumes: Sequence[Volume], model: Model, options: Options) -> Iterator[tuple[Model, Options]]:
-    """The models of one network, or one ensemble, that a run consists of, each with what it is run with."""
-    if model.parts:
-        for part in model.parts:
-            yield from _one_after_the_other(volumes, part, replace(options, structures=()))
-    else:
-        if model.previous is not None:
-            yield from _one_after_the_other(volumes, model.previous, _for_previous(volumes, model, options))
-        yield model, options
-
-
-def _for_previous(volumes: Sequence[Volume], model: Model, options: Options) -> Options:
-    """What the model before this one is run with: it finds all that this one is to see."""
-    return replace(options, structures=(), region=seen_for(options.region, volumes[0], model.spec))
-
-
-def _field_of_view(volumes: Sequence[Volume], model: Model, options: Options, seen: _Seen) -> FieldOfView:
-    """What a model sees; found once in a run."""
-    if model not in seen:
-        seen[model] = field_of_view(volumes, model.spec, options.region, options.crop_body)
-    return seen[model]
-
-
-def _plan(volumes: Sequence[Volume], model: Model, options: Options, timed: bool, seen: _Seen) -> Plan:
-    from .inference import free_memory, make_plan
-
-    spec = model.spec
-    field = _field_of_view(volumes, model, options, seen)
-    grid, cut, scan = field.grid, field.cut, volumes[0].geometry
-    decided = field.laid if spec.grid.rule == "extent" else part_within(volumes[0], options.region)
-    kept = _structures_of(spec, options)
-    deciding = deciding_memory(grid, decided, spec, kept)
-    placed = math.prod(decided.shape) + math.prod(scan.shape) if decided.shape != scan.shape else 0
-    return make_plan(
-        spec,
-        model.networks,
-        model.device,
-        free_memory(),
-        [part.stop - part.start for part in inner(cut, grid.shape)],
-        preparing_memory(volumes, spec, field.region, cut),
-        deciding.result,
-        deciding.piece,
-        deciding.cleaning + placed,
-        timed,
-        model.engines[0].seconds_per_voxel if model.engines else None,
-    )
-
-
-def _structures_of(spec: ModelSpec, options: Options) -> int:
-    """How many structures are decided. Exclusive classes are decided together; of a part, whatever it has."""
-    if spec.output.activation != "sigmoid":
-        return len(spec.labels)
-    wanted = {name.casefold() for name in options.structures}
-    return sum(not wanted or label.name.casefold() in wanted for label in spec.labels) or len(spec.labels)
 
 
 def segment(
@@ -269,7 +98,7 @@ def _segment(
     model: Model,
     options: Options,
     on_progress: OnProgress | None,
-    seen: _Seen,
+    seen: Seen,
     on_slab: OnSlab | None = None,
 ) -> Segmentation:
     """See ``segment``; ``seen``: what is known of the fields of view of this run's networks."""
@@ -281,19 +110,19 @@ def _segment(
     labels = chosen_labels(spec, options.structures)
     if model.package.trusted:
         return _by_its_own_code(volumes, model, options, clock)
-    foreseen = _foreseen(volumes, model, options, False, seen)
+    foreseen = foresee(volumes, model, options, False, seen)
     notices = foreseen.notices + check_memory(foreseen, options)
     if options.points:
         return _around_points(volumes, model, options, on_progress, notices, foreseen)
     if model.parts:
         return _in_parts(volumes, model, options, on_progress, notices, foreseen, seen)
 
-    field = _field_of_view(volumes, model, options, seen)
+    field = field_seen(volumes, model, options, seen)
     previous: LabelMap | None = None
     backends: set[str] = set()
     if model.previous is not None:
         told = share(on_progress, 0, 2)
-        earlier = _segment(volumes, model.previous, _for_previous(volumes, model, options), told, seen)
+        earlier = _segment(volumes, model.previous, for_previous(volumes, model, options), told, seen)
         clock = Clock(share(on_progress, 1, 2), earlier.seconds)
         previous = earlier.label_map
         backends |= set(earlier.backends)
@@ -362,7 +191,7 @@ def _in_parts(
     on_progress: OnProgress | None,
     notices: tuple[Notice, ...],
     foreseen: Plan,
-    seen: _Seen,
+    seen: Seen,
 ) -> Segmentation:
     """Runs the parts of a model and lays their results over each other.
 

@@ -55,13 +55,15 @@ GROUND_FLOOR = {
     "volume",
 }
 STATIONS = {"readers", "preprocess", "inference", "postprocess", "writers", "metrics"}
-JOINTS = {"admission", "clock", "field_of_view", "progress"}
+JOINTS = {"admission", "clock", "field_of_view", "foresight", "loading", "progress"}
 MAY_IMPORT = {
     **dict.fromkeys(GROUND_FLOOR | STATIONS, GROUND_FLOOR),
     "models": GROUND_FLOOR,
     "clock": GROUND_FLOOR | {"inference"},
     "admission": GROUND_FLOOR | STATIONS,
     "field_of_view": GROUND_FLOOR | STATIONS,
+    "loading": GROUND_FLOOR | {"models", "inference"},
+    "foresight": GROUND_FLOOR | STATIONS | {"admission", "clock", "field_of_view", "loading"},
     "pipeline": GROUND_FLOOR | STATIONS | JOINTS | {"models"},
     "case": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "refine": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
