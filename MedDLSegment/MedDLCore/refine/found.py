@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +24,14 @@ def overlapping(spec: ModelSpec) -> bool:
 
 def nothing(spec: ModelSpec, grid: Geometry) -> Found:
     """A grid on which nothing was found."""
-    highest = max(label.value for label in spec.labels)
-    layers = highest if overlapping(spec) else 1
-    return np.zeros((layers, *grid.shape), np.uint8 if overlapping(spec) or highest < 256 else np.uint16)
+    layers, dtype = _kept_as(spec)
+    return np.zeros((layers, *grid.shape), dtype)
+
+
+def found_memory(spec: ModelSpec, grid: Geometry) -> int:
+    """Bytes of what was found on a grid."""
+    layers, dtype = _kept_as(spec)
+    return layers * dtype.itemsize * math.prod(grid.shape)
 
 
 def found_of(label_map: LabelMap, spec: ModelSpec, grid: Geometry) -> Found:
@@ -53,3 +59,11 @@ def mask_of(found: Found, value: int, spec: ModelSpec) -> NDArray[np.bool_]:
     """``(k, j, i)``: where a label is."""
     mask: NDArray[np.bool_] = found[value - 1] > 0 if overlapping(spec) else found[0] == value
     return mask
+
+
+def _kept_as(spec: ModelSpec) -> tuple[int, np.dtype[Any]]:
+    """How many layers there are, and their type."""
+    highest = max(label.value for label in spec.labels)
+    if overlapping(spec):
+        return highest, np.dtype(np.uint8)
+    return 1, np.min_scalar_type(highest)

@@ -14,7 +14,7 @@ from ..preprocess import network_grid, preparing_memory
 from ..spec import ModelSpec
 from ..volume import Geometry, Volume
 from .box import whole
-from .found import overlapping
+from .found import found_memory
 from .window import on_scan
 
 if TYPE_CHECKING:
@@ -55,6 +55,5 @@ def needed_with(volumes: Sequence[Volume], model: Model) -> Plan:
 
 def kept_memory(network: Geometry, scan: Geometry, spec: ModelSpec) -> int:
     """Bytes that stay from click to click: the scan's channels on the network's grid, and labels there and here."""
-    layers = len(spec.labels) if overlapping(spec) else 1
-    voxels = math.prod(network.shape)
-    return FLOAT32 * len(spec.channels) * voxels + layers * (voxels + math.prod(scan.shape))
+    image = FLOAT32 * len(spec.channels) * math.prod(network.shape)
+    return image + found_memory(spec, network) + found_memory(spec, scan)

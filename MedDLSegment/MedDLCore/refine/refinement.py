@@ -148,6 +148,16 @@ class Refinement:
             self._sights.pop()
         return Change.between(now, self._found[all_layers(box)], start_of(box))
 
+    def begin_again(self, start: LabelMap) -> None:
+        """Begins with what there is now, without a click. What is prepared of the whole scan stays."""
+        found = found_of(start, self._spec, self._scan)
+        if self._volumes:
+            self._sights.clear()  # where a box lies, its first click says
+        for sight in self._sights:
+            sight.tell(found)
+        self._found, self.seconds = found, {}
+        self._steps.clear()
+
     def within(self, box: Box) -> NDArray[Any]:
         """What is in a box of the scan now, as ``Change.array`` has it."""
         part: NDArray[Any] = self._found[all_layers(box)].copy()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from fixtures.listening import RADIUS, listening
+from fixtures.listening import RADIUS, listening, listening_spec
 from fixtures.models import BALL
 from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import Model, segment
 from MedDLCore.refine import Click, Refinement, segment_with_clicks
+from MedDLCore.refine.found import found_memory, nothing
 from MedDLCore.refine.memory import needed_alone, needed_with
-from MedDLCore.spec import Crops
+from MedDLCore.spec import Clicks, Crops, Output
 from MedDLCore.volume import Geometry, LabelMap, Volume
 
 GRID = Geometry.from_parts((40, 50, 80), (1.0, 1.0, 1.0), np.diag([-1.0, -1.0, 1.0]), (30.0, 20.0, -10.0))
@@ -149,3 +152,12 @@ def test_the_forecast_for_what_there_is_lies_below_that_of_a_run_over_the_whole_
     assert needed_with([large], listens).memory < needed_alone([large], listens, Options()).memory
     more = needed_with([large], listens).memory - needed_with([small], listens).memory
     assert more >= (4 + 2) * (math.prod(SHAPES[1]) - math.prod(SHAPES[0])), "the image, and labels on both grids"
+
+
+@pytest.mark.parametrize(("output", "values"), [("softmax", (1, 2)), ("softmax", (1, 300)), ("sigmoid", (1, 7))])
+def test_labels_with_high_or_sparse_values_count_as_the_bytes_that_they_take(
+    output: Literal["softmax", "sigmoid"], values: tuple[int, int]
+) -> None:
+    labels = tuple(replace(BALL, name=f"structure {value}", value=value) for value in values)
+    described = replace(listening_spec(2), labels=labels, clicks=Clicks(values, RADIUS), output=Output(output))
+    assert found_memory(described, GRID) == nothing(described, GRID).nbytes

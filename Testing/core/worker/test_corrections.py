@@ -21,7 +21,7 @@ from MedDLCore.models import open_model
 from MedDLCore.pipeline import load
 from MedDLCore.refine import Refinement, segment_with_clicks
 from MedDLCore.spec import Crops
-from MedDLCore.volume import Geometry, LabelMap
+from MedDLCore.volume import Geometry, LabelMap, Volume
 from MedDLCore.worker import Correction, Event, Job, Worker, give_label_map, give_volume, take_array, take_label_map
 from MedDLCore.worker.corrections import Corrections
 
@@ -86,6 +86,33 @@ def test_another_scan_or_start_begins_anew(worker: Worker, package: Path) -> Non
     refinement.add(click)
     assert np.array_equal(shown, refinement.label_map.array) and refinement.label_map.array.any()
     assert worker.run("refine", begun)["box"] is None
+
+
+def test_after_an_edit_by_hand_the_scan_stays_prepared(package: Path, tmp_path: Path) -> None:
+    """The scan was read and prepared again for each click that came after a brush stroke."""
+    model = load(open_model(str(package)), "cpu", 1, "torch")
+    corrections, (first, second) = Corrections(), clicks_at((3, 3, 3), (20, 25, 35))
+    job, asked = Job(str(package), (give_volume(SCAN, tmp_path),)), list[int]()
+
+    def answer(clicks: Sequence[Click], start: LabelMap | None) -> NDArray[Any]:
+        given = None if start is None else give_label_map(start, tmp_path)
+        correction = Correction(job, tuple(clicks), given)
+        got = corrections.answer(correction, model, volumes, Options(), tmp_path, lambda *_: None)
+        return np.array(take_label_map(got["label_map"], tmp_path).array)
+
+    def volumes() -> list[Volume]:
+        asked.append(1)
+        return [SCAN]
+
+    shown = answer([first], None)
+    shown[10:14, 5:9, 20:30] = 1
+    drawn = LabelMap(shown, PLACE, (BALL,))
+    fresh = Refinement([SCAN], model, drawn)
+    fresh.add(second)
+    assert np.array_equal(answer([second], drawn), fresh.label_map.array)
+    assert len(asked) == 1
+    assert np.array_equal(answer([], None), directly(package, []))
+    assert len(asked) == 2, "what the network finds on its own is asked for"
 
 
 def test_a_click_that_is_refused_or_cancelled_midway_is_not_lost_sight_of(worker: Worker, package: Path) -> None:
