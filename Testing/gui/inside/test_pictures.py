@@ -319,7 +319,7 @@ def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, hos
     for page in range(5):
         widget.pages.widget.setCurrentIndex(page)
         host.app.processEvents()
-        shown, first = [], widget.pages._pages[page]
+        shown, first = [], widget.pages.widget.widget(page)
         chained = plain.nextInFocusChain(first)
         while chained is not first and len(shown) < 500:
             takes = plain.focusPolicy(chained) & QtCore.Qt.FocusPolicy.TabFocus

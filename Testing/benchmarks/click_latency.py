@@ -1,0 +1,137 @@
+"""From a click in a slice view until the segment has changed: how long, and where the time goes.
+
+    python Testing/benchmarks/click_latency.py MODEL SCAN [--clicks 20]
+
+MODEL is a folder with a model that listens to clicks, SCAN a file that ``meddl`` reads. The page Correct is driven in
+the test host, with the real worker, by clicks at random voxels in the middle half of the scan, which add and remove in
+turn. The first click begins: the worker loads the model, takes the scan over and prepares it. Of the others: medians.
+
+``prepare``, ``network``, ``finish`` are the worker's stages, ``else`` is what a click took beside them: request,
+the answer's way back, the segment's change in the scene. Wall milliseconds, and CPU-milliseconds of the worker and of
+the main thread; on a machine that is busy with something else, read the CPU's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PATIENCE = 600
+"""Seconds until something is given up."""
+
+
+def main(scan: Path, count: int) -> None:
+    """In the host: makes the clicks and prints the table."""
+    import numpy as np
+    import psutil
+
+    from gui.host.start import Host
+    from gui.run import MODULES
+
+    host = Host(Path(os.environ["MEDDL_GUI_FOLDER"]))
+
+    def wait(condition: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "it did not come about"
+            host.app.processEvents()
+            time.sleep(0.001)
+
+    for name in MODULES:
+        host.load(name)
+    from MedDLCore.readers import read
+    from MedDLScene.result_scene import volumeToNode
+
+    (volume,) = read(scan)
+    node = volumeToNode(volume, host.scene, "scan")
+    widget = host.widget("MedDLSegment")
+    wait(lambda: widget.panel.state.models is not None)
+    widget.pages.show("Correct")
+    page, parameters = widget.pages.correct, widget._parameterNode
+    parameters.inputVolume = node
+    parameters.segmentation = host.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "corrected")
+    parameters.correctModel = next(model.name for model in widget.panel.state.models if model.clickable)
+    assert page._ui.addButton.enabled, page._ui.addButton.toolTip
+    page._ui.addButton.click()
+    structures = page.state.structures
+    worker = psutil.Process(widget.logic.session.worker.pid)
+
+    rows, random = [], np.random.default_rng(0)
+    for n in range(count):
+        voxel = [random.integers(size // 4, size - size // 4) for size in volume.geometry.shape]
+        parameters.correctStructure = structures[n % len(structures)]
+        began, busy = time.thread_time(), sum(worker.cpu_times()[:2])
+        _press(*volume.geometry.index_to_ras(voxel[::-1]).tolist(), ctrl=n % 2 == 1)
+        wait(lambda: not page.state.going.busy)
+        assert page.state.going.problem is None, page.state.going.problem
+        last = page.state.going.last
+        waited = sum(last.seconds.values())
+        spent = {"click": last.spent, **last.seconds, "else": last.spent - waited}
+        cpu = {"worker CPU": sum(worker.cpu_times()[:2]) - busy, "main thread CPU": time.thread_time() - began}
+        rows.append({**spent, **cpu})
+    print(_table(rows))
+    for name in MODULES:
+        if host.shown(name):
+            host.unload(name)
+
+
+def _press(r: float, a: float, s: float, ctrl: bool) -> None:
+    """A click of the mouse in the axial view."""
+    import numpy as np
+    import slicer
+
+    widget = slicer.app.layoutManager().sliceWidget("Red")
+    widget.mrmlSliceNode().SetSliceOffset(s)
+    onto = np.linalg.inv(slicer.util.arrayFromVTKMatrix(widget.mrmlSliceNode().GetXYToRAS()))
+    x, y, *_ = onto @ (r, a, s, 1)
+    interactor = widget.sliceView().interactor()
+    interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
+    interactor.InvokeEvent("LeftButtonPressEvent")
+
+
+def _table(rows: Sequence[dict[str, float]]) -> str:
+    """The first click, and medians of those that follow, in milliseconds."""
+    later = {name: median(row.get(name, 0.0) for row in rows[1:]) for name in rows[-1]}
+    lines = [f"{'first':>8} {'later':>8}  ms, of {len(rows)} clicks"]
+    lines += [f"{1000 * rows[0].get(name, 0.0):8.0f} {1000 * spent:8.0f}  {name}" for name, spent in later.items()]
+    return "\n".join(lines)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="a folder with a model that listens")
+    parser.add_argument("scan", type=Path, help="a file")
+    parser.add_argument("--clicks", type=int, default=20)
+    return parser.parse_args()
+
+
+def _outside(given: Any) -> int:
+    from gui.run import assembled
+    from MedDLCore.models import ModelStore
+
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        ModelStore(folder / "models").add(given.model)
+        environment = {**assembled(folder), "MEDDL_MODELS": str(folder / "models")}
+        compileall.compile_dir(folder, quiet=2)
+        return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    chosen = _arguments()
+    if "MEDDL_GUI_FOLDER" in os.environ:
+        main(chosen.scan, chosen.clicks)
+    else:
+        sys.path[:0] = [str(ROOT / name) for name in ("Testing", "MedDLSegment", "MedDLTrain")]
+        sys.exit(_outside(chosen))
