@@ -98,10 +98,8 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEndImport)
-        if (
-            self.parent.isEntered
-        ):  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
-            self.enter()
+        if self.parent.isEntered:
+            self.enter()  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
 
     def enter(self) -> None:
         """Called each time a person opens the module."""

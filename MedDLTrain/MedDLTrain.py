@@ -74,10 +74,8 @@ class MedDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self._onSceneEndImport)
-        if (
-            self.parent.isEntered
-        ):  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
-            self.enter()
+        if self.parent.isEntered:
+            self.enter()  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
 
     def enter(self) -> None:
         """Called each time a person opens the module."""
