@@ -96,6 +96,7 @@ for name in {MODULES!r}:
     host.widget(name)
     host.exit(name)
 widget = host.shown("MedDLSegment")
+assert "MedDLSegmentLib.batch_page" not in sys.modules, "a page is made when a person turns to it"
 widget.pages.show("Models")
 assert widget.pages.models._ui.list.count > 3
 widget.pages.show("Installation")
