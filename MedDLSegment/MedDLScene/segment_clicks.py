@@ -33,8 +33,8 @@ def clicksOf(segmentationNode: slicer.vtkMRMLSegmentationNode) -> tuple[Click, .
 def keepClick(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentID: str, click: Click) -> None:
     """One more click on a segment; where the segment is not there, nothing is kept.
 
-    It belongs to the step of undo that an editor has begun: any other change between two steps that are taken back makes
-    Slicer's undo come back to that change, and no further.
+    It belongs to the undo step that an editor has begun: between two steps that are taken back, Slicer counts any other
+    change as one, and would only take that back.
     """
     segment = segmentationNode.GetSegmentation().GetSegment(segmentID)
     if segment is not None:
