@@ -51,12 +51,14 @@ class Edited:
         added, removed: of the segment.
         kept: that stayed as they were because a rule or another segment keeps them.
         heldBy: the names of other segments that kept theirs.
+        hasStep: there is an undo step for it, also where a rule has kept every voxel.
     """
 
     added: int
     removed: int
     kept: int = 0
     heldBy: tuple[str, ...] = ()
+    hasStep: bool = False
 
 
 def checkEditable(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentID: str) -> None:
@@ -119,14 +121,15 @@ def editSegment(
     add, remove = (known == _INSIDE) & ~before, (known == _OUTSIDE) & before
     held, holders = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
     add &= ~held
-    if add.any() or remove.any():
+    changes = bool(add.any() or remove.any())
+    if changes:
         editor.saveState()
     for voxels, adds in ((remove, False), (add, True)):
         if voxels.any():
             editor.modify(node, segmentID, _cut(box, voxels), adds)
     after = _maskIn(box, node, segmentID)
     kept = int(((known == _INSIDE) & ~after).sum() + ((known == _OUTSIDE) & after).sum())
-    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders)
+    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders, changes)
 
 
 _OUTSIDE, _INSIDE = 1, 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
@@ -13,6 +13,13 @@ from MedDLCore.errors import Code, MedDLError
 from .click_answers import Answer, OnAnswer, OnProblem, OnStage
 from .correct_state import Going, Last
 from .translation import _
+
+if TYPE_CHECKING:
+    from MedDLScene.segment_edit import Edited
+
+
+Kept = list[tuple[str, Click]]
+"""Clicks with the IDs of their segments."""
 
 
 class Answers(Protocol):
@@ -43,7 +50,7 @@ class ClickSession:
 
     Attributes:
         going: what a page shows of it.
-        clicks: that were answered and not taken back, also before the segmentation was drawn on by hand.
+        count: clicks that were answered and not taken back here. The segments know theirs: see ``segment_clicks``.
     """
 
     def __init__(
@@ -53,12 +60,13 @@ class ClickSession:
         self._editor, self._answers, self._onChange = editor, answers, onChange
         self._needed = (editor.node.GetSegmentationNode(), *volumes)
         self._scene = editor.node.GetScene()
-        self._steps: list[bool] = []  # of the last clicks: whether the scene's undo has a step for it
+        self._steps: list[Kept] = []  # of the last clicks: what the scene's undo takes back; empty: has no step for it
+        self._silent: Kept = []  # clicks that have changed nothing: segments keep them with the next one that does
         self._waiting: list[Click] = []
         self._asked: Click | None = None
         self._since = 0.0
         self._closed = False
-        self.clicks: list[Click] = []
+        self.count = 0
         self.going = Going()
         self._tag = self._scene.AddObserver(self._scene.NodeRemovedEvent, self._nodeRemoved)
 
@@ -83,10 +91,13 @@ class ClickSession:
             self._show(cancelling=True)
             self._answers.cancel()
         elif self._steps and self._forgetOldSteps():
-            if self._steps.pop():
+            if kept := self._steps.pop():
                 self._editor.undo()
+                self._silent = kept[:-1]
+            else:
+                self._silent.pop()
             self._answers.takeBack()
-            self.clicks.pop()
+            self.count -= 1
             self._show(last=None, problem=None)
         self._show()
 
@@ -119,32 +130,40 @@ class ClickSession:
             self._refused(MedDLError(Code.CANCELLED, "Cancelled."))
             return
         try:
-            edited, wrote = self._write(answer, click)
+            edited = self._write(answer, click)
         except MedDLError as error:
             self._answers.takeBack()
             self._refused(error)
             return
         self._answers.settle()
-        self._steps.append(wrote)
-        self.clicks.append(click)
+        self.count += 1
         spent = time.monotonic() - self._since
         last = Last(answer.label.name, click.positive, edited, spent, dict(answer.seconds), answer.notices, answer.hint)
         self._show(last=last)
         self._next()
 
-    def _write(self, answer: Answer, click: Click) -> tuple[Any, bool]:
-        """Puts an answer into the scene."""
+    def _write(self, answer: Answer, click: Click) -> Edited:
+        """Puts an answer into the scene, and the click into its segment."""
+        from MedDLScene.segment_clicks import keepClick
         from MedDLScene.segment_edit import Edited, editSegment
         from MedDLScene.segmentation_node import addEmptySegment, segmentNamed
 
-        if answer.wanted is None or answer.place is None:
-            return Edited(0, 0), False
-        self._editor.takeRules()
-        node = self._needed[0]
-        segmentID = segmentNamed(node, answer.label.name) or addEmptySegment(node, answer.label)
-        within = click.point if click.positive else None
-        edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
-        return edited, edited.added + edited.removed > 0
+        node, edited = self._needed[0], Edited(0, 0)
+        segmentID = segmentNamed(node, answer.label.name)
+        if answer.wanted is not None and answer.place is not None:
+            self._editor.takeRules()
+            segmentID = segmentID or addEmptySegment(node, answer.label)
+            within = click.point if click.positive else None
+            edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
+        kept, self._silent = [*self._silent, (segmentID, click)], []
+        if edited.hasStep:
+            for clicked, made in kept:
+                keepClick(node, clicked, made)
+            self._steps.append(kept)
+        else:
+            self._steps.append([])
+            self._silent = kept
+        return edited
 
     def _refused(self, error: MedDLError) -> None:
         """The click counts for nothing; those that wait are answered all the same, unless the worker is gone."""
@@ -174,7 +193,7 @@ class ClickSession:
             **changes,
             busy=self._asked is not None,
             waiting=len(self._waiting),
-            count=len(self.clicks),
+            count=self.count,
             canUndo=bool(self._waiting or self._asked or self._steps),
         )
         self._onChange(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ class CollectPart:
         """``ui``: the widgets by their names."""
         self._ui, self._session = ui, session
         self._parameters: MedDLSegmentParameterNode | None = None
-        self._clicks: tuple[Click, ...] = ()
         self._about: tuple[object, ...] = ()
         self._filling = False
         self.state = CollectState()
@@ -55,12 +53,13 @@ class CollectPart:
         if parameters is not None and not parameters.correctSet and last and Path(last).is_dir():
             parameters.correctSet = last
 
-    def show(self, correct: CorrectState, clicks: Sequence[Click]) -> None:
-        """What the page knows has changed. ``clicks``: by which the chosen segmentation was corrected."""
-        self._clicks = tuple(clicks)
+    def show(self, correct: CorrectState) -> None:
+        """What the page knows has changed."""
         folder = self._parameters.correctSet if self._parameters is not None else ""
-        self.state = replace(self.state, correct=correct, clicks=len(clicks), folder=folder)
-        about = folder, self._clicks, self._nodes()
+        self.state = replace(self.state, correct=correct, folder=folder)
+        clicks = self._clicks()
+        self.state = replace(self.state, clicks=len(clicks))
+        about = folder, clicks, self._nodes()
         if about != self._about:  # what was said is of something else
             self._about = about
             self.state = replace(self.state, said="")
@@ -70,7 +69,7 @@ class CollectPart:
         """Adds the case; voxels are handed over now, and copied and compressed by the worker."""
         from MedDLScene.result_nodes import runManifest
 
-        correct, clicks, about = self.state.correct, self._clicks, self._about
+        correct, clicks, about = self.state.correct, self._clicks(), self._about
         volumes, segmentation = self._nodes()
         folder = Path(self.state.folder).expanduser().absolute()
         given: list[Path] = []
@@ -111,6 +110,15 @@ class CollectPart:
         model = self.state.correct.offered
         names = VOLUMES[: len(model.inputs) if model is not None else 1]
         return tuple(getattr(self._parameters, name) for name in names), self._parameters.segmentation
+
+    def _clicks(self) -> tuple[Click, ...]:
+        """Those on the segments that go in, whoever made them: this page, or the effect of Segment Editor."""
+        from MedDLScene.segment_clicks import clicksOf
+
+        segmentation, out = self._nodes()[1], collect_state.leftOut(self.state.correct)
+        if segmentation is None:
+            return ()
+        return tuple(click for click in clicksOf(segmentation) if click.structure not in out)
 
     def _pathChanged(self, path: str) -> None:
         if not self._filling and self._parameters is not None:

@@ -41,8 +41,6 @@ class CorrectPage:
         self._showing = False
         self.state = CorrectState()
         self.clicks: ClickSession | None = None
-        self._before: tuple[Click, ...] = ()
-        self._made: dict[str, tuple[Click, ...]] = {}  # by the segmentation's ID
         self._views = ViewClicks(self._clicked)
         self._collect = CollectPart(ui, session)
         self._models = ChoiceView(ui.modelComboBox, lambda name: self._set("correctModel", name))
@@ -66,7 +64,6 @@ class CorrectPage:
         if parameters is None:
             self.leave()
             self.end()
-            self._made = {}
         else:
             self._guiTag = parameters.connectGui(self._ui)
         self.parametersChanged()
@@ -123,7 +120,6 @@ class CorrectPage:
             self._about = self._chosen()
             model, volumes, segmentation, device, threads = self._about
             named = "" if model == GROW_CUT else model
-            self._before = self._made.get(segmentation.GetID(), ())
             self.clicks = self._session.correct(named, volumes, segmentation, device, threads, self._clicksChanged)
         self.clicks.click(Click(place, self.state.structure, self.state.clicking and not ctrl))
 
@@ -135,8 +131,6 @@ class CorrectPage:
         return self.state.model, volumes, parameters.segmentation, parameters.device, parameters.threads
 
     def _clicksChanged(self, clicks: ClickSession) -> None:
-        if identifier := self._about[2].GetID():  # None: it was removed
-            self._made[identifier] = (*self._before, *clicks.clicks)
         self._update(going=clicks.going)
         if clicks.isClosed and clicks is self.clicks:
             self.clicks = None
@@ -202,8 +196,7 @@ class CorrectPage:
         ui.statusLabel.text = correct_state.statusLine(state)
         showText(ui.warningsLabel, "\n".join(correct_state.warningLines(state)))
         self._showing = False
-        node = self._parameters.segmentation if self._parameters is not None else None
-        self._collect.show(state, self._made.get(node.GetID(), ()) if node is not None else ())
+        self._collect.show(state)
         if state.clicking is None:
             self._views.stop()
         else:

@@ -48,23 +48,23 @@ class DicomExport:
 
     def start(self, segmentationNode: Any, worker: WorkerProcess) -> None:
         """Begins; the file is written by the worker."""
-        given: dict[str, Any] = {}
+        given: list[Path] = []  # in the folder of this worker: where it has ended, another one may be there already
 
         def job(folder: Path) -> Export:
             made = _export(segmentationNode, folder)
-            given.update(made.label_map)
+            given.append(folder / made.label_map["array"])
             return made
 
         def tell(event: Event) -> None:
             if event.kind not in ("result", "error"):
                 return
             self._request = None
-            if given:
-                (worker.folder / given["array"]).unlink(missing_ok=True)
+            for path in given:
+                path.unlink(missing_ok=True)
             try:
                 if event.kind == "error":
                     raise event.error
-                self._onDone(_insert(event.data, worker.folder))
+                self._onDone(_insert(event.data, given[0].parent))
             except MedDLError as error:
                 self._onError(error)
 

@@ -310,7 +310,8 @@ class TrainPanel:
         ui.progressBar.setValue(round(1000 * (work.fraction or 0.0)) if work is not None else 0)
         for choice in (
             ui.sourceComboBox, ui.dataPath, ui.channelsLineEdit, ui.inputTable, ui.inputComboBox, ui.trainingPath,
-            ui.caseList, ui.labelTable, ui.advancedCollapsibleButton,
+            ui.caseList, ui.labelTable, ui.minutesSpinBox, ui.memorySpinBox, ui.interactiveCheckBox,
+            ui.advancedCollapsibleButton,
         ):  # fmt: skip
             choice.enabled = work is None
         if state.picture != self._picture:

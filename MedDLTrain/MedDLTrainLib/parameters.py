@@ -21,6 +21,7 @@ class MedDLTrainParameterNode:
         leftOut: ids of the cases that are not used.
         minutes: in which the training is to end.
         memory: GB that it may take.
+        interactive: the network learns to listen to clicks, too.
         device: ``auto``, ``cpu``, ``cuda:0``, ``mps``.
         threads: on the CPU; 0: all cores.
         folds: parts of the cases, of which one is held out.
@@ -47,6 +48,7 @@ class MedDLTrainParameterNode:
     leftOut: list[str]
     minutes: Annotated[int, WithinRange(1, 100000)] = 60
     memory: Annotated[int, WithinRange(1, 1000)] = 4
+    interactive: bool = False
     device: str = "auto"
     threads: Annotated[int, WithinRange(0, 256)] = 0
     folds: Annotated[int, WithinRange(2, 20)] = 5

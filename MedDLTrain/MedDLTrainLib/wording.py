@@ -86,6 +86,8 @@ def planSummary(planned: Mapping[str, Any] | None) -> str:
             time=duration(60 * planned["minutes"]), memory=size(planned["memory"])
         ),
     ]
+    if plan["listening"] is not None:
+        lines.append(_("It listens to clicks, too: the model segments on its own, and each click corrects the result."))
     if plan["crops"] is not None:
         lines.append(_("The scans are crops: in larger ones the model will ask for a point to look around."))
     return "\n".join(lines)

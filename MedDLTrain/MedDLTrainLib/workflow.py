@@ -68,6 +68,7 @@ class Parameters(Protocol):
     leftOut: list[str]
     minutes: int
     memory: int
+    interactive: bool
     device: str
     threads: int
     folds: int
@@ -291,6 +292,7 @@ class Workflow:
             all_folds=chosen.allFolds,
             seed=chosen.seed,
             network=chosen.network,
+            interactive=chosen.interactive,
             file=chosen.planFile,
         )
 

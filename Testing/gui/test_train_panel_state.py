@@ -15,7 +15,7 @@ from MedDLCore.errors import Code, MedDLError
 from MedDLCore.plain_data import to_plain
 from MedDLCore.worker.messages import Event
 from MedDLTraining.data import Assignment
-from MedDLTraining.plan import write_plan
+from MedDLTraining.plan import Listening, write_plan
 from MedDLTraining.plan.plan_file import plan_to_plain
 from MedDLTraining.service import Data
 from MedDLTraining.service.jobs import MATERIAL, CollectJob, PlanJob, ShowJob, TrainJob
@@ -130,6 +130,13 @@ def test_the_plan_is_told_in_words() -> None:
     assert "Ends within 1 h 30 min; takes 1.2 GB of memory." in text
 
 
+def test_the_plan_says_whether_the_network_listens_to_clicks() -> None:
+    said = "each click corrects the result"
+    assert said not in wording.planSummary(PLANNED)
+    listens = {**PLANNED["plan"], "listening": to_plain(Listening(12.0))}
+    assert said in wording.planSummary({**PLANNED, "plan": listens})
+
+
 def test_progress_is_told_with_the_time_left() -> None:
     assert wording.workLine(Work("train", "train", 0.5, 41.0, 3, 10)) == "Training, epoch 3 of 10, about 40 s left"
     assert wording.workLine(Work("check", "cases", 0.5)) == "Checking ..."
@@ -218,7 +225,7 @@ def chosen(folder: Path, **changes: Any) -> Any:
         "source": "folder", "dataFolder": "/cases", "trainingFolder": str(folder), "labelTable": "", "leftOut": [],
         "minutes": 60, "memory": 4, "device": "auto", "threads": 0, "folds": 5, "allFolds": False, "start": "",
         "network": "", "seed": 0, "onlyHeldOut": True, "licence": "", "authors": "", "intendedUse": "", "limits": "",
-        "dataSource": "", "replace": False, "planFile": "", "channels": "", "caseInputs": "",
+        "dataSource": "", "replace": False, "planFile": "", "channels": "", "caseInputs": "", "interactive": False,
     }  # fmt: skip
     return SimpleNamespace(**{**settings, **changes})
 
@@ -266,16 +273,19 @@ def test_a_plan_of_ones_own_is_followed_and_promises_no_time(begun: tuple[Workfl
     assert workflow.state.plan is None
 
 
-def test_a_changed_choice_drops_the_plan(begun: tuple[Workflow, Oracle, Any]) -> None:
+@pytest.mark.parametrize(("choice", "value"), [("minutes", 30), ("interactive", True)])
+def test_a_changed_choice_drops_the_plan(begun: tuple[Workflow, Oracle, Any], choice: str, value: object) -> None:
     workflow, oracle, parameters = begun
     workflow.plan()
-    assert isinstance(oracle.job, PlanJob) and oracle.job.memory == 4 * 10**9
+    assert isinstance(oracle.job, PlanJob) and oracle.job.memory == 4 * 10**9 and not oracle.job.interactive
     oracle.say("result", **PLANNED)
     workflow.look(0)
     assert workflow.state.plan is not None
-    parameters.minutes = 30
+    setattr(parameters, choice, value)
     workflow.look(0)
     assert workflow.state.plan is None
+    workflow.plan()
+    assert getattr(oracle.job, choice) == value
 
 
 def test_epochs_are_counted_and_stopping_is_no_error(begun: tuple[Workflow, Oracle, Any]) -> None:

@@ -208,7 +208,7 @@ def test_only_the_box_that_changes_is_handed_over(case: Case, monkeypatch: pytes
     everywhere = organ.copy()
     everywhere[20, 20, 30] = True
     edited = editSegment(case.editor, case.organ, everywhere, STRAIGHT)
-    assert edited == Edited(1, 0) and extents == [(30, 30, 20, 20, 20, 20)]
+    assert edited == Edited(1, 0, hasStep=True) and extents == [(30, 30, 20, 20, 20, 20)]
     assert np.array_equal(case.masks[0], everywhere) and np.array_equal(case.masks[1], other)
 
 
@@ -251,7 +251,7 @@ def test_a_segmentation_on_a_finer_grid_is_edited_there(case: Case) -> None:
     node.GetSegmentation().SetConversionParameter(name, text)
     (segment,) = node.GetSegmentation().GetSegmentIDs()
     edited = editSegment(SegmentEditor(node, case.volume), segment, WANTED, case.place)
-    assert edited == Edited(8 * int(WANTED.sum()), 0)
+    assert edited == Edited(8 * int(WANTED.sum()), 0, hasStep=True)
     found = labelMapFromSegmentationNode(node, case.volume).array > 0
     assert np.array_equal(in_box(found), WANTED) and found.sum() == WANTED.sum()
 

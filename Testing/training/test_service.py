@@ -89,6 +89,18 @@ def test_the_plan_keeps_to_the_memory_and_says_what_it_takes(child: Child, data:
     assert (told["training"], told["validation"]) == (3, 1)
 
 
+def test_a_network_that_is_to_listen_is_planned_from_nothing_and_from_a_plain_model(
+    child: Child, data: Data, tmp_path: Path
+) -> None:
+    plain = child.ask("train", TrainJob(data, a_plan(epochs=1, iterations=1), str(tmp_path / "plain"), "cpu", 1))
+    for start in ("", plain["model"]):
+        told = child.ask("plan", PlanJob(data, "x", 0.05, 2 * 10**9, "cpu", 1, start, folds=2, interactive=True))
+        assert told["plan"]["listening"]["radius"] > 0
+        assert told["plan"]["network"]["arguments"]["inputs"] == 1 + 3 * len(NAMES)
+        assert (told["plan"]["start"] is None) == (start == "")
+    assert child.ask("plan", PlanJob(data, "x", 0.05, 2 * 10**9, "cpu", 1))["plan"]["listening"] is None
+
+
 def test_a_plan_of_ones_own_is_followed_as_it_is(child: Child, data: Data, tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(a_plan(epochs=7)))

@@ -35,6 +35,7 @@ class _Step:
         point: the middle of the scan's voxel that was clicked, RAS mm.
         value: of the label that is meant.
         opened: the click opened its sight.
+        notices: what it brought.
     """
 
     click: Click
@@ -44,6 +45,7 @@ class _Step:
     opened: bool = False
     on_network: list[tuple[Box, Found]] = field(default_factory=list)
     on_scan: list[tuple[Box, Found]] = field(default_factory=list)
+    notices: tuple[Notice, ...] = ()
 
 
 class Refinement:
@@ -58,7 +60,6 @@ class Refinement:
     the network finds in the box on its own.
 
     Attributes:
-        notices: what the person should know.
         seconds: wall time of each stage of the last click.
         computed_by: what the network ran on last, and the backends so far; see ``Segmentation``.
     """
@@ -89,16 +90,15 @@ class Refinement:
         self._scan, self._options = volumes[0].geometry, Options(allow=options.allow)
         self._steps: list[_Step] = []
         self._sights: list[Sight] = []
-        self.notices: tuple[Notice, ...] = ()
         self.seconds: dict[str, float] = {}
         self.computed_by: tuple[str, tuple[str, ...]] = (model.device.name, ())
         given = None if start is None else found_of(start, self._spec, self._scan)
         if self._spec.crops is not None and not is_crop(self._scan, self._spec):
-            self._add_notices(admit(volumes, self._spec, self._options, points_follow=True))
+            self._first = admit(volumes, self._spec, self._options, points_follow=True)
             self._found = nothing(self._spec, self._scan) if given is None else given
         else:
             opened = self._open(self._volumes, whole(self._scan.shape), given, on_progress)
-            self._found, self.seconds, self.notices = opened.found, opened.seconds, opened.notices
+            self._found, self.seconds, self._first = opened.found, opened.seconds, opened.notices
             self._sights.append(opened.sight)
             self._volumes = ()  # nothing more is asked of them
 
@@ -106,6 +106,11 @@ class Refinement:
     def clicks(self) -> tuple[Click, ...]:
         """In the order in which they were made."""
         return tuple(step.click for step in self._steps)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the person should know: of the beginning, and of the clicks that were not taken back."""
+        return tuple(dict.fromkeys((*self._first, *(notice for step in self._steps for notice in step.notices))))
 
     @property
     def label_map(self) -> LabelMap:
@@ -168,7 +173,6 @@ class Refinement:
             opened = open_alone(volumes, self._model, box, self._options, on_progress)
         else:
             opened = open_with(given, volumes, self._model, box, self._options, on_progress)
-        self._add_notices(opened.notices)
         self.computed_by = (opened.device, tuple(sorted({*self.computed_by[1], *opened.backends})))
         return opened
 
@@ -196,7 +200,9 @@ class Refinement:
         there = self.within(box)
         alone = click.positive and not there.any()
         opened = self._open(volumes, box, None if alone else there, share(on_progress, 0, 2))
-        step = _Step(click, point, value, opened.sight, opened=True, on_scan=[(box, there)])
+        step = _Step(
+            click, point, value, opened.sight, opened=True, on_scan=[(box, there)], notices=_told(opened.notices)
+        )
         self._found[all_layers(box)] = opened.found
         return step, Clock(share(on_progress, 1, 2), opened.seconds)
 
@@ -228,7 +234,7 @@ class Refinement:
             brought = is_there & ~was_there if step.click.positive else was_there & ~is_there
             begins = [grown(inner) for inner in earlier] or [around(clicked[-1].voxel)]
             goes_on = connected(brought, covered(window.inner, begins))
-        self._add_notices(look.notices)
+        step.notices += _told(look.notices)
         self.computed_by = (look.device, tuple(sorted({*self.computed_by[1], *look.backends})))
         return goes_on
 
@@ -248,13 +254,13 @@ class Refinement:
         for box, before in reversed(step.on_scan):
             self._found[all_layers(box)] = before
 
-    def _add_notices(self, notices: Sequence[Notice]) -> None:
-        """That nothing was there before a click says little."""
-        told = [notice for notice in notices if notice.code is not Code.EMPTY_RESULT]
-        self.notices = tuple(dict.fromkeys((*self.notices, *told)))
-
     @property
     def _patch(self) -> tuple[int, int, int]:
         patch = self._spec.inference.patch
         assert patch is not None  # noqa: S101  the rules of a model that listens
         return patch
+
+
+def _told(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    """That nothing was there before a click says little."""
+    return tuple(notice for notice in notices if notice.code is not Code.EMPTY_RESULT)

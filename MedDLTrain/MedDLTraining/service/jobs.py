@@ -94,6 +94,7 @@ class PlanJob:
         fixed: as in ``plan.Start``.
         all_folds: a cross-validation.
         network: as for ``plan_training``.
+        interactive: as for ``plan_training``.
         file: a plan to follow, in place of making one; empty: none.
     """
 
@@ -109,6 +110,7 @@ class PlanJob:
     all_folds: bool = False
     seed: int = 0
     network: str = ""
+    interactive: bool = False
     file: str = ""
 
 

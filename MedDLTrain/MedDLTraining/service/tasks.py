@@ -96,6 +96,7 @@ def _planned(job: PlanJob, report: Report, device: str) -> Plan:
         job.folds,
         seed=job.seed,
         network=job.network,
+        interactive=job.interactive,
     )
 
 

@@ -146,6 +146,22 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_begins(monkeypatch: 
     assert Refinement([volume], listening(), drawn).notices == ()
 
 
+def test_a_notice_that_a_click_brought_goes_when_the_click_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, allow = LabelMap(np.zeros(GRID.shape, np.uint8), GRID, (BALL,)), Options(allow=frozenset({Code.NO_MEMORY}))
+    refinement = Refinement([scan()], of_crops(), drawn, allow)
+    refinement.add(at(20, 20, 12, positive=False))
+    assert refinement.notices == ()
+    monkeypatch.setattr("MedDLCore.inference.free_memory", lambda: 0)
+    refinement.add(at(20, 20, 62, positive=False))
+    assert [notice.code for notice in refinement.notices] == [Code.MEMORY_TIGHT]
+    refinement.add(at(20, 20, 61))
+    assert len(refinement.notices) == 1
+    refinement.undo()
+    assert len(refinement.notices) == 1, "of the click before"
+    refinement.undo()
+    assert refinement.notices == ()
+
+
 def test_the_forecast_for_what_there_is_lies_below_that_of_a_run_over_the_whole_scan_and_grows_with_the_scan() -> None:
     small, large = (Volume(np.zeros(shape, np.int16), Geometry.from_parts(shape, (1, 1, 1)), "CT") for shape in SHAPES)
     listens = listening()

@@ -88,8 +88,9 @@ def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, w
     second = found(page, a_scan)
     assert second.sum() < first.sum() and not (second & ~first).any()
     assert "removed" in ui.statusLabel.text
+    assert page._collect.state.clicks == 2
     ui.undoButton.click()
-    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
+    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == page._collect.state.clicks == 1
     ui.undoButton.click()
     assert not found(page, a_scan).any() and not ui.undoButton.enabled
 
@@ -236,7 +237,36 @@ def test_a_structure_without_a_model_grows_from_clicks(page: Any, a_scan: Any, w
     ball, grown = slicer.util.arrayFromVolume(a_scan) > 0, found(page, a_scan, name)
     assert 2 * (ball & grown).sum() / (ball.sum() + grown.sum()) > 0.9
     ui.undoButton.click()
-    assert not found(page, a_scan, name).any() and page.state.going.count == 1
+    assert not found(page, a_scan, name).any() and page.state.going.count == 1 and page._collect.state.clicks == 0
+    press(page, 5, 30, UP + 27, ctrl=True)
+    assert page.state.going.count == page._collect.state.clicks == 2, "with the one that has grown nothing alone"
+
+
+def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
+    page: Any, a_scan: Any, scene: Any
+) -> None:
+    from MedDLScene.segment_editor import SINGLETON
+
+    page._parameters.correctModel = "none"
+    page._ui.segmentButton.click()
+    page._ui.addButton.click()
+    name, node = page.state.structure, page._parameters.segmentation
+    press(page, 5, 30, UP + 15)
+    press(page, 5, 30, UP + 27, ctrl=True)
+    grown = found(page, a_scan, name)
+    rules = slicer.vtkMRMLSegmentEditorNode()
+    rules.SetSingletonTag(SINGLETON)
+    scene.AddNode(rules)
+    rules.SetAndObserveSegmentationNode(node)
+    rules.SetMaskMode(node.EditAllowedInsideSingleSegment)
+    rules.SetMaskSegmentID(node.GetSegmentation().AddEmptySegment("nowhere", "nowhere"))
+    press(page, 5, 30, UP + 17, ctrl=True)
+    assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 3
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 2
+    page.onUndo()
+    assert not found(page, a_scan, name).any() and page._collect.state.clicks == 0
+    scene.RemoveNode(rules)
 
 
 def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wait) -> None:
@@ -291,6 +321,8 @@ def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     page._parameters.correctModel = "none"
     page._parameters.correctModel = "listening"
     assert page._collect.state.clicks == 2, "another model does not forget what was clicked"
+    page.end()
+    assert page._collect.state.clicks == 2, "nor does another page"
     ui.collectButton.click()
     wait(lambda: not page._collect.state.busy)
     assert "and has its new segments: 2 clicks. Cases: 1." in ui.collectLabel.text

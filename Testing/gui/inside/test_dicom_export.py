@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +113,31 @@ def test_scripts_export_without_the_panel(a_series: Any, scene: Any, database: D
         assert refused.value.code is Code.DATABASE_UNREADABLE
     finally:
         logic.close()
+
+
+def test_a_worker_that_dies_before_it_has_written_is_told_in_words(
+    widget: Any, a_series: Any, database: DicomDatabase, wait: Wait
+) -> None:
+    """Also where another one is there at once, which has not said hello: it was asked for its folder."""
+    from MedDLSegmentLib.worker_process import Request
+
+    segmented(widget, a_series, wait)
+    worker, before = widget.logic.session.worker, len(database.allFiles())
+
+    def again(event: Any) -> None:
+        if event.kind == "error":
+            worker.submit(Request("status", lambda _: None, lambda _: None))
+
+    pid = worker.pid
+    os.kill(pid, signal.SIGSTOP)
+    worker.submit(Request("status", lambda _: None, again))
+    widget.ui.dicomButton.click()
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: not widget.ui.statusLabel.text.startswith("Writing"))
+    assert "killed the worker" in widget.ui.statusLabel.text and widget.ui.dicomButton.enabled
+    widget.ui.dicomButton.click()
+    wait(lambda: widget.ui.statusLabel.text.startswith("The segmentation is in the DICOM database"))
+    assert len(database.allFiles()) == before + 1
 
 
 def test_a_series_that_left_the_database_is_refused(

@@ -99,6 +99,24 @@ def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_b
     assert found(editor, "ball").any() and not found(editor, "ball")[:10].any(), "what was undone is not brought back"
 
 
+def test_the_page_correct_counts_the_clicks_of_the_effect_without_those_that_were_undone(
+    widget: Any, editor: Any, a_scan: Any, wait: Wait
+) -> None:
+    parameters, collect = widget._parameterNode, widget.pages.correct._collect
+    parameters.inputVolume, parameters.segmentation = a_scan, editor.node.GetSegmentationNode()
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    press(editor, 5, 30, UP + 15)
+    press(editor, 5, 30, UP + 15, ctrl=True)
+    wait(answered(editor, 2))
+    assert collect.state.clicks == 2
+    editor.logic.Undo()
+    assert collect.state.clicks == 1
+    editor.logic.Redo()
+    assert collect.state.clicks == 2
+    editor.effect.deactivate()
+    assert collect.state.clicks == 2, "another effect forgets none"
+
+
 def test_the_mask_of_segment_editor_is_kept_to(editor: Any, wait: Wait) -> None:
     editor.effect.scriptedEffect.setParameter("Model", "listening")
     thing = np.zeros(found(editor, "ball").shape, np.uint8)

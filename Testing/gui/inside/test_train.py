@@ -137,6 +137,37 @@ def test_a_real_plan_keeps_to_the_time_that_was_given(chosen: Any, wait: Wait) -
     assert chosen.panel.workflow.state.plan is None and not ui.planLabel.visible
 
 
+def test_a_network_that_was_trained_with_clicks_is_offered_on_the_page_correct(
+    host: Any, chosen: Any, scene: Any, wait: Wait
+) -> None:
+    ui = chosen.ui
+    assert ui.interactiveCheckBox.toolTip and not ui.interactiveCheckBox.checked
+    ui.interactiveCheckBox.setChecked(True)
+    ui.checkButton.click()
+    assert not ui.interactiveCheckBox.enabled, "what is worked on stays what was chosen"
+    done(chosen, wait)
+    assert chosen._parameterNode.interactive
+    with_a_small_plan(chosen, 1, **listening())
+    assert "each click corrects the result" in ui.planLabel.text
+    ui.startButton.click()
+    assert done(chosen, wait).earlier.isDone
+    ui.useButton.click()
+    wait(lambda: host.shown("MedDLSegment") and host.shown("MedDLSegment").parent.isEntered)
+    page = host.shown("MedDLSegment").pages.correct
+    wait(lambda: any(model.name == "tiny" and model.clickable for model in page.state.models or ()))
+    host.shown("MedDLSegment")._parameterNode.correctModel = "tiny"
+    assert page.state.structures == ("liver", "left kidney", "right kidney")
+    host.shown("MedDLSegment")._parameterNode.correctModel = ""
+
+
+def listening() -> dict[str, Any]:
+    """What a tiny plan needs, so that its network listens to clicks on its three labels."""
+    from fixtures.trainings import staged_unet
+    from MedDLTraining.plan import Listening
+
+    return {"listening": Listening(12.0), "network": staged_unet(4, inputs=1 + 3 * 3)}
+
+
 def test_a_label_that_is_given_twice_merges_and_an_empty_one_leaves_out(chosen: Any, wait: Wait) -> None:
     ui = chosen.ui
     ui.checkButton.click()
@@ -252,15 +283,18 @@ def test_a_training_goes_on_while_the_scene_is_closed(chosen: Any, scene: Any, w
 def test_the_choices_come_back_with_a_saved_scene(chosen: Any, scene: Any, wait: Wait, tmp_path: Path) -> None:
     chosen.ui.minutesSpinBox.setValue(77)
     chosen.ui.allFoldsCheckBox.setChecked(True)
+    chosen.ui.interactiveCheckBox.setChecked(True)
     chosen._parameterNode.leftOut = ["case_0003"]
     cases = chosen.ui.dataPath.currentPath
     scene.SetURL(str(tmp_path / "scene.mrml"))
     assert scene.Commit()
     scene.Clear()
+    assert not chosen.ui.interactiveCheckBox.checked
     assert chosen.ui.minutesSpinBox.value == 60 and chosen.ui.dataPath.currentPath == ""
     scene.SetURL(str(tmp_path / "scene.mrml"))
     assert scene.Import()
     assert chosen.ui.minutesSpinBox.value == 77 and chosen.ui.allFoldsCheckBox.checked
+    assert chosen.ui.interactiveCheckBox.checked
     assert chosen.ui.dataPath.currentPath == cases and chosen.panel.workflow.state.leftOut == ("case_0003",)
 
 
