@@ -54,10 +54,15 @@ def volumesOfScene(path: Path) -> list[tuple[str, Volume]]:
     ]
 
 
+UNCERTAINTY = "MedDL.Uncertainty"
+"""The attribute of a volume node that is no scan, but says how sure a model is of one: see ``uncertainty_node``."""
+
+
 def scansOfScene(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
-    """The scalar volume nodes of a scene; label maps and colour volumes are none."""
+    """The scalar volume nodes of a scene; label maps, colour volumes and maps of uncertainty are none."""
+    volumes = nodesOfScene(scene, "vtkMRMLScalarVolumeNode")
     return [
-        node for node in nodesOfScene(scene, "vtkMRMLScalarVolumeNode") if not node.IsA("vtkMRMLLabelMapVolumeNode")
+        node for node in volumes if not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetAttribute(UNCERTAINTY)
     ]
 
 
