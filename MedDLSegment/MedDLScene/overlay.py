@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from MedDLCore.spec import FloatTriple
+from typing import TYPE_CHECKING, Any
 
 from .libraries import slicer
-from .scene_files import nodesOfScene
+from .scene_nodes import nodesOfScene
+
+if TYPE_CHECKING:
+    from MedDLCore.spec import FloatTriple
 
 OPACITY = 0.6
 """Of what lies over a scan: the scan is seen through it."""

@@ -22,6 +22,7 @@ from MedDLCore.volume import Source, Volume
 
 from .host import createScene
 from .libraries import quiet, slicer
+from .scene_nodes import nodesOfScene, scansOfScene
 from .volume_node import volumeFromNode
 
 MEMBERS_ACCEPTED = 10_000
@@ -52,23 +53,6 @@ def volumesOfScene(path: Path) -> list[tuple[str, Volume]]:
         (name, replace(volume, source=Source("scene", (path,), part=part)))
         for (name, volume), part in zip(found, parts, strict=True)
     ]
-
-
-UNCERTAINTY = "MedDL.Uncertainty"
-"""The attribute of a volume node that is no scan, but says how sure a model is of one: see ``uncertainty_node``."""
-
-
-def scansOfScene(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
-    """The scalar volume nodes of a scene; label maps, colour volumes and maps of uncertainty are none."""
-    volumes = nodesOfScene(scene, "vtkMRMLScalarVolumeNode")
-    return [
-        node for node in volumes if not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetAttribute(UNCERTAINTY)
-    ]
-
-
-def nodesOfScene(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
-    """The nodes of a class, in the scene's order."""
-    return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
 
 
 def loadScene(path: Path, scene: slicer.vtkMRMLScene) -> None:

@@ -12,7 +12,7 @@ from MedDLCore.errors import Code, MedDLError
 from .hierarchy import putBesideVolume
 from .libraries import slicer, vtk
 from .placement import fillImage, placementOf, resampleThrough, toMatrix
-from .scene_files import UNCERTAINTY, nodesOfScene
+from .scene_nodes import UNCERTAINTY, nodesOfScene
 from .volume_node import localGeometry, placedGeometry
 
 OF = "MedDL.UncertaintyOf"
@@ -58,6 +58,8 @@ def uncertaintyToScene(
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         node.SetAttribute(UNCERTAINTY, "1")
         node.SetNodeReferenceID(OF, volumeNode.GetID())
+    if node.GetDisplayNode() is None:
+        _display(node, scene)
     image = vtk.vtkImageData()
     fillImage(image, uncertainty)
     wasModifying = node.StartModify()
@@ -65,8 +67,6 @@ def uncertaintyToScene(
     node.SetIJKToRASMatrix(toMatrix(own.ijk_to_ras))
     node.SetAndObserveImageData(image)
     node.EndModify(wasModifying)
-    if node.GetDisplayNode() is None:
-        _display(node, scene)
     putBesideVolume(node, volumeNode, scene)
     return node
 
@@ -78,6 +78,7 @@ def uncertaintyOf(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLS
 
 
 def _display(node: slicer.vtkMRMLScalarVolumeNode, scene: slicer.vtkMRMLScene) -> None:
+    """Before it has voxels, of which Slicer would count a histogram for a window that is not wanted."""
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)

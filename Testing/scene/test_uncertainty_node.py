@@ -14,9 +14,9 @@ from fixtures.placements import linear, tilted, tilting_grid
 from fixtures.slicer_core import slicer, vtk
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.volume import Geometry
-from MedDLScene.annotated import scansOfScene
 from MedDLScene.overlay import Overlay, jumpTo
 from MedDLScene.scene_files import loadScene, saveScene
+from MedDLScene.scene_nodes import scansOfScene
 from MedDLScene.uncertainty_node import WINDOW, uncertaintyOf, uncertaintyToScene
 from MedDLScene.volume_node import volumeFromNode, worldGeometry
 
