@@ -233,6 +233,24 @@ class MedDLSegmentLogic(ScriptedLoadableModuleLogic):
         """
         return self.start(volumes, model, **choices).wait()
 
+    def uncertainty(self, volumes: Sequence[Any], model: str, **choices: Any) -> Any:
+        """Measures how sure a model is of each voxel, and waits. It is not laid over the scan.
+
+        Args:
+            volumes: as for ``start``.
+            model: as for ``start``.
+            choices: ``device``, ``threads``.
+
+        Returns:
+            The ``vtkMRMLScalarVolumeNode`` with the disagreement of its passes, nats: 0 where it is sure.
+
+        Raises:
+            MedDLCore.errors.MedDLError: with a code, what happened, and what to do.
+        """
+        from MedDLSegmentLib.segment_run import Choice
+
+        return self.session.measure(Choice(model, tuple(volumes), **choices)).wait()
+
     def exportToDicom(self, segmentation: Any) -> None:
         """Puts a result into Slicer's DICOM database as DICOM SEG, in the study of its series, and waits.
 

@@ -12,7 +12,8 @@ from MedDLCore.volume import LabelMap, Volume
 
 from .host import Host, createScene
 from .libraries import slicer
-from .scene_files import loadScene, nodesOfScene, scansOfScene
+from .scene_files import loadScene
+from .scene_nodes import nodesOfScene, scansOfScene
 from .segmentation_node import referredVolume, wholeLabelMapFromSegmentationNode
 from .volume_node import volumeFromNode
 

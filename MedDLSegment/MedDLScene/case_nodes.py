@@ -8,7 +8,7 @@ from MedDLCore.volume import LabelMap, Volume
 
 from .libraries import slicer
 from .result_scene import volumeToNode
-from .scene_files import scansOfScene
+from .scene_nodes import scansOfScene
 from .segmentation_node import labelMapToSegmentationNode
 
 CASE = "MedDL.Case"

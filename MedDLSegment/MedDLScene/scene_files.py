@@ -22,6 +22,7 @@ from MedDLCore.volume import Source, Volume
 
 from .host import createScene
 from .libraries import quiet, slicer
+from .scene_nodes import nodesOfScene, scansOfScene
 from .volume_node import volumeFromNode
 
 MEMBERS_ACCEPTED = 10_000
@@ -52,18 +53,6 @@ def volumesOfScene(path: Path) -> list[tuple[str, Volume]]:
         (name, replace(volume, source=Source("scene", (path,), part=part)))
         for (name, volume), part in zip(found, parts, strict=True)
     ]
-
-
-def scansOfScene(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
-    """The scalar volume nodes of a scene; label maps and colour volumes are none."""
-    return [
-        node for node in nodesOfScene(scene, "vtkMRMLScalarVolumeNode") if not node.IsA("vtkMRMLLabelMapVolumeNode")
-    ]
-
-
-def nodesOfScene(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
-    """The nodes of a class, in the scene's order."""
-    return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
 
 
 def loadScene(path: Path, scene: slicer.vtkMRMLScene) -> None:

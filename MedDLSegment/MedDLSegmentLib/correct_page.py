@@ -16,6 +16,7 @@ from .list_views import ChoiceView
 from .parameters import VOLUMES, MedDLSegmentParameterNode
 from .segment_session import SegmentSession
 from .translation import _
+from .uncertainty_part import UncertaintyPart
 
 if TYPE_CHECKING:
     from MedDLCore.models.offered import Offered
@@ -29,6 +30,7 @@ class CorrectPage:
     Attributes:
         state: what is shown.
         clicks: the corrections that go on; None: none do.
+        uncertainty: the part that shows where to click.
     """
 
     def __init__(self, ui: Any, session: SegmentSession) -> None:
@@ -43,6 +45,7 @@ class CorrectPage:
         self.clicks: ClickSession | None = None
         self._views = ViewClicks(self._clicked)
         self._collect = CollectPart(ui, session)
+        self.uncertainty = UncertaintyPart(ui, session)
         self._models = ChoiceView(ui.modelComboBox, lambda name: self._set("correctModel", name))
         self._structures = ChoiceView(ui.structureComboBox, lambda name: self._set("correctStructure", name))
         ui.addButton.connect("toggled(bool)", lambda pressed: self._press(True, pressed))
@@ -61,6 +64,7 @@ class CorrectPage:
             self._parameters.disconnectGui(self._guiTag)
         self._parameters = parameters
         self._collect.setParameters(parameters)
+        self.uncertainty.setParameters(parameters)
         if parameters is None:
             self.leave()
             self.end()
@@ -196,6 +200,7 @@ class CorrectPage:
         ui.statusLabel.text = correct_state.statusLine(state)
         showText(ui.warningsLabel, "\n".join(correct_state.warningLines(state)))
         self._showing = False
+        self.uncertainty.show(state)
         self._collect.show(state)
         if state.clicking is None:
             self._views.stop()

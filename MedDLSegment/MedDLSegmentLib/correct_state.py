@@ -143,17 +143,24 @@ def reasonNotToClick(state: CorrectState) -> str:
         if state.models is None:
             return _("The list of models is not there yet.")
         return _("Choose another model: this one is gone, or does not listen to clicks.")
-    names = [given.name for given in model.inputs] if model is not None else []
-    if len(names) > MOST_INPUTS:
-        return _("This model takes {n} volumes; here are at most {most}.").format(n=len(names), most=MOST_INPUTS)
-    if not state.inputs[0]:
-        return _("Choose the volume.")
-    if missing := [name for name, given in zip(names, state.inputs, strict=False) if not given]:
-        return _("Choose on the page Segment: {names}.").format(names=", ".join(missing))
+    if reason := reasonOfInputs(model, state.inputs):
+        return reason
     if state.segments is None:
         return _("Choose a segmentation, or make one.")
     if not state.structures:
         return _("Add a segment: it will grow from your clicks.")
+    return ""
+
+
+def reasonOfInputs(model: Offered | None, inputs: tuple[bool, ...]) -> str:
+    """Which volume of the model's is missing; empty: none is. ``inputs``: for each, whether it is chosen."""
+    names = [given.name for given in model.inputs] if model is not None else []
+    if len(names) > MOST_INPUTS:
+        return _("This model takes {n} volumes; here are at most {most}.").format(n=len(names), most=MOST_INPUTS)
+    if not inputs[0]:
+        return _("Choose the volume.")
+    if missing := [name for name, given in zip(names, inputs, strict=False) if not given]:
+        return _("Choose on the page Segment: {names}.").format(names=", ".join(missing))
     return ""
 
 

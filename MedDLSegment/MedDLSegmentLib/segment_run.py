@@ -1,19 +1,17 @@
-"""One run, from nodes of the scene to nodes of the scene. The worker computes; here is what happens around it."""
+"""One run of a model, from nodes of the scene to a segmentation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MedDLCore.errors import Code, MedDLError, Notice
+from MedDLCore.errors import MedDLError, Notice
 from MedDLCore.worker.messages import Event, Job
 
 from .handover import Handover
-from .panel_state import Run
-from .translation import _
-from .worker_process import Request, WorkerProcess
+from .worker_run import WorkerRun
 
 
 @dataclass(frozen=True)
@@ -70,86 +68,24 @@ class Choice:
 
 
 @dataclass(eq=False)
-class SegmentRun:
-    """A run that was started.
+class SegmentRun(WorkerRun):
+    """A segmentation that is being made.
 
     Attributes:
-        choice: what was asked for.
-        progress: how far it is; None: it has ended.
         segmentation: what it made; None: not yet, or nothing.
-        error: why it made nothing.
-        notices: warnings so far.
         statistics: of the result, a row for each structure.
     """
 
-    choice: Choice
-    worker: WorkerProcess
-    handover: Handover
-    scene: Any
-    onChange: Callable[[SegmentRun], None] = lambda _: None
-    progress: Run | None = field(default_factory=Run)
+    kind = "segment"
     segmentation: Any = None
-    error: MedDLError | None = None
-    notices: tuple[Notice, ...] = ()
     statistics: Sequence[Mapping[str, Any]] = ()
-    _request: Request | None = None
-    _because: MedDLError | None = None
-    _observed: list[int] = field(default_factory=list)
 
-    def start(self) -> SegmentRun:
-        """Asks the worker."""
-        removed, closing = self.scene.NodeRemovedEvent, self.scene.StartCloseEvent
-        self._observed = [
-            self.scene.AddObserver(removed, self._nodeRemoved),
-            self.scene.AddObserver(closing, self._sceneCloses),
-        ]
-        self._request = self.worker.submit(Request("segment", self._job, self._onEvent))
-        return self
-
-    def cancel(self, because: str = "") -> None:
-        """Ends it early; nothing is put into the scene."""
-        if self.progress is None or self.progress.cancelling or self._request is None:
-            return
-        self.progress = Run(self.progress.stage, self.progress.fraction, None, cancelling=True)
-        self._because = MedDLError(Code.CANCELLED, because or _("Cancelled."), _("Run it again."))
-        self.onChange(self)
-        self.worker.cancel(self._request)
-
-    def wait(self) -> Any:
-        """Waits for the end without Slicer's event loop, for scripts.
-
-        Returns:
-            The segmentation node.
-
-        Raises:
-            MedDLError: why there is none.
-        """
-        while self.progress is not None:
-            self.worker.wait(100)
-        if self.error is not None:
-            raise self.error
+    @property
+    def made(self) -> Any:
+        """The segmentation."""
         return self.segmentation
 
-    def _job(self, folder: Path) -> Job:
-        job, self.notices = self.choice.job(folder, self.handover)
-        return job
-
-    def _onEvent(self, event: Event) -> None:
-        if self.progress is None:
-            return
-        if event.kind == "progress" and not self.progress.cancelling:
-            data = event.data
-            self.progress = Run(data["stage"], data["fraction"], data["seconds_left"])
-            self.onChange(self)
-        elif event.kind == "warning":
-            self.notices += (event.notice,)
-        elif event.kind == "error":
-            self._end(self._because or event.error)
-        elif event.kind == "result":
-            self._end(self._because or self._take(event))
-
     def _take(self, event: Event) -> MedDLError | None:
-        """Puts the result into the scene."""
         from MedDLCore.worker.arrays import take_label_map
         from MedDLScene.result_nodes import resultToScene
 
@@ -167,17 +103,3 @@ class SegmentRun:
         finally:
             (self.worker.folder / data["label_map"]["array"]).unlink(missing_ok=True)
         return None
-
-    def _end(self, error: MedDLError | None) -> None:
-        for tag in self._observed:
-            self.scene.RemoveObserver(tag)
-        self._observed = []
-        self.progress, self.error = None, error
-        self.onChange(self)
-
-    def _nodeRemoved(self, *_args: Any) -> None:
-        if any(volume.GetScene() is None for volume in self.choice.volumes):
-            self.cancel(_("The volume was removed: the run was cancelled."))
-
-    def _sceneCloses(self, *_args: Any) -> None:
-        self.cancel(_("The scene was closed: the run was cancelled."))

@@ -14,6 +14,7 @@ from .model_errands import ModelErrands
 from .offered_models import readOffered
 from .segment_run import Choice, SegmentRun
 from .sequence_run import SequenceRun
+from .uncertainty_run import UncertaintyRun
 from .worker_process import Request, WorkerProcess, interpreter
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 OnModels = Callable[[tuple["Offered", ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
-AnyRun = SegmentRun | SequenceRun
+AnyRun = SegmentRun | SequenceRun | UncertaintyRun
 
 
 class SegmentSession:
@@ -121,7 +122,13 @@ class SegmentSession:
             ValueError: all of a sequence is wanted, and the volume is of none.
         """
         self.dropPlan()
-        kind = SequenceRun if choice.wholeSequence else SegmentRun
+        return self._begin(SequenceRun if choice.wholeSequence else SegmentRun, choice, onChange)
+
+    def measure(self, choice: Choice, onChange: Callable[[UncertaintyRun], None] = lambda _: None) -> UncertaintyRun:
+        """Starts to measure how sure a model is of each voxel."""
+        return self._begin(UncertaintyRun, choice, onChange)
+
+    def _begin(self, kind: type[AnyRun], choice: Choice, onChange: Callable[[Any], None]) -> Any:
         run = kind(choice, self.worker, self._handover, self._scene, onChange)
         self._runs = [other for other in self._runs if other.progress is not None]
         self._runs.append(run)

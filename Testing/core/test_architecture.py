@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "uncertainty": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
     "pictures": GROUND_FLOOR | {"case"},
     "demo": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline"},
-    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "refine"},
+    "worker": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "refine", "uncertainty"},
     "batch": GROUND_FLOOR | STATIONS | JOINTS | {"models", "pipeline", "case", "pictures", "worker"},
 }
 """Which parts of MedDLCore a part may import, beside itself. ``cli`` may import everything; its entry point nothing."""

@@ -2,7 +2,7 @@
 
 Requests have a ``request``, an ``id`` that the program chooses, and what the request needs:
 
-    load, plan, segment   ``job``: a ``Job``
+    load, plan, segment, uncertainty   ``job``: a ``Job``
     refine                ``job``: a ``Correction``
     export                ``job``: an ``Export``
     collect               ``job``: a ``Collection``
@@ -49,6 +49,7 @@ Kind = Literal[
     "plan",
     "segment",
     "refine",
+    "uncertainty",
     "models",
     "get",
     "add",

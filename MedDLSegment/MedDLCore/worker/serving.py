@@ -50,7 +50,7 @@ GRACE_SECONDS = 3.0
 TOLD_SECONDS = 0.1
 """Progress is told no more often."""
 
-JOBS = ("load", "plan", "segment", "refine", "export")
+JOBS = ("load", "plan", "segment", "refine", "uncertainty", "export")
 
 
 def main() -> int:
@@ -147,7 +147,12 @@ class Server:
         if kind == "refine":
             correction, tell, warn = read_correction(job), self.progress(number), self.warning(number)
             return tasks.refine_job(correction, self._corrections, self._warm, self.folder, tell, warn)
-        tasks_by_kind = {"load": tasks.load_model, "plan": tasks.plan_job, "segment": tasks.segment_job}
+        tasks_by_kind = {
+            "load": tasks.load_model,
+            "plan": tasks.plan_job,
+            "segment": tasks.segment_job,
+            "uncertainty": tasks.uncertainty_job,
+        }
         return tasks_by_kind[kind](read_job(job), self._warm, self.folder, self.progress(number), self.warning(number))
 
     @cached_property

@@ -14,9 +14,10 @@ from ..pipeline import Model, plan, segment
 from ..preprocess import Region
 from ..readers.values import check_values
 from ..terminology import label_notices
+from ..uncertainty import least_sure, measure
 from ..volume import Volume
 from ..writers import InputRecord, Manifest, segment_statistics
-from .arrays import give_label_map, take_volume
+from .arrays import give_array, give_label_map, take_volume
 from .corrections import Corrections
 from .messages import Correction, Job
 from .warm import Warm
@@ -95,6 +96,27 @@ def refine_job(
     for notice in kept.notices:
         warn(notice)
     return answered
+
+
+def uncertainty_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
+    """Measures how sure a model is of each voxel. Of the job's choices only ``allow`` and those of the machine count.
+
+    The result: ``array``, the disagreement on the scan's grid; ``way``, ``disagreement``, ``entropy``, ``counted``,
+    ``found`` as ``Uncertainty`` has them; ``place``, where the model is least sure, RAS mm, or None: it is sure of all.
+    """
+    tell("load", 0, 1)
+    model, volumes, options = warm.model(job), _volumes(job, folder), Options(allow=_options(job).allow)
+    tell("load", 1, 1)
+    its = _with_room(lambda: measure(volumes, model, None, options, tell, with_map=True), model, warm)
+    tell("write", 0, 1)
+    for notice in dict.fromkeys((*model.package.notices, *its.notices)):
+        warn(notice)
+    assert its.map is not None  # noqa: S101  it was asked for
+    figures = {name: getattr(its, name) for name in ("way", "disagreement", "entropy", "counted", "found")}
+    place = least_sure(its.map, volumes[0].geometry)
+    result = {"array": give_array(its.map, folder), "place": place, **figures}
+    tell("write", 1, 1)
+    return result
 
 
 def _with_room(run: Callable[[], Answer], model: Model, warm: Warm) -> Answer:

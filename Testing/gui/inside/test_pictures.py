@@ -287,6 +287,8 @@ def test_pictures_of_the_page_of_batches(
 def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, picture: Any, wait: Wait) -> None:
     from MedDLScene.segment_edit import Edited
     from MedDLSegmentLib.correct_state import Going, Last
+    from MedDLSegmentLib.panel_state import Run
+    from MedDLSegmentLib.uncertainty_state import model, saidOf
 
     wait(lambda: widget.panel.state.models is not None)
     pages, parameters = widget.pages, widget._parameterNode
@@ -307,6 +309,16 @@ def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, pi
     page._update(going=Going(count=3, canUndo=True, busy=True, stage="network", waiting=1))
     picture("22-correct-busy")
     page._update(going=Going())
+    part = page.uncertainty
+    figures = {"place": (1, 2, 3), "disagreement": 0.00583, "way": "perturbed"}
+    part.state = replace(part.state, said=saidOf(figures, model(part.state)))
+    part._show()
+    assert part._ui.uncertaintyButton.enabled
+    picture("24-correct-uncertainty")
+    part.state = replace(part.state, run=Run("network", 0.4, 42.0))
+    part._show()
+    picture("25-correct-measuring")
+    part.state = replace(part.state, run=None, said="")
     parameters.correctModel = "none"
     picture("23-correct-grow")
     parameters.correctModel = ""

@@ -1,0 +1,21 @@
+"""What a scene holds."""
+
+from __future__ import annotations
+
+from .libraries import slicer
+
+UNCERTAINTY = "MedDL.Uncertainty"
+"""The attribute of a volume node that is no scan, but says how sure a model is of one: see ``uncertainty_node``."""
+
+
+def nodesOfScene(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
+    """The nodes of a class, in the scene's order."""
+    return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+
+
+def scansOfScene(scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
+    """The scalar volume nodes of a scene; label maps, colour volumes and maps of uncertainty are none."""
+    volumes = nodesOfScene(scene, "vtkMRMLScalarVolumeNode")
+    return [
+        node for node in volumes if not node.IsA("vtkMRMLLabelMapVolumeNode") and not node.GetAttribute(UNCERTAINTY)
+    ]
