@@ -160,7 +160,7 @@ class Refinement:
             self._sights.clear()  # where a box lies, its first click says
         for sight in self._sights:
             sight.tell(found)
-        self._found, self.seconds = found, {}
+        self._found, self._first, self.seconds = found, _told(self._first), {}
         self._steps.clear()
 
     def within(self, box: Box) -> NDArray[Any]:
