@@ -14,21 +14,13 @@ the main thread; on a machine that is busy with something else, read the CPU's.
 from __future__ import annotations
 
 import argparse
-import compileall
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-
-PATIENCE = 600
-"""Seconds until something is given up."""
+from in_host import is_in_host, new_host, run_in_host, wait
 
 
 def main(scan: Path, count: int) -> None:
@@ -36,18 +28,9 @@ def main(scan: Path, count: int) -> None:
     import numpy as np
     import psutil
 
-    from gui.host.start import Host
     from gui.run import MODULES
 
-    host = Host(Path(os.environ["MEDDL_GUI_FOLDER"]))
-
-    def wait(condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "it did not come about"
-            host.app.processEvents()
-            time.sleep(0.001)
-
+    host = new_host()
     for name in MODULES:
         host.load(name)
     from MedDLCore.readers import read
@@ -56,7 +39,7 @@ def main(scan: Path, count: int) -> None:
     (volume,) = read(scan)
     node = volumeToNode(volume, host.scene, "scan")
     widget = host.widget("MedDLSegment")
-    wait(lambda: widget.panel.state.models is not None)
+    wait(host, lambda: widget.panel.state.models is not None)
     widget.pages.show("Correct")
     page, parameters = widget.pages.correct, widget._parameterNode
     parameters.inputVolume = node
@@ -73,7 +56,7 @@ def main(scan: Path, count: int) -> None:
         parameters.correctStructure = structures[n % len(structures)]
         began, busy = time.thread_time(), sum(worker.cpu_times()[:2])
         _press(*volume.geometry.index_to_ras(voxel[::-1]).tolist(), ctrl=n % 2 == 1)
-        wait(lambda: not page.state.going.busy)
+        wait(host, lambda: not page.state.going.busy)
         assert page.state.going.problem is None, page.state.going.problem
         last = page.state.going.last
         waited = sum(last.seconds.values())
@@ -116,22 +99,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _outside(given: Any) -> int:
-    from gui.run import assembled
+def _add(model: Path, store: Path) -> None:
     from MedDLCore.models import ModelStore
 
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        ModelStore(folder / "models").add(given.model)
-        environment = {**assembled(folder), "MEDDL_MODELS": str(folder / "models")}
-        compileall.compile_dir(folder, quiet=2)
-        return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
+    ModelStore(store).add(model)
 
 
 if __name__ == "__main__":
     chosen = _arguments()
-    if "MEDDL_GUI_FOLDER" in os.environ:
+    if is_in_host():
         main(chosen.scan, chosen.clicks)
     else:
-        sys.path[:0] = [str(ROOT / name) for name in ("Testing", "MedDLSegment", "MedDLTrain")]
-        sys.exit(_outside(chosen))
+        sys.exit(run_in_host(lambda store: _add(chosen.model, store)))

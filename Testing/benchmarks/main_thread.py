@@ -14,24 +14,20 @@ volume, making the nodes of a result, Show 3D. Nothing fails here: read the tabl
 
 from __future__ import annotations
 
-import compileall
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+import in_host
+from in_host import is_in_host, new_host, run_in_host
 
 MODELS, STRUCTURES = 30, 118
 """How many models are on the machine, and how many structures each of them finds."""
-
-PATIENCE = 600
-"""Seconds until something is given up."""
 
 LIMIT = 100.0
 """Milliseconds."""
@@ -97,20 +93,12 @@ def main(scan: Path, cases: Path) -> None:
     from fixtures.data_sets import clean_set
     from fixtures.trainings import data_in_memory, tiny_plan
     from gui.host import pythonqt
-    from gui.host.start import Host
     from gui.run import MODULES
 
     clock = Clock()
     pythonqt.enter = clock.call
-    host = Host(Path(os.environ["MEDDL_GUI_FOLDER"]))
-
-    def wait(condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "it did not come about"
-            host.app.processEvents()
-            time.sleep(0.005)
-
+    host = new_host()
+    wait = partial(in_host.wait, host)
     for name in MODULES:
         clock.measured(f"load {name}", host.load, name)
     import MedDLScene.result_nodes
@@ -196,14 +184,7 @@ def _models(store: Path) -> None:
 
 
 if __name__ == "__main__":
-    if "MEDDL_GUI_FOLDER" in os.environ:
+    if is_in_host():
         main(Path(sys.argv[1]), Path(sys.argv[2]))
     else:
-        sys.path[:0] = [str(ROOT / name) for name in ("Testing", "MedDLSegment", "MedDLTrain")]
-        from gui.run import assembled
-
-        with tempfile.TemporaryDirectory() as made:
-            _models(Path(made) / "models")
-            compileall.compile_dir(made, quiet=2)
-            environment = {**assembled(Path(made)), "MEDDL_MODELS": str(Path(made) / "models")}
-            sys.exit(subprocess.run([sys.executable, __file__, *sys.argv[1:]], env=environment, check=False).returncode)
+        sys.exit(run_in_host(_models))
