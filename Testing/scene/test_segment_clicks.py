@@ -73,7 +73,6 @@ def test_what_slicers_undo_takes_back_was_not_clicked(case: Case) -> None:
 def test_clicks_are_of_the_segment_whatever_it_is_called_and_go_with_it(case: Case) -> None:
     keepClick(case.node, case.other, OUT)
     keepClick(case.node, case.organ, IN)
-    keepClick(case.node, "gone", IN)
     case.node.GetSegmentation().GetSegment(case.other).SetName("cyst")
     assert clicksOf(case.node) == (IN, Click(OUT.point, "cyst", positive=False))
     case.node.GetSegmentation().RemoveSegment(case.organ)
