@@ -7,6 +7,7 @@ in whichever editor; into the file with the segmentation; away with a segment th
 from __future__ import annotations
 
 import json
+import math
 
 from MedDLCore.click import Click
 
@@ -42,7 +43,7 @@ def _of(segment: slicer.vtkSegment) -> list[list[float]]:
     text = vtk.reference("")
     segment.GetTag(CLICKS, text)
     try:
-        kept = json.loads(str(text) or "[]")
-        return [[float(r), float(a), float(s), int(positive)] for r, a, s, positive in kept]
-    except (TypeError, ValueError):
+        kept = [[float(r), float(a), float(s), positive] for r, a, s, positive in json.loads(str(text) or "[]")]
+        return kept if all(math.isfinite(number) for said in kept for number in said) else []
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return []

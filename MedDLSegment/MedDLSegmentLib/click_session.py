@@ -128,7 +128,7 @@ class ClickSession:
             self._refused(error)
             return
         self._answers.settle()
-        self._steps.append(hasStep)
+        self._keepStep(hasStep)
         self.count += 1
         spent = time.monotonic() - self._since
         last = Last(answer.label.name, click.positive, edited, spent, dict(answer.seconds), answer.notices, answer.hint)
@@ -164,6 +164,12 @@ class ClickSession:
             self._waiting = []
         self._show(problem=None if self.going.cancelling else error, last=None, cancelling=False)
         self._next()
+
+    def _keepStep(self, hasStep: bool) -> None:
+        """One more; those that the editor no longer has are forgotten."""
+        from MedDLScene.segment_editor import UNDO_STEPS
+
+        self._steps = [*self._steps, hasStep][-UNDO_STEPS:]
 
     def _forgetOldSteps(self) -> bool:
         """Whether steps can be taken back: not those from before somebody else changed the segmentation."""

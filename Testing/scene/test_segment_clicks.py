@@ -95,7 +95,10 @@ def test_clicks_come_back_with_a_saved_scene(case: Case, tmp_path: Path) -> None
     assert clicksOf(node) == (IN, OUT)
 
 
-@pytest.mark.parametrize("text", ["", "{", "7", "[[1, 2, 3]]", '[["a", 1, 2, 1]]', "[null]", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "7", "[[1, 2, 3]]", '[["a", 1, 2, 1]]', "[null]", '{"a": 1}', "[[0,0,0,NaN]]", f"[[{10**400},0,0,1]]"],
+)
 def test_a_foreign_tag_says_nothing_of_clicks(case: Case, text: str) -> None:
     case.node.GetSegmentation().GetSegment(case.organ).SetTag(CLICKS, text)
     assert clicksOf(case.node) == ()

@@ -267,6 +267,26 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     scene.RemoveNode(rules)
 
 
+def test_as_many_clicks_are_taken_back_as_the_editor_has_steps(page: Any, a_scan: Any) -> None:
+    from MedDLScene.segment_editor import UNDO_STEPS
+
+    page._parameters.correctModel = "none"
+    page._ui.segmentButton.click()
+    page._ui.addButton.click()
+    name = page.state.structure
+    left = []
+    for n in range(UNDO_STEPS + 3):
+        press(page, 5, 30, UP + (15 if n % 2 == 0 else 28 + n), ctrl=n % 2 == 1)
+        left.append(found(page, a_scan, name))
+    assert page.state.going.count == page._collect.state.clicks == len(left)
+    for n in range(UNDO_STEPS):
+        assert page._ui.undoButton.enabled
+        page.onUndo()
+        assert np.array_equal(found(page, a_scan, name), left[-2 - n])
+        assert page.state.going.count == page._collect.state.clicks == len(left) - 1 - n
+    assert not page._ui.undoButton.enabled
+
+
 def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
     press(page, 5, 30, UP + 15)
