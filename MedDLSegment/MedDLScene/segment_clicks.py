@@ -7,6 +7,7 @@ in whichever editor; into the file with the segmentation; away with a segment th
 from __future__ import annotations
 
 import json
+import math
 
 from MedDLCore.click import Click
 
@@ -14,9 +15,6 @@ from .libraries import slicer, vtk
 
 CLICKS = "MedDL.Clicks"
 """The tag: a JSON list of ``[R, A, S, 1 or 0]``; in files of segmentations, tags can hold neither ``:`` nor ``|``."""
-
-DECIMALS = 2
-"""Of a mm."""
 
 
 def clicksOf(segmentationNode: slicer.vtkMRMLSegmentationNode) -> tuple[Click, ...]:
@@ -31,15 +29,13 @@ def clicksOf(segmentationNode: slicer.vtkMRMLSegmentationNode) -> tuple[Click, .
 
 
 def keepClick(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentID: str, click: Click) -> None:
-    """One more click on a segment; where the segment is not there, nothing is kept.
+    """One more click on a segment, which is there.
 
     It belongs to the undo step that an editor has begun: between two steps that are taken back, Slicer counts any other
     change as one, and would only take that back.
     """
     segment = segmentationNode.GetSegmentation().GetSegment(segmentID)
-    if segment is not None:
-        said = [*(round(mm, DECIMALS) for mm in click.point), int(click.positive)]
-        segment.SetTag(CLICKS, json.dumps([*_of(segment), said], separators=(",", ":")))
+    segment.SetTag(CLICKS, json.dumps([*_of(segment), [*click.point, int(click.positive)]], separators=(",", ":")))
 
 
 def _of(segment: slicer.vtkSegment) -> list[list[float]]:
@@ -47,7 +43,7 @@ def _of(segment: slicer.vtkSegment) -> list[list[float]]:
     text = vtk.reference("")
     segment.GetTag(CLICKS, text)
     try:
-        kept = json.loads(str(text) or "[]")
-        return [[float(r), float(a), float(s), int(positive)] for r, a, s, positive in kept]
-    except (TypeError, ValueError):
+        kept = [[float(r), float(a), float(s), positive] for r, a, s, positive in json.loads(str(text) or "[]")]
+        return kept if all(math.isfinite(number) for said in kept for number in said) else []
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return []

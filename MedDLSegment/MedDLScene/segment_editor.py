@@ -9,6 +9,9 @@ from .libraries import slicer
 SINGLETON = "SegmentEditor"
 """The tag of the node in which Slicer's module of this name keeps its choices."""
 
+UNDO_STEPS = 10
+"""That can be taken back, as in Slicer's own editor. Each keeps a copy of the voxels of what it changed."""
+
 
 class SegmentEditor:
     """Edits one segmentation, with undo steps of its own; see ``segment_edit.Editor``.
@@ -30,6 +33,7 @@ class SegmentEditor:
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._logic.SetMRMLScene(scene)
         self._logic.SetSegmentEditorNode(self.node)
+        self._logic.SetMaximumNumberOfUndoStates(UNDO_STEPS + 1)  # Slicer keeps what was undone as one of them
         self.takeRules()
 
     @property

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from MedDLScene.segment_edit import Edited
 
 
-Kept = list[tuple[str, Click]]
-"""Clicks with the IDs of their segments."""
-
-
 class Answers(Protocol):
     """A model, or grow-cut: what makes a segment of clicks."""
 
@@ -60,8 +56,7 @@ class ClickSession:
         self._editor, self._answers, self._onChange = editor, answers, onChange
         self._needed = (editor.node.GetSegmentationNode(), *volumes)
         self._scene = editor.node.GetScene()
-        self._steps: list[Kept] = []  # of the last clicks: what the scene's undo takes back; empty: has no step for it
-        self._silent: Kept = []  # clicks that have changed nothing: segments keep them with the next one that does
+        self._steps: list[bool] = []  # of the last clicks: whether the scene's undo has a step for it
         self._waiting: list[Click] = []
         self._asked: Click | None = None
         self._since = 0.0
@@ -91,11 +86,8 @@ class ClickSession:
             self._show(cancelling=True)
             self._answers.cancel()
         elif self._steps and self._forgetOldSteps():
-            if kept := self._steps.pop():
+            if self._steps.pop():
                 self._editor.undo()
-                self._silent = kept[:-1]
-            else:
-                self._silent.pop()
             self._answers.takeBack()
             self.count -= 1
             self._show(last=None, problem=None)
@@ -130,20 +122,21 @@ class ClickSession:
             self._refused(MedDLError(Code.CANCELLED, "Cancelled."))
             return
         try:
-            edited = self._write(answer, click)
+            edited, hasStep = self._write(answer, click)
         except MedDLError as error:
             self._answers.takeBack()
             self._refused(error)
             return
         self._answers.settle()
+        self._keepStep(hasStep)
         self.count += 1
         spent = time.monotonic() - self._since
         last = Last(answer.label.name, click.positive, edited, spent, dict(answer.seconds), answer.notices, answer.hint)
         self._show(last=last)
         self._next()
 
-    def _write(self, answer: Answer, click: Click) -> Edited:
-        """Puts an answer into the scene, and the click into its segment."""
+    def _write(self, answer: Answer, click: Click) -> tuple[Edited, bool]:
+        """Puts an answer into the scene, and the click to its segment: one step of undo, also where nothing changes."""
         from MedDLScene.segment_clicks import keepClick
         from MedDLScene.segment_edit import Edited, editSegment
         from MedDLScene.segmentation_node import addEmptySegment, segmentNamed
@@ -155,15 +148,12 @@ class ClickSession:
             segmentID = segmentID or addEmptySegment(node, answer.label)
             within = click.point if click.positive else None
             edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
-        kept, self._silent = [*self._silent, (segmentID, click)], []
-        if edited.hasStep:
-            for clicked, made in kept:
-                keepClick(node, clicked, made)
-            self._steps.append(kept)
-        else:
-            self._steps.append([])
-            self._silent = kept
-        return edited
+        if not segmentID:  # there is no such segment, and nothing of it was found
+            return edited, False
+        if not edited.hasStep:
+            self._editor.saveState()
+        keepClick(node, segmentID, click)
+        return edited, True
 
     def _refused(self, error: MedDLError) -> None:
         """The click counts for nothing; those that wait are answered all the same, unless the worker is gone."""
@@ -174,6 +164,12 @@ class ClickSession:
             self._waiting = []
         self._show(problem=None if self.going.cancelling else error, last=None, cancelling=False)
         self._next()
+
+    def _keepStep(self, hasStep: bool) -> None:
+        """One more; those that the editor no longer has are forgotten."""
+        from MedDLScene.segment_editor import UNDO_STEPS
+
+        self._steps = [*self._steps, hasStep][-UNDO_STEPS:]
 
     def _forgetOldSteps(self) -> bool:
         """Whether steps can be taken back: not those from before somebody else changed the segmentation."""

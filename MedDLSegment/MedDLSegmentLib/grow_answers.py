@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +42,12 @@ class _Grown:
     left: NDArray[np.bool_]
     clicks: list[tuple[Click, int]] = field(default_factory=list)
 
-    def follow(self, now: NDArray[np.bool_]) -> None:
-        """Sees what was done since: steps that were taken back elsewhere, strokes, and strokes that were erased."""
+    def follow(self, now: NDArray[np.bool_], kept: Sequence[Click]) -> None:
+        """Sees what was done since: steps that were taken back elsewhere, strokes, and strokes that were erased.
+
+        ``kept``: the clicks that the segment has by now.
+        """
+        self.clicks = [(click, before) for click, before in self.clicks if click in kept]
         if not np.array_equal(now, self.left):
             digest = _digest(now)
             undone = [n for n, (_click, before) in enumerate(self.clicks) if before == digest]
@@ -66,6 +71,7 @@ class GrowCutAnswers:
     def ask(self, click: Click, onAnswer: OnAnswer, onProblem: OnProblem, onStage: OnStage) -> None:
         """Makes a click; one of the first two functions has been called when this returns."""
         from MedDLScene.grow_cut import grownAroundClicks
+        from MedDLScene.segment_clicks import clicksOf
 
         onStage("grow")
         began, name = time.monotonic(), click.structure
@@ -76,7 +82,7 @@ class GrowCutAnswers:
             grown = self._grown.get(name)
             if grown is None or grown.left.shape != now.shape:
                 grown = self._grown[name] = _Grown(np.zeros_like(now), np.zeros_like(now))
-            grown.follow(now)
+            grown.follow(now, clicksOf(self._segmentation))
             clicks = [*(each for each, _before in grown.clicks), click]
             seeds = np.where(grown.drawn, 1, np.where(others, 2, 0)).astype(np.uint8)
             try:

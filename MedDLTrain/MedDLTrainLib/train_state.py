@@ -52,6 +52,7 @@ class TrainState:
         source: ``FOLDER``, ``SCENE`` or ``DATABASE``.
         hasCases: a folder is chosen; or the scene has scans on which something was drawn.
         incomplete: why a case of the scene has not all its inputs; empty: all have.
+        namedInputs: what the folder itself calls the inputs of a case, where it does; None: a person may.
         trainingFolder: where everything goes.
         data: what a training would learn from now; None: not known yet.
         checkedData: what was checked; what has been changed since is not.
@@ -72,6 +73,7 @@ class TrainState:
     source: str = FOLDER
     hasCases: bool = False
     incomplete: str = ""
+    namedInputs: tuple[str, ...] | None = None
     trainingFolder: str = ""
     data: Data | None = None
     checkedData: Data | None = None

@@ -23,6 +23,15 @@ def severity(name: str) -> str:
     return {"error": _("Error"), "warning": _("Warning"), "note": _("Note")}.get(name, name)
 
 
+def inputsLine(state: TrainState) -> str:
+    """What the folder calls the inputs of a case, in place of the field for them; empty: a person may name them."""
+    if state.namedInputs is None:
+        return ""
+    if not state.namedInputs:
+        return _("As the dataset.json in the folder says.")
+    return _("{names}, as the dataset.json in the folder says.").format(names=", ".join(state.namedInputs))
+
+
 def findingRows(check: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
     """Of each finding: how bad it is, which cases, what was found."""
     if check is None:

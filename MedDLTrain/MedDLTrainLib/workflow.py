@@ -30,8 +30,9 @@ from MedDLTraining.service.jobs import (
 from . import label_rows
 from .case_inputs import channelsOf
 from .earlier import earlierIn
+from .named_inputs import inputsNamedIn
 from .remedies import said
-from .train_state import DATABASE, SCENE, TrainState, Work
+from .train_state import DATABASE, FOLDER, SCENE, TrainState, Work
 
 COLLECTED, REPORT = "data", "report"
 """In the folder of a training: the scans of a scene, the report."""
@@ -124,13 +125,15 @@ class Workflow:
         """
         chosen = self._parameters
         if chosen is None:
-            self._update(hasCases=False, trainingFolder="", data=None, leftOut=())
+            self._update(hasCases=False, namedInputs=None, trainingFolder="", data=None, leftOut=())
             return
         collected = self._collected if self._collectedAs == (chosen.channels, chosen.caseInputs) else ""
         folder = {SCENE: collected, DATABASE: database}.get(chosen.source, chosen.dataFolder)
+        named = inputsNamedIn(chosen.dataFolder) if chosen.source == FOLDER else None
         data = None
         if folder:
-            channels = () if chosen.source == SCENE else channelsOf(chosen.channels)  # a collected set says its own
+            saysItsOwn = chosen.source == SCENE or named is not None  # a collected set does
+            channels = () if saysItsOwn else channelsOf(chosen.channels)
             data = Data(folder, label_rows.fromText(chosen.labelTable), tuple(sorted(chosen.leftOut)), channels)
         if _place(data) != _place(self.state.data):
             self._update(check=None, checkedData=None, cases=(), report=None, plan=None, picture="")
@@ -142,6 +145,7 @@ class Workflow:
         self._update(
             source=chosen.source,
             hasCases=hasCases,
+            namedInputs=named,
             incomplete=incomplete if chosen.source == SCENE else "",
             trainingFolder=chosen.trainingFolder,
             data=data,

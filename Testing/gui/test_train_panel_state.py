@@ -361,6 +361,24 @@ def test_the_inputs_of_a_folders_cases_are_asked_for_by_their_names(begun: tuple
     assert oracle.job.data.channels == ("T1", "FLAIR")
 
 
+def test_a_folder_that_names_the_inputs_of_its_cases_is_not_asked_for_others(tmp_path: Path) -> None:
+    workflow, parameters = Workflow(Oracle(), lambda: None), chosen(tmp_path, channels="T1, FLAIR")
+    workflow.setParameters(parameters)
+    parameters.dataFolder = str(tmp_path)
+    workflow.look(0)
+    assert wording.inputsLine(workflow.state) == "" and workflow.state.data.channels == ("T1", "FLAIR")
+    (tmp_path / "dataset.json").write_text('{"channel_names": {"0": "T1", "1": "T2"}}')
+    workflow.look(0)
+    assert wording.inputsLine(workflow.state) == "T1, T2, as the dataset.json in the folder says."
+    assert workflow.state.data == Data(str(tmp_path)), "what was typed says nothing of this folder"
+    (tmp_path / "dataset.json").write_text("{")
+    workflow.look(0)
+    assert wording.inputsLine(workflow.state) == "As the dataset.json in the folder says."
+    parameters.source = SCENE
+    workflow.look(1)
+    assert wording.inputsLine(workflow.state) == ""
+
+
 def test_slicers_database_is_a_source_where_there_is_one(tmp_path: Path) -> None:
     workflow = Workflow(Oracle(), lambda: None)
     workflow.setParameters(chosen(tmp_path, source="database"))

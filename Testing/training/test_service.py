@@ -228,7 +228,9 @@ def test_a_scene_in_a_folder_is_named_as_unusable_and_spoils_nothing_else(child:
     told = child.ask("check", CheckJob(Data(str(folder))))
     assert len(told["cases"]) == 2
     (scene,) = told["unusable"]
-    assert scene["name"] == "day.mrb" and "choose 'Scans of this scene'" in scene["message"]
+    assert scene["name"] == "day.mrb" and "is read by Slicer itself" in scene["message"]
+    (finding,) = [finding for finding in told["findings"] if scene["id"] in finding["cases"]]
+    assert finding["remedy"].startswith("Open it in Slicer, and choose 'Scans of this scene'")
 
 
 def test_a_killed_training_is_resumed_in_another_child(data: Data, tmp_path: Path) -> None:

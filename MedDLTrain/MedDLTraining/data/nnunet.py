@@ -68,6 +68,15 @@ def segments_described(folder: Path) -> tuple[Segment, ...] | None:
     return _segments(_json(folder / DATASET_JSON)) if (folder / DATASET_JSON).is_file() else None
 
 
+def channels_described(folder: Path) -> tuple[Channel, ...] | None:
+    """The inputs of a case that a folder's ``dataset.json`` names; None without one.
+
+    Raises:
+        MedDLError: DATA_INVALID where it is malformed.
+    """
+    return _channels(_json(folder / DATASET_JSON)) if (folder / DATASET_JSON).is_file() else None
+
+
 def _case(
     name: str,
     files: Mapping[int | None, Path],

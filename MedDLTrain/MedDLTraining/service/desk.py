@@ -67,10 +67,16 @@ class Desk:
 
 
 def _no_scene(path: Path) -> NoReturn:
-    """Scenes are opened by Slicer itself, which then hands over what is in them: in a folder, one is no usable case."""
+    """In a folder, a scene is no usable case here: Slicer itself opens scenes, and hands over what is in them.
+
+    The libraries of Slicer's modules, by which segmentations are read, are there in Slicer's own process alone: its
+    Python started as a program (``PythonSlicer``) does not load modules.
+    """
     raise MedDLError(
         Code.EXTRA_MISSING,
-        f"{path.name} is a scene: open it in Slicer, and choose 'Scans of this scene' as the source of the cases.",
+        f"{path.name} is a scene, which is read by Slicer itself.",
+        "Open it in Slicer, and choose 'Scans of this scene' as the source of the cases; or leave it out with "
+        "--leave-out NAME.",
     )
 
 

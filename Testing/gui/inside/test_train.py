@@ -77,6 +77,7 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
 ) -> None:
     ui, panel = chosen.ui, chosen.panel
     assert not ui.planButton.enabled and ui.planButton.toolTip == "Check the cases first."
+    assert not ui.channelsLineEdit.visible and ui.namedInputsLabel.text.startswith("CT, as the dataset.json")
     ui.checkButton.click()
     assert ui.checkButton.text == "Cancel"
     state = done(chosen, wait)
@@ -151,13 +152,32 @@ def test_a_network_that_was_trained_with_clicks_is_offered_on_the_page_correct(
     assert "each click corrects the result" in ui.planLabel.text
     ui.startButton.click()
     assert done(chosen, wait).earlier.isDone
+    ui.licenceLineEdit.text = "CC-BY-4.0"
+    ui.publishButton.click()
+    assert Path(done(chosen, wait).published).name == "tiny.zip"
+    ui.caseList.setCurrentRow(0)
+    ui.openButton.click()
+    done(chosen, wait)
+
     ui.useButton.click()
     wait(lambda: host.shown("MedDLSegment") and host.shown("MedDLSegment").parent.isEntered)
-    page = host.shown("MedDLSegment").pages.correct
+    segment = host.shown("MedDLSegment")
+    parameters, page = segment._parameterNode, segment.pages.correct
     wait(lambda: any(model.name == "tiny" and model.clickable for model in page.state.models or ()))
-    host.shown("MedDLSegment")._parameterNode.correctModel = "tiny"
+    segment.pages.show("Correct")
+    parameters.inputVolume = scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+    parameters.segmentation = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+    parameters.correctModel = "tiny"
     assert page.state.structures == ("liver", "left kidney", "right kidney")
-    host.shown("MedDLSegment")._parameterNode.correctModel = ""
+    page._ui.addButton.click()
+    bounds = [0.0] * 6
+    parameters.inputVolume.GetRASBounds(bounds)
+    page._clicked(tuple((low + high) / 2 for low, high in zip(bounds[::2], bounds[1::2], strict=True)), False)
+    wait(lambda: not page.state.going.busy)
+    assert page.state.going.problem is None and page.state.going.count == 1
+    page.close()
+    parameters.correctModel = ""
+    segment.pages.show("")
 
 
 def listening() -> dict[str, Any]:
