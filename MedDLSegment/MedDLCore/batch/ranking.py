@@ -20,6 +20,7 @@ from ..errors import Code, MedDLError, Notice
 from ..readers import read
 from ..volume import Volume
 from .control import Control, Watcher
+from .driver import INTERNAL
 from .ledger import Entry, State
 from .outcome import MOST_LOST, state_of
 from .scan import Scan, input_digest
@@ -107,7 +108,8 @@ def rank_scans(
     for number, scan in enumerate(to_do, start=1):
         control.wait(control.check)
         watcher.begins(scan, number, len(to_do))
-        began, error = time.monotonic(), None
+        began = time.monotonic()
+        error: Exception | None = None
         notices: tuple[Notice, ...] = ()
         try:
             with silent_pydicom():
@@ -120,9 +122,10 @@ def rank_scans(
             if refused.code is Code.CANCELLED or lost >= MOST_LOST:
                 raise
             state, error = state_of(refused), refused
+        except Exception as mistake:  # noqa: BLE001  our own, on one scan: the others are measured
+            state, error = State.FAILED, mistake
         ends[state] += 1
-        code = "" if error is None else error.code.value
-        entry = Entry(scan.key, scan.folder, "", state, code, time.monotonic() - began)
+        entry = Entry(scan.key, scan.folder, "", state, _code(error), time.monotonic() - began)
         watcher.ended(scan, entry, notices, error)
     return ends
 
@@ -136,6 +139,12 @@ def _measured(scan: Scan, measurer: Measurer, watcher: Watcher, control: Control
     measured = [measurer.measure(volume, Options(), tell) for volume in read(scan.files)]
     notices = tuple(dict.fromkeys(notice for _, of_one in measured for notice in of_one))
     return max((_figures(told) for told, _ in measured), key=lambda figures: float(figures["disagreement"])), notices
+
+
+def _code(error: Exception | None) -> str:
+    if error is None:
+        return ""
+    return error.code.value if isinstance(error, MedDLError) else INTERNAL
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
