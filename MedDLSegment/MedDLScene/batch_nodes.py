@@ -53,11 +53,19 @@ def batchScanToScene(
     Returns:
         The scan.
     """
+    node = scanToScene(key, name, volume, instances, scene)
+    resultToScene(found, statistics, manifest, node, scene)
+    return node
+
+
+def scanToScene(
+    key: str, name: str, volume: Volume, instances: Sequence[str], scene: slicer.vtkMRMLScene
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Puts a scan into the scene, without a result; arguments as for ``batchScanToScene``."""
     node = volumeToNode(volume, scene, scene.GenerateUniqueName(name))
     node.SetAttribute(SCAN, key)
     if instances:
         node.SetAttribute(INSTANCES, " ".join(instances))
-    resultToScene(found, statistics, manifest, node, scene)
     return node
 
 

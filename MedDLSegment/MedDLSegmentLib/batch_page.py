@@ -71,6 +71,7 @@ class BatchPage:
         for button, act in (
             (ui.previewButton, lambda: workflow.preview(self._job())),
             (ui.startButton, self.onStart),
+            (ui.rankButton, lambda: workflow.rank(self._job())),
             (ui.pauseButton, workflow.pause),
             (ui.tableButton, self.onTable),
             (ui.reportButton, self.onReport),
@@ -131,7 +132,7 @@ class BatchPage:
         opened = openedScans(scan, self._scene)
         self.workflow.click(scan, None if opened else self._open)
         if opened:
-            _bringIntoView(opened[0])
+            self._lookAt(opened[0], self.workflow.state.case)
 
     def onTable(self) -> None:
         """Shows the table of all segments in a layout that has room for it."""
@@ -183,20 +184,29 @@ class BatchPage:
         if case is not None:
             volumes = [self._toScene(case, part, told["instances"]) for part in told["parts"]]
             for volume in volumes[:1]:
-                _bringIntoView(volume)
+                self._lookAt(volume, case)
         for part in told["parts"]:
-            for given in (part["scan"], part["found"]):
-                with suppress(OSError):
-                    (self._child.folder / given["array"]).unlink()
+            for given in (part["scan"], part.get("found")):
+                if given is not None:
+                    with suppress(OSError):
+                        (self._child.folder / given["array"]).unlink()
+
+    def _lookAt(self, volume: Any, case: Case | None) -> None:
+        """A case in the slice views; one without a result is the scan of the other pages then: it is to be drawn."""
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+        if case is not None and case.disagreement is not None and not case.hasResult:
+            self._set("inputVolume", volume)
 
     def _toScene(self, case: Case, part: Mapping[str, Any], instances: Sequence[str]) -> Any:
-        """A volume of a case with what was found in it."""
+        """A volume of a case, with what was found in it, if anything was looked for."""
         from MedDLCore.plain_data import from_plain
         from MedDLCore.worker.arrays import take_label_map, take_volume
         from MedDLCore.worker.messages import Scan
-        from MedDLScene.batch_nodes import batchScanToScene
+        from MedDLScene.batch_nodes import batchScanToScene, scanToScene
 
         volume = take_volume(from_plain(Scan, part["scan"], "scan"), self._child.folder)
+        if "found" not in part:
+            return scanToScene(case.scan, case.name, volume, instances, self._scene)
         found = take_label_map(part["found"], self._child.folder)
         about = part["statistics"], part["manifest"], instances
         return batchScanToScene(case.scan, case.name, volume, found, *about, self._scene)
@@ -256,6 +266,7 @@ class BatchPage:
         for button, widget in (
             (batch_state.previewButton(state), ui.previewButton),
             (batch_state.startButton(state), ui.startButton),
+            (batch_state.rankButton(state), ui.rankButton),
             (batch_state.pauseButton(state), ui.pauseButton),
             (batch_state.tableButton(state), ui.tableButton),
             (batch_state.reportButton(state), ui.reportButton),
@@ -271,10 +282,6 @@ class BatchPage:
         ui.caseTable.visible = bool(state.cases)
         showText(ui.statusLabel, batch_state.statusLine(state) or batch_state.reasonNotToRun(state))
         showText(ui.caseLabel, _("Opening the scan ...") if state.showing else batch_state.details(state.case))
-
-
-def _bringIntoView(volume: Any) -> None:
-    slicer.util.setSliceViewerLayers(background=volume, fit=True)
 
 
 def _rules(chosen: MedDLSegmentParameterNode) -> tuple[str, ...]:

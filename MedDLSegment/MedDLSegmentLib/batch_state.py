@@ -43,6 +43,7 @@ class Case:
         state: one of those above.
         code: of why it was left out, skipped or refused, or failed; else empty.
         why: in words; empty where only the code is known.
+        disagreement: how unsure the model is of it, nats; None: not measured.
     """
 
     scan: str
@@ -52,11 +53,17 @@ class Case:
     state: str = RUNS
     code: str = ""
     why: str = ""
+    disagreement: float | None = None
 
     @property
     def hasResult(self) -> bool:
-        """It can be opened."""
+        """There is a segmentation of it."""
         return self.state in (DONE, WARNED)
+
+    @property
+    def canBeOpened(self) -> bool:
+        """With a result, or, where it was measured, without."""
+        return self.hasResult or self.disagreement is not None
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Work:
     """What the child process does now.
 
     Attributes:
-        kind: ``preview`` or ``run``.
+        kind: ``preview``, ``run`` or ``rank``.
         stage: of the scan that it is at, ``look``, or ``paused``.
         fraction: of the whole; None: not known.
         secondsLeft: None where little is known.
@@ -202,10 +209,30 @@ def startButton(state: BatchState) -> Button:
     return Button(_("Start"), not reason, reason or about)
 
 
+def rankButton(state: BatchState) -> Button:
+    """Rank, or Cancel while it goes on."""
+    if state.work is not None and state.work.kind == "rank":
+        return Button(
+            _("Cancel"), not state.work.cancelling, _("Ends the measurement. What is measured is kept; Rank goes on.")
+        )
+    reason = reasonNotToRun(state) or _whileWorking(state)
+    if not reason and state.model is not None and state.model.origin == "trusted":
+        reason = _("How sure this model is cannot be measured: it runs code of its own.")
+    about = _(
+        "Puts the scans first of which the model is least sure: to correct them teaches it most. Nothing is segmented."
+    )
+    return Button(_("Rank"), not reason, reason or about)
+
+
+def ranked(cases: tuple[Case, ...]) -> tuple[Case, ...]:
+    """The least sure first; those that were not measured last, in their order."""
+    return tuple(sorted(cases, key=lambda case: (case.disagreement is None, -(case.disagreement or 0.0))))
+
+
 def pauseButton(state: BatchState) -> Button:
     """Pause, or Go on."""
     work = state.work
-    if work is None or work.kind != "run":
+    if work is None or work.kind == "preview":
         return Button(_("Pause"), False, _("No batch runs."))
     if work.pausing:
         return Button(_("Go on"), not work.cancelling, _("Ends the pause."))
@@ -246,16 +273,20 @@ def stateWord(case: Case) -> str:
     return f"{word}: {case.code}" if case.code else word
 
 
-def row(case: Case) -> tuple[str, str, str, str]:
-    """A case in the table: scan, slices, mm, state."""
+def row(case: Case) -> tuple[str, str, str, str, str]:
+    """A case in the table: scan, slices, mm, state, nats."""
     thickness = "" if case.thickness is None else f"{case.thickness:.3g}"
-    return case.name, str(case.slices or ""), thickness, stateWord(case)
+    unsure = "" if case.disagreement is None else f"{case.disagreement:.4f}"
+    return case.name, str(case.slices or ""), thickness, stateWord(case), unsure
 
 
 def details(case: Case | None) -> str:
     """Why a case ended as it did, and what can be done."""
     if case is None:
         return ""
+    if case.disagreement is not None and not case.hasResult:
+        text = _("Mean disagreement of the model's passes: {nats:.4f} nats. A click opens it, for the page Correct.")
+        return text.format(nats=case.disagreement)
     if case.why:
         return f"{stateWord(case)}. {case.why}"
     if case.code in Code.__members__:
@@ -298,6 +329,17 @@ def needsLine(todo: int, needs: Mapping[str, Any] | None) -> str:
         parts.append(_("{size} of memory").format(size=wording.size(needs["memory"])))
         parts.append(_("about {size} of results").format(size=wording.size(needs["disk"])))
     return ", ".join(parts) + "."
+
+
+def rankedLine(counts: Mapping[str, int]) -> str:
+    """How a ranking ended."""
+    lines = (
+        [_("Ranked: {n}. The first scan is the one that teaches most.").format(n=counts[DONE])]
+        if counts.get(DONE)
+        else []
+    )
+    rest = {state: n for state, n in counts.items() if state != DONE}
+    return " ".join((*lines, *([countsLine(rest)] if rest or not lines else [])))
 
 
 def countsLine(counts: Mapping[str, int]) -> str:

@@ -76,10 +76,17 @@ class BatchWorkflow:
         else:
             self._begin("run", job)
 
+    def rank(self, job: BatchJob) -> None:
+        """Rank, or Cancel."""
+        if self.state.work is not None:
+            self.cancel()
+        elif batch_state.rankButton(self.state).enabled:
+            self._begin("rank", job)
+
     def pause(self) -> None:
         """Holds the batch, or lets it go on."""
         work = self.state.work
-        if work is not None and work.kind == "run":
+        if work is not None and work.kind != "preview":
             self._child.ask("go_on" if work.pausing else "pause", None, lambda _event: None)
             self._work(pausing=not work.pausing)
 
@@ -90,13 +97,13 @@ class BatchWorkflow:
             self._child.cancel(self._request)
 
     def click(self, scan: str, onParts: OnParts | None) -> None:
-        """Shows what became of a case; one that has a result is given to ``onParts``, if somebody wants it.
+        """Shows what became of a case; one that can be opened is given to ``onParts``, if somebody wants it.
 
         With None instead of the case where the scene was closed meanwhile: then its voxels are for nobody.
         """
         self._update(chosen=scan)
         case = self.state.case
-        if onParts is None or case is None or not case.hasResult or self.state.showing:
+        if onParts is None or case is None or not case.canBeOpened or self.state.showing:
             return
         self._shows += 1
         asked = self._shows
@@ -111,7 +118,7 @@ class BatchWorkflow:
             elif event.kind == "result":
                 onParts(case if isWanted else None, event.data)
 
-        self._child.ask("show", ShowJob(scan), tell)
+        self._child.ask("show", ShowJob(scan, alone=not case.hasResult), tell)
 
     def sceneClosed(self) -> None:
         """What is on its way is not for the next scene."""
@@ -150,8 +157,10 @@ class BatchWorkflow:
         if self._told:
             cases, self._told = (*self.state.cases, *self._told), []
             self._update(cases=cases)
+        ranks = self.state.work is not None and self.state.work.kind == "rank"
         if event.kind == "begins":
-            self._change(data["scan"], state=STARTED)
+            if not ranks:
+                self._change(data["scan"], state=STARTED)
             self._work(stage="read", place=data["place"], of=data["of"])
         elif event.kind == "progress":
             fraction = self.state.work.fraction if self.state.work is not None else None
@@ -160,6 +169,10 @@ class BatchWorkflow:
                 fraction=fraction if data["fraction"] is None else data["fraction"],
                 secondsLeft=data["seconds_left"],
             )
+        elif event.kind == "ranked":
+            self._change(data["scan"], disagreement=data["disagreement"])
+        elif event.kind == "ended" and ranks and data["state"] == batch_state.DONE:
+            pass  # measured, which is no state of a batch
         elif event.kind == "ended":
             self._change(data["scan"], state=data["state"], code=data["code"], why=_why(data))
         elif event.kind == "stored":
@@ -173,6 +186,9 @@ class BatchWorkflow:
         kind = self.state.work.kind if self.state.work is not None else ""
         if kind == "preview":
             self._update(work=None, needs=data["needs"], done=batch_state.needsLine(data["to_do"], data["needs"]))
+        elif kind == "rank":
+            cases = batch_state.ranked(self.state.cases)
+            self._update(work=None, cases=cases, done=batch_state.rankedLine(data["counts"]))
         else:
             counts = batch_state.countsLine(data["counts"])
             self._update(work=None, done=counts, report=data["report"], segments=data["segments"])
@@ -184,6 +200,9 @@ class BatchWorkflow:
             self._update(work=None, cases=cases, problem=said(error))
         elif kind == "run":
             self._update(work=None, cases=cases, done=_("Cancelled. What is done stays done; Start goes on."))
+        elif kind == "rank":
+            done = _("Cancelled. What is measured is kept; Rank goes on.")
+            self._update(work=None, cases=batch_state.ranked(cases), done=done)
         else:
             self._update(work=None, cases=cases, done=_("Cancelled."))
 

@@ -14,6 +14,12 @@ from .translation import _
 WIDEST = 165
 """Pixels of the first column at first, so that the last one can be read; a tooltip has the whole text."""
 
+NARROWER = 120
+"""As ``WIDEST``, beside what was measured."""
+
+UNSURE = 4
+"""The column of what was measured: it is there where something was."""
+
 
 class CaseTable:
     """A ``QTableWidget`` with a row for each case. Only rows that changed are written."""
@@ -22,9 +28,11 @@ class CaseTable:
         """``onClicked`` is told the case that a person clicks, or on which Enter is pressed."""
         self._table, self._onClicked = table, onClicked
         self._cases: tuple[Case, ...] = ()
-        header = (_("Scan"), _("Slices"), _("mm"), _("State"))
+        header = (_("Scan"), _("Slices"), _("mm"), _("State"), _("Unsure"))
         table.setColumnCount(len(header))
         table.setHorizontalHeaderLabels(list(header))
+        table.horizontalHeader().moveSection(UNSURE, 1)  # to the eye it comes second: the state has what is left
+        table.setColumnHidden(UNSURE, True)
         table.verticalHeader().hide()
         table.connect("cellClicked(int,int)", self._clicked)
         table.connect("cellActivated(int,int)", self._clicked)
@@ -38,9 +46,13 @@ class CaseTable:
         for n, case in enumerate(cases):
             if n >= len(before) or before[n] != case:
                 self._write(n, case)
-        if len(cases) != len(before):
+        hadFigures = any(case.disagreement is not None for case in before)
+        hasFigures = any(case.disagreement is not None for case in cases)
+        self._table.setColumnHidden(UNSURE, not hasFigures)
+        if len(cases) != len(before) or hasFigures != hadFigures:
             self._table.resizeColumnsToContents()
-            self._table.setColumnWidth(0, min(self._table.columnWidth(0), WIDEST))
+            widest = NARROWER if hasFigures else WIDEST
+            self._table.setColumnWidth(0, min(self._table.columnWidth(0), widest))
 
     def _write(self, n: int, case: Case) -> None:
         for column, text in enumerate(batch_state.row(case)):

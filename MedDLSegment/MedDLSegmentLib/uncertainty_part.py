@@ -66,7 +66,10 @@ class UncertaintyPart:
             self._views().hide(self._map())
             self._show()
         elif not uncertainty_state.reasonNotToMeasure(self.state):
-            self._layOver() if self._isUpToDate() else self._measure()
+            if self._isUpToDate():
+                self._layOver()
+            else:
+                self._measure()
 
     def _measure(self) -> None:
         key, about, parameters = self._key(), self._about, self._parameters
@@ -74,12 +77,12 @@ class UncertaintyPart:
 
         def changed(run: UncertaintyRun) -> None:
             self.state = replace(self.state, run=run.progress)
-            if run.progress is None and run.error is None:
+            if run.error is not None:
+                self.state = replace(self.state, said=said(run.error), notices=run.notices)
+            elif run.progress is None:
                 self._made[run.map.GetID()] = key, run.figures
-            if run.progress is None and about == self._about:
-                text = said(run.error) if run.error is not None else ""
-                self.state = replace(self.state, said=text, notices=run.notices)
-                if run.error is None:
+                if about == self._about:  # else the person looks at something else by now
+                    self.state = replace(self.state, notices=run.notices)
                     self._layOver()
             self._show()
 

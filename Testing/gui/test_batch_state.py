@@ -136,6 +136,63 @@ def test_a_batch_is_followed_from_its_choices_to_its_end(
     assert not batch_state.reportButton(workflow.state).enabled
 
 
+def test_scans_are_ranked_and_the_least_sure_comes_first(workflow: BatchWorkflow, child: Child) -> None:
+    workflow.rank(JOB)
+    assert (
+        batch_state.rankButton(workflow.state).text == "Cancel" and not batch_state.startButton(workflow.state).enabled
+    )
+    for number, state in (("1", "runs"), ("2", "done"), ("3", "runs"), ("4", "left out")):
+        child.tells("rank", "choice", **choice(number, state))
+    child.tells("rank", "ranked", scan="2", disagreement=0.004, entropy=0.1, found=1.0, way="ensemble")
+    child.tells("rank", "begins", scan="1", place=1, of=2)
+    child.tells("rank", "progress", stage="network", fraction=0.3, seconds_left=40.0)
+    assert batch_state.statusLine(workflow.state) == "Scan 1 of 2: Running the network, about 40 s left"
+    child.tells("rank", "ranked", scan="1", disagreement=0.012, entropy=0.1, found=1.0, way="ensemble")
+    child.tells("rank", "ended", **end("1", "done"))
+    child.tells("rank", "begins", scan="3", place=2, of=2)
+    child.tells("rank", "ended", **end("3", "refused", "FILE_TRUNCATED", "It is cut.", "Copy it again."))
+    assert [case.scan for case in workflow.state.cases] == ["1", "2", "3", "4"], "no row moves meanwhile"
+    child.tells("rank", "result", counts={"done": 2, "refused": 1})
+    assert [case.scan for case in workflow.state.cases] == ["1", "2", "3", "4"]
+    assert [batch_state.row(case)[3:] for case in workflow.state.cases] == [
+        ("To run", "0.0120"), ("Done", "0.0040"), ("Refused: FILE_TRUNCATED", ""), ("Left out", ""),
+    ]  # fmt: skip
+    assert workflow.state.done == "Ranked: 2. The first scan is the one that teaches most. Refused: 1."
+    first, second, third, _ = workflow.state.cases
+    assert "0.0120 nats" in batch_state.details(first) and first.canBeOpened and not first.hasResult
+    parts: list[Any] = []
+    for case in (third, first, second):
+        workflow.click(case.scan, lambda *told: parts.append(told))
+        if case.canBeOpened:
+            child.tells("show", "result", parts=[], instances=[])
+    assert [(job.scan, job.alone) for kind, job in child.asked if kind == "show"] == [("1", True), ("2", False)]
+    assert batch_state.ranked((third, second, first)) == (first, second, third)
+
+
+def test_a_cancelled_ranking_keeps_what_is_measured(workflow: BatchWorkflow, child: Child) -> None:
+    workflow.rank(JOB)
+    child.tells("rank", "choice", **choice("1"))
+    child.tells("rank", "choice", **choice("2"))
+    child.tells("rank", "ranked", scan="2", disagreement=0.0, entropy=0.1, found=1.0, way="ensemble")
+    workflow.pause()
+    workflow.rank(JOB)
+    assert [kind for kind, _ in child.asked] == ["rank", "pause"] and child.cancelled == ["rank"]
+    child.tells("rank", "error", code="CANCELLED", message="Cancelled.", hint="")
+    assert [case.scan for case in workflow.state.cases] == ["2", "1"]
+    assert workflow.state.done == "Cancelled. What is measured is kept; Rank goes on."
+
+
+def test_a_model_with_code_of_its_own_ranks_nothing(workflow: BatchWorkflow, child: Child) -> None:
+    assert workflow.state.model is not None
+    assert batch_state.rankButton(workflow.state).enabled
+    workflow.choose(model=replace(workflow.state.model, origin="trusted"))
+    button = batch_state.rankButton(workflow.state)
+    assert not button.enabled and "code of its own" in button.toolTip
+    workflow.rank(JOB)
+    assert child.asked == []
+    assert batch_state.rankedLine({}) == "Nothing was to be done."
+
+
 def test_of_a_selection_nothing_runs_before_something_is_selected(workflow: BatchWorkflow, child: Child) -> None:
     workflow.choose(source=SELECTION)
     workflow.preview(JOB)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..admission import Options
 from ..clock import OnProgress
@@ -94,8 +94,7 @@ class WorkerSegmenter:
         finally:
             (folder / scan.array).unlink(missing_ok=True)
         manifest = found["manifest"]
-        if manifest["model"]["sha256"] != self.package.sha256:
-            raise MedDLError(Code.MODEL_CORRUPT, "The model's files have changed since the batch was started.")
+        self._check_model(manifest["model"]["sha256"])
         self._last = folder / found["label_map"]["array"]
         told = [Notice(Code(notice["code"]), notice["message"]) for notice in manifest["notices"]]
         return Segmentation(
@@ -107,6 +106,31 @@ class WorkerSegmenter:
             None,
             tuple(SegmentStatistics(**row) for row in found["statistics"]),
         )
+
+    def measure(
+        self, volume: Volume, options: Options, tell: OnProgress
+    ) -> tuple[Mapping[str, Any], tuple[Notice, ...]]:
+        """See ``ranking.Measurer``."""
+        folder, told = self._worker.folder, list[Notice]()
+        scan = give_volume(volume, folder)
+
+        def heard(event: Event) -> None:
+            if event.kind == "warning":
+                told.append(event.notice)
+            follow(event)
+
+        follow = _to(tell)
+        try:
+            asked = replace(self._request(options, scan), figures_only=True)
+            figures = self._worker.run("uncertainty", asked, heard)
+        finally:
+            (folder / scan.array).unlink(missing_ok=True)
+        self._check_model(figures["sha256"])
+        return figures, tuple(dict.fromkeys((*volume.notices, *told)))
+
+    def _check_model(self, sha256: str) -> None:
+        if sha256 != self.package.sha256:
+            raise MedDLError(Code.MODEL_CORRUPT, "The model's files have changed since the batch was started.")
 
     def _request(self, options: Options, scan: Scan) -> Job:
         region = options.region

@@ -100,6 +100,7 @@ class Job:
         backend: ``auto``, ``torch``, ``openvino``.
         full_precision: float32 on every device.
         models: the folder of models; None: the person's own.
+        figures_only: of ``uncertainty``, no map.
     """
 
     model: str
@@ -114,6 +115,7 @@ class Job:
     backend: Literal["auto", "torch", "openvino"] = "auto"
     full_precision: bool = False
     models: str | None = None
+    figures_only: bool = False
 
 
 @dataclass(frozen=True)

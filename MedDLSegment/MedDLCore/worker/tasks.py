@@ -99,24 +99,25 @@ def refine_job(
 
 
 def uncertainty_job(job: Job, warm: Warm, folder: Path, tell: OnProgress, warn: OnWarning) -> dict[str, Any]:
-    """Measures how sure a model is of each voxel. Of the job's choices only ``allow`` and those of the machine count.
+    """Measures how sure a model is of a scan. Of the job's choices only ``allow`` and those of the machine count.
 
-    The result: ``array``, the disagreement on the scan's grid; ``way``, ``disagreement``, ``entropy``, ``counted``,
-    ``found`` as ``Uncertainty`` has them; ``place``, where the model is least sure, RAS mm, or None: it is sure of all.
+    The result: ``way``, ``disagreement``, ``entropy``, ``counted``, ``found`` as ``Uncertainty`` has them; ``sha256``
+    of the model; and, unless only figures are wanted, ``array``, the disagreement of each voxel on the scan's grid,
+    and ``place``, where the model is least sure, RAS mm, or None: it is sure of all.
     """
     tell("load", 0, 1)
     model, volumes, options = warm.model(job), _volumes(job, folder), Options(allow=_options(job).allow)
     tell("load", 1, 1)
-    its = _with_room(lambda: measure(volumes, model, None, options, tell, with_map=True), model, warm)
+    its = _with_room(lambda: measure(volumes, model, None, options, tell, not job.figures_only), model, warm)
     tell("write", 0, 1)
     for notice in dict.fromkeys((*model.package.notices, *its.notices)):
         warn(notice)
-    assert its.map is not None  # noqa: S101  it was asked for
-    figures = {name: getattr(its, name) for name in ("way", "disagreement", "entropy", "counted", "found")}
-    place = least_sure(its.map, volumes[0].geometry)
-    result = {"array": give_array(its.map, folder), "place": place, **figures}
+    told = {name: getattr(its, name) for name in ("way", "disagreement", "entropy", "counted", "found")}
+    told["sha256"] = model.package.sha256
+    if its.map is not None:
+        told |= {"array": give_array(its.map, folder), "place": least_sure(its.map, volumes[0].geometry)}
     tell("write", 1, 1)
-    return result
+    return told
 
 
 def _with_room(run: Callable[[], Answer], model: Model, warm: Warm) -> Answer:

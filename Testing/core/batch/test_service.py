@@ -15,11 +15,17 @@ from pydicom import dcmread
 from fixtures.batches import write_series
 from fixtures.child_process import Child
 from fixtures.packages import threshold_package
+from MedDLCore.batch import open_source
+from MedDLCore.batch.ranking import FILE_NAME, KeptFigures
 from MedDLCore.batch.service import BatchJob, ShowJob, service_command
 from MedDLCore.batch.service.serving import Attended
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models import open_model
+from MedDLCore.pipeline import load
 from MedDLCore.plain_data import from_plain
+from MedDLCore.readers import read
 from MedDLCore.spec import Channel
+from MedDLCore.uncertainty import measure
 from MedDLCore.worker.arrays import take_label_map, take_volume
 from MedDLCore.worker.messages import Scan
 
@@ -125,6 +131,70 @@ def test_a_pause_is_told_and_cancelling_keeps_what_is_done(child: Child, job: Ba
     assert child.end_of(again).kind == "result"
     assert [event.data["place"] for event in child.told("begins", again)] == [1]
     child.ask("go_on")
+
+
+def test_scans_are_ranked_by_how_sure_the_model_is_once(child: Child, job: BatchJob) -> None:
+    write_series(Path(job.source) / "e", 5, slices=12, RescaleIntercept=-1000)
+    ranking = child.send("rank", job)
+    told = child.end_of(ranking)
+    assert told.kind == "result", told.data
+    assert told.data["counts"] == {"done": 2, "refused": 1}
+    ranked = {event.data["scan"]: event.data for event in child.told("ranked", ranking)}
+    refused = next(event.data for event in child.told("ended", ranking) if event.data["state"] == "refused")
+    assert refused["code"] == "FILE_TRUNCATED" and len(ranked) == 2 and refused["scan"] not in ranked
+    fractions = [event.data["fraction"] for event in child.told("progress", ranking) if event.data["fraction"]]
+    assert fractions == sorted(fractions)
+
+    model = load(open_model(job.model), "cpu", 1)
+    slices = {event.data["scan"]: event.data["slices"] for event in child.told("choice", ranking)}
+    for name, count in (("a", 20), ("e", 12)):
+        its = measure(read(Path(job.source) / name), model)
+        figures = next(data for scan, data in ranked.items() if slices[scan] == count)
+        assert (figures["disagreement"], figures["entropy"], figures["way"]) == (its.disagreement, its.entropy, its.way)
+    assert not list(Path(job.out).rglob("*.nrrd")), "nothing is segmented"
+
+    again = child.send("rank", job)
+    child.end_of(again)
+    assert {event.data["scan"]: event.data for event in child.told("ranked", again)} == ranked
+    assert [event.data["scan"] for event in child.told("begins", again)] == [refused["scan"]]
+    kept = Path(job.out, FILE_NAME)
+    assert not any(series in kept.read_text() for series in ("Thorax", "Phantom", "1.2.826"))
+
+    scan = next(iter(ranked))
+    [part] = child.ask("show", ShowJob(scan, alone=True))["parts"]
+    assert take_volume(from_plain(Scan, part["scan"], "scan"), child.folder).array.shape[0] == slices[scan]
+
+
+def test_what_was_measured_with_another_model_or_of_another_scan_does_not_count(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 1)
+    [scan] = open_source(tmp_path / "a", tmp_path).scans()
+    figures = {"disagreement": 0.02, "entropy": 0.1, "found": 3.0, "way": "ensemble"}
+    KeptFigures(tmp_path, "5e" * 32).keep(scan, figures)
+    assert KeptFigures(tmp_path, "5e" * 32).of(scan) == figures
+    assert KeptFigures(tmp_path, "6e" * 32).of(scan) is None
+    cut = scan.files[0]
+    cut.write_bytes(cut.read_bytes()[:-10])
+    assert KeptFigures(tmp_path, "5e" * 32).of(scan) is None
+    (tmp_path / FILE_NAME).write_text('{"model": "' + "5e" * 32 + '", "scans": [1]}')
+    assert KeptFigures(tmp_path, "5e" * 32).of(scan) is None
+    KeptFigures(tmp_path, "5e" * 32).keep(scan, figures)
+    assert KeptFigures(tmp_path, "5e" * 32).of(scan) == figures
+
+
+def test_a_cancelled_ranking_goes_on_where_it_was(child: Child, job: BatchJob) -> None:
+    write_series(Path(job.source) / "e", 5, slices=12)
+    child.ask("preview", job)
+    ranking = child.send("rank", job)
+    child.until(lambda: child.told("begins", ranking))
+    child.ask("pause")
+    child.until(lambda: any(event.data["stage"] == "paused" for event in child.told("progress", ranking)))
+    child.write(child.talk.cancel(ranking))
+    assert child.end_of(ranking).data["code"] == "CANCELLED"
+    before = {event.data["scan"] for event in child.told("ranked", ranking)}
+    ended = {event.data["scan"] for event in child.told("ended", ranking)}
+    again = child.send("rank", job)
+    assert child.end_of(again).kind == "result"
+    assert before <= ended and not before & {event.data["scan"] for event in child.told("begins", again)}
 
 
 def test_what_cannot_be_a_batch_is_refused_in_words(child: Child, job: BatchJob, tmp_path: Path) -> None:

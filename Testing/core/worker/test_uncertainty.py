@@ -81,6 +81,15 @@ def test_structures_and_region_of_a_job_do_not_count(worker: Worker, model: Path
     assert worker.run("uncertainty", part)["counted"] == worker.run("uncertainty", job(worker, model))["counted"]
 
 
+def test_of_figures_alone_no_map_is_made(worker: Worker, model: Path) -> None:
+    whole = worker.run("uncertainty", job(worker, model))
+    asked = job(worker, model, figures_only=True)
+    before = files(worker)
+    told = worker.run("uncertainty", asked)
+    assert files(worker) == before and {"array", "place"} == set(whole) - set(told)
+    assert all(whole[name] == value for name, value in told.items())
+
+
 def test_a_model_of_crops_is_refused_a_whole_scan_in_words_that_help(
     worker: Worker, model: Path, tmp_path: Path
 ) -> None:

@@ -174,6 +174,42 @@ def test_the_database_is_previewed_segmented_and_gets_the_results(
     assert ui.statusLabel.text.startswith("segments.csv is not in the folder of results any more.")
 
 
+def test_the_database_is_ranked_and_a_row_is_opened_to_be_corrected(
+    page: Any, widget: Any, database: DicomDatabase, wait: Wait, scene: Any, tmp_path: Path
+) -> None:
+    ui = page._ui
+    ui.outPath.setCurrentPath(str(tmp_path / "out"))
+    assert ui.rankButton.enabled, ui.rankButton.toolTip
+    assert ui.caseTable.isColumnHidden(4)
+    before = set(database.allFiles())
+    ui.rankButton.click()
+    assert ui.rankButton.text == "Cancel" and not ui.startButton.enabled
+    wait(ended(page))
+    assert ui.statusLabel.text == "Ranked: 2. The first scan is the one that teaches most. Refused: 1."
+    assert not ui.caseTable.isColumnHidden(4)
+    unsure = [ui.caseTable.item(n, 4).text() for n in range(4)]
+    assert unsure[2:] == ["", ""] and float(unsure[0]) >= float(unsure[1]) > 0
+    assert {name for name, _ in rows(page)[:2]} == {"CT Thorax 3.0", "CT Abdomen"}
+    assert set(database.allFiles()) == before and not list((tmp_path / "out").rglob("*.nrrd"))
+
+    first = rows(page)[0][0]
+    click(page, first)
+    wait(lambda: not page.workflow.state.showing)
+    volume = scene.GetFirstNodeByName(first)
+    parameters = widget.logic.getParameterNode()
+    assert parameters.inputVolume is volume, "the pages Segment and Correct have it"
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert "nats" in ui.caseLabel.text and len(rows(page)) == 4
+    assert not list(page._child.folder.glob("*.npy"))
+    parameters.inputVolume = None
+    click(page, first)  # it is there already
+    assert parameters.inputVolume is volume and scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
+
+    ui.rankButton.click()  # what is known is not measured again
+    wait(ended(page))
+    assert [ui.caseTable.item(n, 4).text() for n in range(4)] == unsure
+
+
 def test_what_is_selected_in_the_dicom_browser_is_segmented(
     page: Any, database: DicomDatabase, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

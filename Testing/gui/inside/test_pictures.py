@@ -263,7 +263,7 @@ def test_pictures_of_the_page_of_batches(
     cases[1] = replace(cases[1], state="left out", why=why)
     cases[3] = replace(cases[3], state="left out", code="WRONG_MODALITY", why="The model is for CT, this is MR.")
     needs = {"scans": 3, "unknown": 0, "seconds": 1300.0, "memory": 3.1e9, "disk": 4.2e7, "on_device": False}
-    from MedDLSegmentLib.batch_state import needsLine
+    from MedDLSegmentLib.batch_state import needsLine, ranked, rankedLine
 
     batch.workflow._update(cases=tuple(cases), needs=needs, done=needsLine(3, needs), chosen="1")
     picture("16-batch-preview")
@@ -279,6 +279,13 @@ def test_pictures_of_the_page_of_batches(
     ended = {"done": "Done: 1. Skipped: 1. Refused: 1.", "report": "/r/report.html", "segments": "/r/segments.csv"}
     batch.workflow._update(work=None, cases=tuple(cases), chosen="4", stored=1, **ended)
     picture("19-batch-ended")
+    cases[0], cases[2] = (
+        replace(cases[0], disagreement=0.0123),
+        replace(cases[2], state="runs", code="", disagreement=0.0041),
+    )
+    done = rankedLine({"done": 2, "refused": 1})
+    batch.workflow._update(cases=ranked(tuple(cases)), done=done, chosen="2", stored=0)
+    picture("19-batch-ranked")
     batch.workflow.forget()
     parameters.batchSource = "database"
     pages.show("")

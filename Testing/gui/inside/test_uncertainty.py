@@ -69,7 +69,7 @@ def test_the_map_lies_over_the_scan_and_the_slice_goes_where_it_matters(
     place = page.uncertainty.run.figures["place"]
     assert plane.GetSliceOffset() == pytest.approx(place[2]) and place[2] > UP, "under the transform"
     assert "least sure" in label.text and not page._ui.uncertaintyProgressBar.visible
-    assert not list(page._session.worker.folder.glob("*map*"))
+    assert len(list(page._session.worker.folder.glob("*.npy"))) == 1, "the scan is kept there, and the map is not"
 
     assert button.text == "Hide uncertainty"
     button.click()
@@ -114,16 +114,16 @@ def test_a_scan_that_is_removed_ends_its_measurement(page: Any, scene: Any, a_sc
     scene.RemoveNode(a_scan)
     wait(ended(page))
     assert maps() == [] and not page._ui.uncertaintyButton.enabled
+    assert page._ui.uncertaintyLabel.text == "The volume was removed: the run was cancelled."
 
 
-def test_a_closed_scene_ends_it_and_a_new_one_begins_without_a_map(
-    page: Any, host: Any, scene: Any, wait: Wait
-) -> None:
+def test_a_closed_scene_ends_it_and_a_new_one_begins_without_a_map(page: Any, scene: Any, wait: Wait) -> None:
     page._ui.uncertaintyButton.click()
     run = page.uncertainty.run
     scene.Clear()
     wait(lambda: run.progress is None)
-    assert maps() == [] and page._ui.uncertaintyLabel.text == ""
+    assert maps() == [] and run.error is not None
+    assert page._ui.uncertaintyLabel.text == "The scene was closed: the run was cancelled."
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -141,9 +141,6 @@ def test_a_killed_worker_is_said_and_the_next_measurement_starts_another(
     assert len(maps()) == 1
 
 
-def test_a_script_gets_the_map(host: Any, page: Any, a_scan: Any) -> None:
-    logic = page._session
-    from MedDLSegmentLib.segment_run import Choice
-
-    node = logic.measure(Choice("threshold", (a_scan,))).wait()
+def test_a_script_gets_the_map(widget: Any, page: Any, a_scan: Any) -> None:
+    node = widget.logic.uncertainty([a_scan], "threshold")
     assert node.GetName() == "scan uncertainty" and slicer.util.arrayFromVolume(node).max() > 0.01

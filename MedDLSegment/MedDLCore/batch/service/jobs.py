@@ -7,6 +7,7 @@ Beside the events of ``worker.messages`` these are told; ``scan`` is the hash th
                 is ``runs``, ``left out``, or how it has ended before
     begins      scan, place, of: the batch is at this scan
     ended       scan, state, code, message, hint, seconds, notices (code, message of each)
+    ranked      scan, disagreement, entropy, found (mL), way: how sure the model is of it, measured earlier or now
     stored      scan, path, instance (its SOPInstanceUID): a DICOM SEG of this batch, of an earlier run, too
 
 ``progress`` of a run is of the whole batch; its stage is ``paused`` while it waits. ``cancel`` ends it in an error
@@ -43,6 +44,8 @@ class BatchJob:
     ``run`` begins it, or goes on with it. Its result: ``counts`` (scans by state), ``report`` and ``segments`` (paths
     of the page and of the table).
 
+    ``rank`` measures how sure the model is of each scan, or goes on with it. Its result: ``counts``.
+
     Attributes:
         source: a DICOM database of Slicer, or a folder.
         out: the folder of results.
@@ -75,12 +78,17 @@ class ShowJob:
     The result: ``parts``: of each volume that has a result ``scan`` and ``found`` (see ``worker.arrays``),
     ``statistics`` (rows) and ``manifest``; ``instances``: SOPInstanceUIDs of the scan's files
     where it is one volume.
+
+    Attributes:
+        scan: which one.
+        alone: the scan without a result, whether it has one or not: a part has ``scan`` only.
     """
 
     scan: str
+    alone: bool = False
 
 
-JOBS: Mapping[str, type] = {"preview": BatchJob, "run": BatchJob, "show": ShowJob}
+JOBS: Mapping[str, type] = {"preview": BatchJob, "run": BatchJob, "rank": BatchJob, "show": ShowJob}
 """By the name of the request."""
 
 

@@ -45,7 +45,7 @@ class Attended(Control):
 class BatchServer(Server):
     """Answers the requests of ``jobs``: a batch at a time, and ``show`` beside it."""
 
-    jobs = ("preview", "run")
+    jobs = ("preview", "run", "rank")
 
     def __init__(self, *channels: Any) -> None:
         """As ``Server``."""
@@ -61,7 +61,7 @@ class BatchServer(Server):
 
     def task(self, kind: str, job: Any, number: int) -> Mapping[str, Any]:
         """Does what was asked for."""
-        from .tasks import preview_task, run_task
+        from .tasks import preview_task, rank_task, run_task
         from .telling import Teller
 
         def waits() -> None:
@@ -69,7 +69,7 @@ class BatchServer(Server):
 
         self.control = Attended(waits)
         teller = Teller(lambda kind, **data: self.say(kind, number, **data), lambda: self.go_on(number))
-        work = preview_task if kind == "preview" else run_task
+        work = {"preview": preview_task, "run": run_task, "rank": rank_task}[kind]
         return work(read_job(kind, job), self.desk, teller, self.control)
 
     def at_once(self, kind: str, number: int, job: Any) -> bool:

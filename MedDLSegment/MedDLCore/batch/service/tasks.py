@@ -26,10 +26,11 @@ from ..driver import is_done, run_batch
 from ..foresight import Foresight, foresee
 from ..job import Job
 from ..ledger import Entry, Ledger, claimed_for_a_batch
+from ..ranking import Figures, KeptFigures, rank_scans
 from ..reports import PAGE, SEGMENTS, write_reports
 from ..rules import Rules
 from ..scan import Scan
-from ..segmenters import open_for_a_batch
+from ..segmenters import WorkerSegmenter, open_for_a_batch
 from ..sources import open_source
 from ..workers import local_sites, workers_that_fit
 from .jobs import BatchJob, ShowJob
@@ -93,15 +94,33 @@ def run_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Map
         for entry in opened.done.values():
             _tell_stored(entry, out, teller)
         teller.on_entry = keep
-        path = Path(job.model)
-        model = str(path.absolute()) if path.exists() else job.model
-        worker = WorkerJob(model, device=job.device, threads=job.threads)
+        worker = _worker_job(job)
         beside = (PICTURE,) if job.pictures else ()
         with local_sites(_count(job, opened), opened.package, worker, out / LOG) as sites:
             entries = run_batch(opened.to_do, opened.job, sites, opened.ledger, teller, control, beside=beside)
         write_reports(out, opened.job, entries, opened.choices)
         counts = Counter(entries[choice.scan.key].state.value for choice in opened.choices if choice.runs)
     return {"counts": dict(counts), "report": str(out / PAGE), "segments": str(out / SEGMENTS)}
+
+
+def rank_task(job: BatchJob, desk: Desk, teller: Teller, control: Control) -> Mapping[str, Any]:
+    """See ``BatchJob``."""
+    out = Path(job.out)
+
+    def tell(scan: Scan, figures: Figures) -> None:
+        teller.say("ranked", scan=scan.key, **figures)
+
+    with _opened(job, desk, teller) as opened, WorkerSegmenter(opened.package, _worker_job(job), out / LOG) as measurer:
+        chosen = [choice.scan for choice in opened.choices if choice.runs]
+        kept = KeptFigures(out, opened.package.sha256)
+        counts = rank_scans(chosen, measurer, kept, teller, control, tell)
+    return {"counts": {state.value: count for state, count in counts.items() if count}}
+
+
+def _worker_job(job: BatchJob) -> WorkerJob:
+    path = Path(job.model)
+    model = str(path.absolute()) if path.exists() else job.model
+    return WorkerJob(model, device=job.device, threads=job.threads)
 
 
 def _needs(job: BatchJob, opened: _Opened) -> Foresight | None:
@@ -123,6 +142,10 @@ def _count(job: BatchJob, opened: _Opened) -> int:
 def show_task(job: ShowJob, desk: Desk, folder: Path) -> Mapping[str, Any]:
     """See ``ShowJob``."""
     scan, entry = desk.scans.get(job.scan), desk.entries.get(job.scan)
+    if scan is not None and job.alone:
+        volumes = read(scan.files)
+        instances = list(scan.instances) if len(volumes) == 1 else []
+        return {"parts": [{"scan": asdict(give_volume(volume, folder))} for volume in volumes], "instances": instances}
     if scan is None or entry is None or not entry.state.has_result:
         raise MedDLError(Code.FILE_NOT_FOUND, "This scan has no result.", "Start the batch: it makes what is missing.")
     files = {path.name: path for path in (desk.folder / output["path"] for output in entry.outputs)}
