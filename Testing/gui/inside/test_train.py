@@ -148,26 +148,28 @@ def test_a_network_that_was_trained_with_clicks_is_offered_on_the_page_correct(
     assert not ui.interactiveCheckBox.enabled, "what is worked on stays what was chosen"
     done(chosen, wait)
     assert chosen._parameterNode.interactive
-    with_a_small_plan(chosen, 1, **listening())
+    with_a_small_plan(chosen, 1, name="listens", **listening())
     assert "each click corrects the result" in ui.planLabel.text
     ui.startButton.click()
     assert done(chosen, wait).earlier.isDone
     ui.licenceLineEdit.text = "CC-BY-4.0"
     ui.publishButton.click()
-    assert Path(done(chosen, wait).published).name == "tiny.zip"
+    assert Path(done(chosen, wait).published).name == "listens.zip"
     ui.caseList.setCurrentRow(0)
     ui.openButton.click()
     done(chosen, wait)
 
     ui.useButton.click()
+    wait(lambda: idle(chosen))
+    assert chosen.panel.workflow.state.problem == ""
     wait(lambda: host.shown("MedDLSegment") and host.shown("MedDLSegment").parent.isEntered)
     segment = host.shown("MedDLSegment")
     parameters, page = segment._parameterNode, segment.pages.correct
-    wait(lambda: any(model.name == "tiny" and model.clickable for model in page.state.models or ()))
+    wait(lambda: any(model.name == "listens" and model.clickable for model in page.state.models or ()))
     segment.pages.show("Correct")
     parameters.inputVolume = scene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
     parameters.segmentation = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-    parameters.correctModel = "tiny"
+    parameters.correctModel = "listens"
     assert page.state.structures == ("liver", "left kidney", "right kidney")
     page._ui.addButton.click()
     bounds = [0.0] * 6
