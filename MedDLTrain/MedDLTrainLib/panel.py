@@ -277,7 +277,7 @@ class TrainPanel:
         ):
             button.show(widget)
         ui.dataLabel.visible = ui.dataPath.visible = state.source == FOLDER
-        ui.channelsLineEdit.visible = state.namedInputs is None
+        ui.channelsLabel.visible = ui.channelsLineEdit.visible = state.namedInputs is None
         showText(ui.namedInputsLabel, wording.inputsLine(state))
         self._showCheck()
         self._showTraining()

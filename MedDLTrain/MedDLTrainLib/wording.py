@@ -28,8 +28,9 @@ def inputsLine(state: TrainState) -> str:
     if state.namedInputs is None:
         return ""
     if not state.namedInputs:
-        return _("As the dataset.json in the folder says.")
-    return _("{names}, as the dataset.json in the folder says.").format(names=", ".join(state.namedInputs))
+        return _("Inputs of a case: as the dataset.json in the folder says.")
+    names = ", ".join(state.namedInputs)
+    return _("Inputs of a case: {names}, as the dataset.json in the folder says.").format(names=names)
 
 
 def findingRows(check: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:

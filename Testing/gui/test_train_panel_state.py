@@ -369,11 +369,11 @@ def test_a_folder_that_names_the_inputs_of_its_cases_is_not_asked_for_others(tmp
     assert wording.inputsLine(workflow.state) == "" and workflow.state.data.channels == ("T1", "FLAIR")
     (tmp_path / "dataset.json").write_text('{"channel_names": {"0": "T1", "1": "T2"}}')
     workflow.look(0)
-    assert wording.inputsLine(workflow.state) == "T1, T2, as the dataset.json in the folder says."
+    assert wording.inputsLine(workflow.state) == "Inputs of a case: T1, T2, as the dataset.json in the folder says."
     assert workflow.state.data == Data(str(tmp_path)), "what was typed says nothing of this folder"
     (tmp_path / "dataset.json").write_text("{")
     workflow.look(0)
-    assert wording.inputsLine(workflow.state) == "As the dataset.json in the folder says."
+    assert wording.inputsLine(workflow.state) == "Inputs of a case: as the dataset.json in the folder says."
     parameters.source = SCENE
     workflow.look(1)
     assert wording.inputsLine(workflow.state) == ""
