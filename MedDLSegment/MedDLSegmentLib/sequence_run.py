@@ -14,6 +14,7 @@ from .panel_state import Run, secondsLeft
 from .segment_run import Choice, SegmentRun
 from .translation import _
 from .worker_process import WorkerProcess
+from .worker_run import waitForEnd
 
 
 @dataclass(eq=False)
@@ -73,10 +74,7 @@ class SequenceRun:
         Raises:
             MedDLError: why there is none.
         """
-        while self.progress is not None:
-            self.worker.wait(100)
-        if self.error is not None:
-            raise self.error
+        waitForEnd(self)
         return self.segmentation
 
     def _next(self) -> None:

@@ -82,10 +82,7 @@ class WorkerRun(ABC):
         Raises:
             MedDLError: why there is none.
         """
-        while self.progress is not None:
-            self.worker.wait(100)
-        if self.error is not None:
-            raise self.error
+        waitForEnd(self)
         return self.made
 
     def _job(self, folder: Path) -> Job:
@@ -119,3 +116,15 @@ class WorkerRun(ABC):
 
     def _sceneCloses(self, *_args: Any) -> None:
         self.cancel(_("The scene was closed: the run was cancelled."))
+
+
+def waitForEnd(run: Any) -> None:
+    """Waits for the end of a run, or of a row of them, without Slicer's event loop.
+
+    Raises:
+        MedDLError: why it made nothing.
+    """
+    while run.progress is not None:
+        run.worker.wait(100)
+    if run.error is not None:
+        raise run.error

@@ -31,6 +31,8 @@ def main(scan: Path, count: int) -> None:
     from gui.run import MODULES
 
     host = new_host()
+    from gui.host.mouse import pressAt
+
     for name in MODULES:
         host.load(name)
     from MedDLCore.readers import read
@@ -55,7 +57,7 @@ def main(scan: Path, count: int) -> None:
         voxel = [random.integers(size // 4, size - size // 4) for size in volume.geometry.shape]
         parameters.correctStructure = structures[n % len(structures)]
         began, busy = time.thread_time(), sum(worker.cpu_times()[:2])
-        _press(*volume.geometry.index_to_ras(voxel[::-1]).tolist(), ctrl=n % 2 == 1)
+        pressAt(*volume.geometry.index_to_ras(voxel[::-1]).tolist(), ctrl=n % 2 == 1)
         wait(host, lambda: not page.state.going.busy)
         assert page.state.going.problem is None, page.state.going.problem
         last = page.state.going.last
@@ -67,20 +69,6 @@ def main(scan: Path, count: int) -> None:
     for name in MODULES:
         if host.shown(name):
             host.unload(name)
-
-
-def _press(r: float, a: float, s: float, ctrl: bool) -> None:
-    """A click of the mouse in the axial view."""
-    import numpy as np
-    import slicer
-
-    widget = slicer.app.layoutManager().sliceWidget("Red")
-    widget.mrmlSliceNode().SetSliceOffset(s)
-    onto = np.linalg.inv(slicer.util.arrayFromVTKMatrix(widget.mrmlSliceNode().GetXYToRAS()))
-    x, y, *_ = onto @ (r, a, s, 1)
-    interactor = widget.sliceView().interactor()
-    interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
-    interactor.InvokeEvent("LeftButtonPressEvent")
 
 
 def _table(rows: Sequence[dict[str, float]]) -> str:

@@ -21,12 +21,9 @@ from ..models.weights import sha256_of
 from .control import Control, Nobody, Watcher
 from .job import Job
 from .ledger import Entry, Ledger, State
-from .outcome import MOST_LOST, state_of
+from .outcome import MOST_LOST, code_of, state_of
 from .scan import Scan, input_digest
 from .site import Order, Outcome, Site, SiteLostError
-
-INTERNAL = "INTERNAL"
-"""Instead of a code, where MedDL met an error of its own."""
 
 
 class Deliver(Protocol):
@@ -174,7 +171,7 @@ class _Batch:
             study=scan.folder,
             input=outcome.input or input_digest(scan),
             state=state,
-            code="" if error is None else error.code.value if isinstance(error, MedDLError) else INTERNAL,
+            code=code_of(error),
             seconds=outcome.seconds,
             device=outcome.parts[0].device if outcome.parts else "",
             notices=tuple(dict.fromkeys(notice.code.value for notice in _notices(outcome))),

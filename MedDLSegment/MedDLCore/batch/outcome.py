@@ -23,8 +23,18 @@ PASSING = frozenset(
 
 OF_THE_FOLDER = frozenset({Code.NO_SPACE, Code.OUTPUT_UNWRITABLE})
 
+INTERNAL = "INTERNAL"
+"""Instead of a code, where MedDL met an error of its own."""
+
 MOST_LOST = 3
 """Workers that may be lost one after the other. Then it is not the scans."""
+
+
+def code_of(error: Exception | None) -> str:
+    """By which a scan's entry names its error; empty: there is none."""
+    if error is None:
+        return ""
+    return error.code.value if isinstance(error, MedDLError) else INTERNAL
 
 
 def ends_the_batch(error: MedDLError) -> bool:

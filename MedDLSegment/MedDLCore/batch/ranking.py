@@ -20,9 +20,8 @@ from ..errors import Code, MedDLError, Notice
 from ..readers import read
 from ..volume import Volume
 from .control import Control, Watcher
-from .driver import INTERNAL
 from .ledger import Entry, State
-from .outcome import MOST_LOST, state_of
+from .outcome import MOST_LOST, code_of, state_of
 from .scan import Scan, input_digest
 
 FILE_NAME = "meddl-ranking.json"
@@ -125,7 +124,7 @@ def rank_scans(
         except Exception as mistake:  # noqa: BLE001  our own, on one scan: the others are measured
             state, error = State.FAILED, mistake
         ends[state] += 1
-        entry = Entry(scan.key, scan.folder, "", state, _code(error), time.monotonic() - began)
+        entry = Entry(scan.key, scan.folder, "", state, code_of(error), time.monotonic() - began)
         watcher.ended(scan, entry, notices, error)
     return ends
 
@@ -139,12 +138,6 @@ def _measured(scan: Scan, measurer: Measurer, watcher: Watcher, control: Control
     measured = [measurer.measure(volume, Options(), tell) for volume in read(scan.files)]
     notices = tuple(dict.fromkeys(notice for _, of_one in measured for notice in of_one))
     return max((_figures(told) for told, _ in measured), key=lambda figures: float(figures["disagreement"])), notices
-
-
-def _code(error: Exception | None) -> str:
-    if error is None:
-        return ""
-    return error.code.value if isinstance(error, MedDLError) else INTERNAL
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def segments_described(folder: Path) -> tuple[Segment, ...] | None:
     Raises:
         MedDLError: DATA_INVALID where it is malformed.
     """
-    return _segments(_json(folder / DATASET_JSON)) if (folder / DATASET_JSON).is_file() else None
+    content = _described(folder)
+    return None if content is None else _segments(content)
 
 
 def channels_described(folder: Path) -> tuple[Channel, ...] | None:
@@ -74,7 +75,12 @@ def channels_described(folder: Path) -> tuple[Channel, ...] | None:
     Raises:
         MedDLError: DATA_INVALID where it is malformed.
     """
-    return _channels(_json(folder / DATASET_JSON)) if (folder / DATASET_JSON).is_file() else None
+    content = _described(folder)
+    return None if content is None else _channels(content)
+
+
+def _described(folder: Path) -> Mapping[str, Any] | None:
+    return _json(folder / DATASET_JSON) if (folder / DATASET_JSON).is_file() else None
 
 
 def _case(

@@ -13,6 +13,8 @@ import pytest
 import slicer
 from numpy.typing import NDArray
 
+from gui.host.mouse import pressAt
+
 Wait = Callable[..., None]
 
 UP = 100.0
@@ -37,20 +39,6 @@ def page(widget: Any, a_scan: Any, scene: Any, wait: Wait) -> Iterator[Any]:
     widget.pages.show("")
 
 
-def press(page: Any, r: float, a: float, s: float, ctrl: bool = False, view: str = "Red") -> None:
-    """A click of the mouse in a slice view that shows the plane of this point."""
-    widget = slicer.app.layoutManager().sliceWidget(view)
-    widget.mrmlSliceNode().SetSliceOffset(s)
-    x, y, *_ = _inverse(widget.mrmlSliceNode().GetXYToRAS()) @ (r, a, s, 1)
-    interactor = widget.sliceView().interactor()
-    interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
-    interactor.InvokeEvent("LeftButtonPressEvent")
-
-
-def _inverse(matrix: Any) -> NDArray[np.float64]:
-    return np.linalg.inv(slicer.util.arrayFromVTKMatrix(matrix))
-
-
 def answered(page: Any, count: int) -> Callable[[], bool]:
     def done() -> bool:
         going = page.state.going
@@ -72,7 +60,7 @@ def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, w
     assert ui.addButton.enabled, ui.addButton.toolTip
     assert "click" in ui.addButton.text and "Ctrl" in ui.removeButton.text
     ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     assert "..." in ui.statusLabel.text and page.state.going.busy
     wait(answered(page, 1))
     ball = slicer.util.arrayFromVolume(a_scan) > 100
@@ -83,7 +71,7 @@ def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, w
     assert [round(255 * channel) for channel in segment.GetColor()] == [200, 60, 60], "the model's colour"
     assert "voxels added" in ui.statusLabel.text and "network" in ui.statusLabel.text
 
-    press(page, 5, 30, UP + 15, ctrl=True)
+    pressAt(5, 30, UP + 15, ctrl=True)
     wait(answered(page, 2))
     second = found(page, a_scan)
     assert second.sum() < first.sum() and not (second & ~first).any()
@@ -97,14 +85,14 @@ def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, w
 
 def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     first = found(page, a_scan)
-    press(page, 15, 40, UP + 35)
+    pressAt(15, 40, UP + 35)
     wait(answered(page, 2))
     assert found(page, a_scan).sum() > first.sum(), "what is clicked is there"
     page.onUndo()
-    press(page, 5, 30, UP + 15, ctrl=True)
+    pressAt(5, 30, UP + 15, ctrl=True)
     wait(answered(page, 2))
     assert not (found(page, a_scan) & ~first).any(), "the click that was taken back is nowhere"
 
@@ -112,7 +100,7 @@ def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: An
 def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
     for n in range(3):
-        press(page, 5 + n, 30, UP + 15)
+        pressAt(5 + n, 30, UP + 15)
     assert page.state.going.waiting == 2 and "2 more wait" in page._ui.statusLabel.text
     page.onUndo()
     assert page.state.going.waiting == 1
@@ -122,20 +110,20 @@ def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any
 
 def test_a_click_that_is_taken_back_while_it_is_answered_changes_nothing(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     page.onUndo()
     assert page._ui.statusLabel.text == "Cancelling ..." and not page._ui.undoButton.enabled
     wait(lambda: not page.state.going.busy)
     assert page.state.going.count == 0 and page.state.going.problem is None
     assert page._parameters.segmentation.GetSegmentation().GetNumberOfSegments() == 0
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     assert found(page, a_scan).any()
 
 
 def test_what_is_drawn_by_hand_between_clicks_is_what_the_next_goes_on_from(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     drawn = found(page, a_scan)
     drawn[0:2, 0:3, 0:3] = True
@@ -144,7 +132,7 @@ def test_what_is_drawn_by_hand_between_clicks_is_what_the_next_goes_on_from(page
         drawn.astype(np.uint8), node, node.GetSegmentation().GetNthSegmentID(0), a_scan
     )
     page._update()
-    press(page, 5, 30, UP + 15, ctrl=True)
+    pressAt(5, 30, UP + 15, ctrl=True)
     wait(answered(page, 2))
     assert found(page, a_scan)[0:2, 0:3, 0:3].all(), "what was drawn is there"
     page.onUndo()
@@ -154,10 +142,10 @@ def test_what_is_drawn_by_hand_between_clicks_is_what_the_next_goes_on_from(page
 
 def test_a_click_that_is_refused_changes_nothing_and_the_next_is_answered(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 90, 90, UP + 15)
+    pressAt(90, 90, UP + 15)
     wait(lambda: page.state.going.problem is not None)
     assert page.state.going.problem.code.value == "REGION_OUTSIDE" and page.state.going.count == 0
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     assert found(page, a_scan).any()
 
@@ -166,28 +154,28 @@ def test_a_killed_worker_is_told_and_the_next_click_has_a_new_one(
     widget: Any, page: Any, a_scan: Any, wait: Wait
 ) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     first = found(page, a_scan)
     os.kill(widget.logic.session.worker.pid, signal.SIGKILL)
-    press(page, 15, 40, UP + 35)
+    pressAt(15, 40, UP + 35)
     wait(lambda: page.state.going.problem is not None)
     assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
     page._update()
-    press(page, 15, 40, UP + 35)
+    pressAt(15, 40, UP + 35)
     wait(lambda: page.state.going.count == 2)
     assert found(page, a_scan).sum() > first.sum()
 
 
 def test_nodes_that_go_and_a_scene_that_closes_end_it(page: Any, scene: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     scene.RemoveNode(page._parameters.segmentation)
     assert page.clicks is None and page._ui.statusLabel.text
     assert not page._ui.addButton.enabled and not page._views.isOn
     page._parameters.segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "another")
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     assert page.clicks is not None
     scene.Clear()
     assert page.clicks is None and not page._views.isOn
@@ -199,7 +187,7 @@ def test_another_page_or_module_leaves_the_views_alone(host: Any, widget: Any, p
     slicer.app.layoutManager().setLayout(4)
     assert page._views.isOn, "another layout"
     widget.pages.show("")
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     assert page.clicks is None and not page._views.isOn and not page._ui.addButton.checked
     widget.pages.show("Correct")
     page._ui.removeButton.click()
@@ -230,9 +218,9 @@ def test_a_structure_without_a_model_grows_from_clicks(page: Any, a_scan: Any, w
     name = page.state.structure
     assert ui.addButton.enabled and name
     ui.addButton.click()
-    press(page, 5, 30, UP + 15 + 1 / 7)  # a place of many decimals is known again, too
+    pressAt(5, 30, UP + 15 + 1 / 7)  # a place of many decimals is known again, too
     assert page.state.going.count == 1 and "hold Ctrl" in ui.warningsLabel.text
-    press(page, 5, 30, UP + 27, ctrl=True)
+    pressAt(5, 30, UP + 27, ctrl=True)
     assert page.state.going.count == 2
     ball, grown = slicer.util.arrayFromVolume(a_scan) > 0, found(page, a_scan, name)
     assert 2 * (ball & grown).sum() / (ball.sum() + grown.sum()) > 0.9
@@ -249,8 +237,8 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     page._ui.segmentButton.click()
     page._ui.addButton.click()
     name, node = page.state.structure, page._parameters.segmentation
-    press(page, 5, 30, UP + 15)
-    press(page, 5, 30, UP + 27, ctrl=True)
+    pressAt(5, 30, UP + 15)
+    pressAt(5, 30, UP + 27, ctrl=True)
     grown = found(page, a_scan, name)
     rules = slicer.vtkMRMLSegmentEditorNode()
     rules.SetSingletonTag(SINGLETON)
@@ -258,7 +246,7 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     rules.SetAndObserveSegmentationNode(node)
     rules.SetSourceVolumeIntensityMask(True)
     rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
-    press(page, 5, 30, UP + 17, ctrl=True)
+    pressAt(5, 30, UP + 17, ctrl=True)
     assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 3
     page.onUndo()
     assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 2
@@ -276,7 +264,7 @@ def test_as_many_clicks_are_taken_back_as_the_editor_has_steps(page: Any, a_scan
     name = page.state.structure
     left = []
     for n in range(UNDO_STEPS + 3):
-        press(page, 5, 30, UP + (15 if n % 2 == 0 else 28 + n), ctrl=n % 2 == 1)
+        pressAt(5, 30, UP + (15 if n % 2 == 0 else 28 + n), ctrl=n % 2 == 1)
         left.append(found(page, a_scan, name))
     assert page.state.going.count == page._collect.state.clicks == len(left)
     for n in range(UNDO_STEPS):
@@ -289,13 +277,13 @@ def test_as_many_clicks_are_taken_back_as_the_editor_has_steps(page: Any, a_scan
 
 def test_a_segment_that_is_completed_is_locked(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     before = found(page, a_scan)
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     segment = page._parameters.segmentation.GetSegmentation().GetNthSegment(0)
     logic.SetSegmentStatus(segment, logic.Completed)
-    press(page, 15, 40, UP + 35)
+    pressAt(15, 40, UP + 35)
     wait(lambda: page.state.going.problem is not None)
     assert "locked" in page._ui.statusLabel.text and np.array_equal(found(page, a_scan), before)
 
@@ -312,8 +300,8 @@ def test_a_corrected_case_goes_into_a_training_set_with_its_clicks(
     ui = page._ui
     assert not ui.collectButton.enabled and "No segment" in ui.collectButton.toolTip
     ui.addButton.click()
-    press(page, 5, 30, UP + 15)
-    press(page, 5, 30, UP + 35, ctrl=True)
+    pressAt(5, 30, UP + 15)
+    pressAt(5, 30, UP + 35, ctrl=True)
     wait(answered(page, 2))
     assert ui.collectButton.toolTip == "Choose a folder for the training set."
     page._parameters.segmentation.GetSegmentation().AddEmptySegment("", "scribble")
@@ -357,7 +345,7 @@ def test_a_case_whose_worker_is_killed_can_be_added_again(widget: Any, page: Any
     from MedDLSegmentLib.collect_part import LAST_SET
 
     page._ui.addButton.click()
-    press(page, 5, 30, UP + 15)
+    pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     page._ui.trainingSetPath.setCurrentPath(str(tmp_path / "set"))
     os.kill(widget.logic.session.worker.pid, signal.SIGKILL)

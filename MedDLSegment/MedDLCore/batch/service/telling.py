@@ -9,8 +9,8 @@ from ...errors import MedDLError, Notice
 from ...progress import STAGES, Whole
 from ...worker.serving import TOLD_SECONDS
 from ..choosing import LEFT_OUT, Choice
-from ..driver import INTERNAL
 from ..ledger import Entry
+from ..outcome import INTERNAL
 from ..scan import Scan
 from .jobs import RUNS
 
