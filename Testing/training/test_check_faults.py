@@ -399,6 +399,19 @@ def test_a_clean_split_of_clean_cases_raises_no_finding(tmp_path: Path) -> None:
     assert check(open_folder(folder, splits=read_splits([split_of(folder, range(7), range(7, 10))]))).findings == ()
 
 
+def test_label_maps_in_which_nobody_drew_anything_are_an_error_whether_values_have_names_or_not(tmp_path: Path) -> None:
+    for name in ("named", "unnamed"):
+        folder = clean_set(tmp_path / name, 4)
+        for n in range(4):
+            case = drawn(n)
+            case.labels[:] = 0
+            write_case(folder, n, case)
+        if name == "unnamed":
+            (folder / "dataset.json").unlink()
+        report = check(open_folder(folder))
+        assert Fault.LABEL_NEVER in {finding.fault for finding in report.ruinous}
+
+
 def test_label_maps_with_another_number_of_voxels_are_a_mismatch(tmp_path: Path) -> None:
     def change(case: Drawn) -> None:
         case.labels = case.labels[1:]

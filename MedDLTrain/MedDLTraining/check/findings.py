@@ -153,7 +153,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.LABEL_NEVER: _ruin(
             "There is nothing to learn it from: its Dice will be 0, or not defined.",
-            "Leave the label out of the table, or add cases in which it was drawn.",
+            "Add cases in which it was drawn, or leave the label out of the table.",
         ),
         Fault.NO_FOREGROUND: _warning(
             "The case teaches that there is nothing: right for a healthy scan, wrong for one not yet annotated.",
