@@ -71,8 +71,10 @@ def grownFromClicks(
         One layer, on the volume's grid.
 
     Raises:
-        MedDLError: CLICKS_MISMATCH for a structure without a label, and as ``growCut``.
+        MedDLError: CLICKS_MISMATCH for a structure without a label, and as ``growCut``; REGION_OUTSIDE for a click
+            outside of the volume.
     """
+    _places(volume, clicks)
     values = {label.name.casefold(): label.value for label in labels}
     none = max(values.values(), default=0) + 1
     seeds = np.zeros(volume.array.shape, np.uint16)
@@ -105,9 +107,7 @@ def grownAroundClicks(
         MedDLError: as ``growCut``; REGION_OUTSIDE for a click outside of the volume.
     """
     seeds, size = drawn.copy(), np.array(volume.array.shape)
-    places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks])
-    if ((places < -0.5) | (places > size - 0.5)).any():
-        raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
+    places = _places(volume, clicks)
     for click in clicks:
         _drawBall(seeds, volume.geometry, click, radius, INSIDE if click.positive else OUTSIDE)
     around = np.concatenate([np.argwhere(seeds == INSIDE), np.round(places).astype(int)])
@@ -118,6 +118,14 @@ def grownAroundClicks(
     place = volume.geometry.cropped(low, high)
     grown = growCut(Volume(volume.array[k, j, i], place), seeds[k, j, i])
     return grown == INSIDE, place
+
+
+def _places(volume: Volume, clicks: Sequence[Click]) -> NDArray[np.float64]:
+    """``(n, 3)``: indices of the clicks, K, J, I; refused where one does not lie in the volume."""
+    places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks]).reshape(-1, 3)
+    if not ((places >= -0.5) & (places <= np.array(volume.array.shape) - 0.5)).all():
+        raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
+    return places
 
 
 def _image(array: NDArray[Any], geometry: Geometry) -> vtk.vtkImageData:

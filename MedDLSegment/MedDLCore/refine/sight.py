@@ -128,10 +128,20 @@ class Sight:
             a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
             moved.append(one._replace(voxel=(a, b, c)))
         box = all_layers(window.box)
-        balls = click_channels(moved, shape, self.grid.spacing[::-1].tolist(), clicks)
+        balls = click_channels(moved, shape, self._spacing, clicks)
         masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
         image = self._image[box]
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
+
+    @property
+    def _spacing(self) -> list[float]:
+        """Mm along axes 0, 1, 2, as in training, where clicks were drawn at the spacing that the model asks for.
+
+        The grid's own is a little more or less, so that it holds whole voxels (``grid.rule``): a ball as wide as two
+        voxels would lose its outermost ones.
+        """
+        asked = self._spec.grid.spacing or (0.0, 0.0, 0.0)
+        return [mm or own for mm, own in zip(asked, self.grid.spacing[::-1].tolist(), strict=True)]
 
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits

@@ -190,6 +190,17 @@ def test_in_thick_slices_the_voxel_that_is_clicked_takes_part_wherever_in_it_the
         assert found[4, 15, 12] and not found[[2, 6]].any()
 
 
+def test_a_ball_has_the_voxels_that_it_had_in_training_where_the_grid_is_a_little_coarser_than_asked_for() -> None:
+    """40 voxels of 1 mm are 13 of 3.08 mm: a ball of 3 mm reached its neighbours in training, and must do so here."""
+    counts = []
+    for size in (39, 40):
+        volume = Volume(np.zeros((size,) * 3, np.int16), geometry((size,) * 3), "CT")
+        refinement = Refinement([volume], listening(grid=Grid("RAS", spacing=(RADIUS,) * 3, rule="extent")))
+        refinement.add(Click(at(volume.geometry, size // 2, size // 2, size // 2), "ball"))
+        counts.append(np.count_nonzero(refinement.label_map.array))
+    assert counts[1] > 0.9 * counts[0] > 100
+
+
 def test_what_there_is_already_is_begun_with_by_the_names_of_its_structures() -> None:
     volume = scan()
     drawn = np.zeros(volume.array.shape, np.uint8)
