@@ -13,7 +13,8 @@ from MedDLCore.spec import Channel, Grid, Inference, ModelSpec, Network
 from ..check.facts import CaseFacts
 from ..data import DataSet
 from .architecture import WIDTHS, Architecture, architecture_for, first_patch
-from .fingerprint import Fingerprint, fingerprint, flips
+from .fingerprint import Fingerprint, fingerprint
+from .flips import flips
 from .head import with_channels, with_inputs
 from .plan import Augmentation, Listening, Optimiser, Plan, Schedule, Start, Validation
 
@@ -137,6 +138,7 @@ def plan_from_model(
     fixed: float = 0.0,
     held_out: int = 1,
     interactive: bool = False,
+    facts: Sequence[CaseFacts] = (),
 ) -> Plan:
     """A plan that begins with another model's weights: on its grid, with its preprocessing and its network.
 
@@ -148,6 +150,7 @@ def plan_from_model(
         fixed: as in ``Start``.
         held_out: cases for validation.
         interactive: it listens to clicks, as a model that does goes on to do.
+        facts: of the cases that are learnt from.
 
     Raises:
         MedDLError: CHANNELS_MISMATCH where the data have other channels; MODEL_INVALID for a model without a patch, in
@@ -165,7 +168,7 @@ def plan_from_model(
             Code.CHANNELS_MISMATCH,
             f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
         )
-    overlapping = not data_set.exclusive
+    overlapping = not data_set.exclusive or any(case.overlap for case in facts)
     outputs = len(data_set.labels) + (not overlapping)
     listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
     if listening is not None:
@@ -181,7 +184,7 @@ def plan_from_model(
         steps_on_scan=spec.steps_on_scan,
         overlapping=overlapping,
         batch=budget.batch,
-        augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
+        augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation, facts)),
         start=Start(str(package.folder), package.sha256, fixed),
         listening=listening,
     )
