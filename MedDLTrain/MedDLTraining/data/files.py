@@ -36,6 +36,11 @@ class VolumeFile:
     frame: int | None = None
     modality: str | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return self.paths
+
     def read(self) -> Volume:
         """Reads it."""
         volumes = read(list(self.paths), ReadOptions(frame=self.frame, modality=self.modality))
@@ -55,6 +60,11 @@ class LabelFile:
     path: Path
     own_grid: bool = False
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return (self.path,)
+
     def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
         (volume,) = read(self.path)
@@ -67,6 +77,11 @@ class SegNrrdFile:
 
     path: Path
     own_grid: bool = True
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return (self.path,)
 
     def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
