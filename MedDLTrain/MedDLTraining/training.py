@@ -36,6 +36,7 @@ from .events import Control, OnEvent
 from .launching import neighbours, together
 from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, read_plan, with_network, write_plan
 from .plan.fingerprint import fingerprint
+from .plan.making import check_order
 from .plan.plan_file import same_plan
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ def _check(data_set: DataSet, plan: Plan) -> None:
             f"({len(data_set.channels)} channels).",
             "Plan anew, or give the table of labels that the plan was made with.",
         )
+    check_order(data_set.channels, plan.channels, "The plan")
 
 
 def _check_machine(plan: Plan, device: str) -> None:

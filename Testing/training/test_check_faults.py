@@ -341,6 +341,13 @@ def a_patient_with_two_cases(folder: Path) -> DataSet:
     return data_set_of([case_in_memory(n, drawn(n), "CT", "same" if n in (BAD, 5) else str(n)) for n in range(10)])
 
 
+@plants(Fault.PATIENT_UNKNOWN)
+def folders_that_may_be_patients(folder: Path) -> DataSet:
+    found = open_folder(clean_set(folder))
+    names = [f"P{n // 2}/{'CT' if n % 2 else 'MR'}" for n in range(10)]
+    return replace(found, cases=tuple(replace(case, name=name) for case, name in zip(found.cases, names, strict=True)))
+
+
 @plants(Fault.SPLIT_TWICE)
 def a_case_in_both_parts(folder: Path) -> DataSet:
     return open_folder(clean_set(folder), splits=read_splits([split_of(folder, range(4), range(3, 10))]))
@@ -353,7 +360,7 @@ def a_split_of_other_cases(folder: Path) -> DataSet:
 
 WHOLE_SET = {
     *(Fault.COUNT_DIFFERS, Fault.FEW_CASES, Fault.LABEL_NEVER, Fault.LABEL_GAPS, Fault.LABELS_UNNAMED),
-    *(Fault.CODES_CONTRADICT, Fault.NAMES_MERGED, Fault.SCALES_DIFFER, Fault.SPLIT_UNKNOWN),
+    *(Fault.CODES_CONTRADICT, Fault.NAMES_MERGED, Fault.SCALES_DIFFER, Fault.SPLIT_UNKNOWN, Fault.PATIENT_UNKNOWN),
 }
 """Faults of no single case."""
 

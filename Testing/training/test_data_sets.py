@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -207,6 +208,25 @@ def test_a_segmentation_of_slicer_belongs_to_the_only_scan_beside_it_and_two_are
     assert [case.name for case in open_folder(tmp_path).cases] == [name_of(0)]
     (tmp_path / "More.seg.nrrd").write_bytes((tmp_path / "My work.seg.nrrd").read_bytes())
     assert [item.error.code for item in open_folder(tmp_path).unusable] == [Code.PAIR_AMBIGUOUS]
+
+
+def test_a_scan_of_several_volumes_is_told_of_what_can_be_done_here(tmp_path: Path) -> None:
+    """The reader's own advice, --frame, is an option of other commands."""
+    for part, array in (("images", np.stack([drawn(0).image] * 2, axis=-1)), ("labels", drawn(0).labels)):
+        (tmp_path / part).mkdir()
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / part / "a.nii.gz")
+    data_set = open_folder(tmp_path)
+    with pytest.raises(MedDLError) as refused:
+        data_set.load(data_set.cases[0])
+    assert refused.value.code is Code.NOT_3D
+    assert "dataset.json" in refused.value.hint and "--frame" not in refused.value.hint
+
+
+def test_what_has_no_partner_is_told_how_partners_are_named(tmp_path: Path) -> None:
+    case = drawn(0)
+    write_nifti(tmp_path / "scanA.nii.gz", case.image, case.geometry)
+    (found,) = open_folder(tmp_path).unusable
+    assert "a_label.nii.gz" in found.error.hint and "--leave-out" in found.error.hint
 
 
 def test_channels_are_found_by_the_names_that_the_person_gives(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from MedDLCore.models import load_networks, open_model, write_package
 from MedDLCore.models.weights import read_state_dict
 from MedDLCore.preprocess import prepare
 from MedDLCore.readers import read
-from MedDLCore.spec import Network, Output, ZScore
+from MedDLCore.spec import Channel, Network, Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
 from MedDLTraining.check import check
@@ -34,6 +34,7 @@ from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_netw
 from MedDLTraining.loop.preview import contact_sheet
 from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
+from MedDLTraining.plan.making import check_order
 from MedDLTraining.training import keep_plan, train
 
 QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
@@ -311,6 +312,23 @@ def kidneys_merged() -> Any:
     rows = tuple(replace(row, label="kidneys" if "kidney" in row.label else row.label) for row in table.rows)
     labels = (table.labels[0], replace(table.labels[1], name="kidneys"))
     return data_set.with_table(replace(table, rows=rows, labels=labels))
+
+
+def test_the_channels_of_a_model_or_plan_in_another_order_are_refused(model: Path, tmp_path: Path) -> None:
+    """They would be taken for each other, and the model that comes out would name them wrongly."""
+    check_order((Channel("T1"), Channel("T2")), (Channel("t1"), Channel("t2")), "m")
+    check_order((Channel("image"),), (Channel("CT"),), "m")
+    with pytest.raises(MedDLError) as refused:
+        check_order((Channel("T1"), Channel("T2")), (Channel("T2"), Channel("T1")), "m")
+    assert refused.value.code is Code.CHANNELS_MISMATCH
+    package, data_set = open_model(model), data_in_memory()
+    two = replace(data_set, channels=(Channel("T1"), Channel("T2")))
+    turned = replace(package, spec=replace(package.spec, channels=two.channels[::-1], clicks=None))
+    with pytest.raises(MedDLError, match="T2, T1"):
+        plan_from_model(turned, two, Budget(0.02, 10**9), "m")
+    plan = tiny_plan(data_set, channels=two.channels[::-1], network=staged_unet(4, inputs=2))
+    with pytest.raises(MedDLError, match="T2, T1"):
+        train(two, plan, tmp_path / "run")
 
 
 def test_structures_that_overlap_are_not_laid_flat_where_a_training_begins_with_another_model(model: Path) -> None:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from MedDLCore.atomic import atomic_path
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.models.weights import sha256_of
 from MedDLCore.plain_data import to_plain
 from MedDLCore.preprocess import prepare
 from MedDLCore.spec import ModelSpec
 from MedDLCore.writers import content_hash
 
 from ..data import Case, DataSet
+from ..data.files import content_of
 from .truth import on_network_grid
 
 PLACES = 10_000
@@ -135,7 +135,7 @@ def _made_of(case: Case, data_set: DataSet, spec: ModelSpec) -> dict[str, str]:
     paths = [path for image in case.images for path in image.files] + [
         path for truth in case.truths for path in truth.files
     ]
-    files = [sha256_of(path) for path in paths]
+    files = [content_of(path) for path in paths]
     return {
         name: hashlib.sha256(json.dumps(value).encode()).hexdigest()
         for name, value in (("settings", settings), ("source", source), ("files", files))

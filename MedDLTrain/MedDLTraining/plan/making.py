@@ -168,6 +168,7 @@ def plan_from_model(
             Code.CHANNELS_MISMATCH,
             f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
         )
+    check_order(data_set.channels, spec.channels, spec.name)
     overlapping = not data_set.exclusive or any(case.overlap for case in facts)
     outputs = len(data_set.labels) + (not overlapping)
     listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
@@ -191,6 +192,21 @@ def plan_from_model(
     if plan.spec.input_channels != spec.input_channels:
         plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
     return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def check_order(offered: Sequence[Channel], wanted: Sequence[Channel], name: str) -> None:
+    """Refuses the same channels in another order: each would be taken for another one.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH.
+    """
+    have, want = ([channel.name.casefold() for channel in its] for its in (offered, wanted))
+    if sorted(have) == sorted(want) and have != want:
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"{name} takes {', '.join(c.name for c in wanted)}; the data have {', '.join(c.name for c in offered)}.",
+            "Give the data's channels in that order: with --channel, or in dataset.json and the numbers of the files.",
+        )
 
 
 def listening_on(grid: Grid) -> Listening:
