@@ -28,6 +28,7 @@ from fixtures.data_sets import (
 from fixtures.volume_phantoms import write_nifti, write_volume
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd, segments_of_seg_nrrd
+from MedDLCore.resample import resample
 from MedDLCore.volume import LabelMap
 from MedDLCore.writers import write_nifti as write_label_map
 from MedDLTraining.data import data_set_of, open_folder, read_splits
@@ -368,6 +369,17 @@ def test_a_label_map_beside_its_scan_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(MedDLError, match=r"1 mm from the scan") as refusal:
         data_set.load(data_set.cases[0])
     assert refusal.value.code is Code.LABELS_APART
+
+
+def test_a_label_map_that_stores_the_voxels_of_its_scan_in_another_order_lies_on_it(tmp_path: Path) -> None:
+    """As after a program that turns one of them to canonical axes: it says where each voxel lies."""
+    folder, case = clean_set(tmp_path / "d", 1), drawn(0)
+    turned = case.geometry.reoriented("SAR")
+    stored = resample(case.labels, case.geometry, turned, "nearest")
+    write_nifti(folder / "labelsTr" / f"{name_of(0)}.nii.gz", stored, turned)
+    data_set = open_folder(folder)
+    assert not turned.same_as(case.geometry)
+    np.testing.assert_array_equal(data_set.load(data_set.cases[0]).truth.array, case.labels)
 
 
 def test_a_value_without_a_name_is_never_loaded(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def write_checkpoint(state: Mapping[str, Any], folder: Path, epoch: int) -> None
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"epoch_{epoch:06d}.pt"
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
-        _save(state, file)
+        save(state, file)
     with atomic_path(path.with_suffix(".json")) as unfinished:  # it vouches for the file that is there already
         unfinished.write_text(json.dumps({"sha256": sha256_of(path)}), encoding="utf-8")
     kept = set(_newest_first(folder)[:KEPT])
@@ -58,8 +58,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, tuple[Notice, 
     return None, tuple(notices)
 
 
-def _save(state: Mapping[str, Any], file: IO[bytes]) -> None:
-    """The system's own error where the disk is full: torch's, on closing the archive, hides it."""
+def save(state: Mapping[str, Any], file: IO[bytes]) -> None:
+    """``torch.save``, with the system's own error where the disk is full: torch's, on closing the archive, hides it."""
     try:
         torch.save(dict(state), file)
     except RuntimeError as error:
