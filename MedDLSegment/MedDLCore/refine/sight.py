@@ -67,6 +67,7 @@ class Sight:
 
         self._model, self._spec = model, model.spec
         self._image = torch.as_tensor(prepared.array)[: len(self._spec.channels)].clone()
+        self._alone = prepared.alone
         self.box, self.scan, self.grid = box, scan, prepared.geometry
         self.found = nothing(self._spec, self.grid)
 
@@ -109,7 +110,7 @@ class Sight:
 
         with predictor, clock.stage("finish"):
             slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
-            decided = decide(noted(slabs), self.grid, part, spec.output, spec.labels, cut=window.cut)
+            decided = decide(noted(slabs), self.grid, part, spec.output, spec.labels, cut=window.cut, alone=self._alone)
             here = found_of(decided, spec, part)
         inner = on_network[all_layers(window.inner_of_box)]
         notices = tuple(predictor.notices)

@@ -48,14 +48,16 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, tuple[Notice, 
     Returns:
         None where there is none; and a notice for each that is damaged and was passed over.
     """
-    notices: list[Notice] = []
+    damaged: list[str] = []
+    state = None
     for path in _newest_first(folder):
         state = _read(path)
         if state is not None:
-            return state, tuple(notices)
-        message = f"The checkpoint {path.name} is damaged; the training goes on from the one before."
-        notices.append(Notice(Code.CHECKPOINT_DAMAGED, message))
-    return None, tuple(notices)
+            break
+        damaged.append(path.name)
+    then = "goes on from the one before" if state is not None else "begins anew, for no checkpoint is whole"
+    message = "The checkpoint {} is damaged; the training {}."
+    return state, tuple(Notice(Code.CHECKPOINT_DAMAGED, message.format(name, then)) for name in damaged)
 
 
 def save(state: Mapping[str, Any], file: IO[bytes]) -> None:
