@@ -63,7 +63,7 @@ def _words(text: str) -> set[str]:
 
 
 def _apart(text: str) -> str:
-    """``KidneyLeft`` and ``LKidney`` as words."""
+    """``rightLung`` and ``LKidney`` as words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
 
 
