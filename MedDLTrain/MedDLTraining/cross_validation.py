@@ -23,7 +23,7 @@ from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, Epoch, Step
 from .plan import Plan
-from .training import CACHE, MODEL, OnPrepared, Trained, train
+from .training import CACHE, MODEL, PLAN, OnPrepared, Trained, check_begun, train
 
 
 def cross_validate(
@@ -59,6 +59,7 @@ def cross_validate(
     if folds < 2:
         raise MedDLError(Code.PLAN_INVALID, "plan.folds: a cross-validation needs at least 2.")
     check_folder(folder)
+    check_begun(folder, [folder / CACHE], (folder / "fold_0" / PLAN).is_file(), resume)
     if (folder / MODEL).is_dir() and resume:
         package = open_folder(folder / MODEL)
         return Trained(package, dict(package.spec.measured.get("validation_dice", {})))

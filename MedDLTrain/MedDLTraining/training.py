@@ -154,12 +154,7 @@ def train(
     _check(data_set, plan)
     check_folder(folder)
     with claimed(folder, "training"):
-        if not resume and any((folder / name).exists() for name in BEGUN):
-            raise MedDLError(
-                Code.OUTPUT_EXISTS,
-                "There is a training in this folder already.",
-                "Go on with it with --resume, or choose another folder.",
-            )
+        check_begun(folder, [folder / name for name in BEGUN], (folder / PLAN).is_file(), resume)
         keep_plan(plan, folder, resume)
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
@@ -180,6 +175,31 @@ def train(
         if cache is None:
             shutil.rmtree(prepared)
     return Trained(package, dict(spec.measured["validation_dice"]), notices)
+
+
+def check_begun(folder: Path, traces: Iterable[Path], is_training: bool, resume: bool) -> None:
+    """A training is gone on with where the person says so; what is none is never taken for one, and cleared in the end.
+
+    Args:
+        folder: that is to be used.
+        traces: what a training that has begun leaves in it.
+        is_training: it has a plan.
+        resume: the training in it is gone on with.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS.
+    """
+    there = [path.name for path in traces if path.exists()]
+    if there and not is_training:
+        raise MedDLError(
+            Code.OUTPUT_EXISTS, f"{folder.name} holds something else: {', '.join(there)}.", "Choose another folder."
+        )
+    if there and not resume:
+        raise MedDLError(
+            Code.OUTPUT_EXISTS,
+            "There is a training in this folder already.",
+            "Go on with it with --resume, or choose another folder.",
+        )
 
 
 def keep_plan(plan: Plan, folder: Path, resume: bool = False) -> None:

@@ -187,6 +187,23 @@ def test_a_plan_that_was_written_to_be_edited_is_followed_in_its_own_folder(tmp_
     assert train(data_set, plan, folder).package is not None
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_folders_of_the_persons_own_are_never_taken_for_those_of_a_training_and_cleared(
+    resume: bool, tmp_path: Path
+) -> None:
+    data_set = data_in_memory()
+    for name in ("cache", "checkpoints", "model"):
+        mine = tmp_path / name / name / "thesis.txt"
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        plan = tiny_plan(data_set, epochs=1, iterations=1)
+        for begin in (train, cross_validate) if name == "cache" else (train,):
+            with pytest.raises(MedDLError, match="something else") as refused:
+                begin(data_set, plan, tmp_path / name, resume=resume)
+            assert refused.value.code is Code.OUTPUT_EXISTS
+        assert [path for path in (tmp_path / name).rglob("*") if path.is_file()] == [mine]
+
+
 def test_a_plan_for_later_replaces_no_plan_that_is_there(folder: Path, tmp_path: Path) -> None:
     plan, out = tiny_plan(open_folder(folder)), tmp_path / "run"
     keep_plan(plan, out)

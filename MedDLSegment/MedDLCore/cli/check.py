@@ -86,8 +86,9 @@ def check(
 
     if key is not None and copy is None:
         raise click.UsageError("--key goes with --export.")
-    if copy is not None:
-        check_place(copy)
+    for place in (copy, key and key.parent):
+        if place is not None:
+            check_place(place)
     if pictures is not None:
         check_folder(pictures)
     with Teller(False, _STAGES) as teller:

@@ -27,6 +27,7 @@ HEADERS = (".nhdr", ".mhd")
 
 
 FRAMES = "Save its volumes as files of their own, or name them as the channels of a case in a dataset.json."
+"""What to do about a scan of several volumes: which of them is meant stands nowhere."""
 
 
 @dataclass(frozen=True)
