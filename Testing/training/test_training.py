@@ -348,6 +348,15 @@ def test_the_channels_of_a_model_or_plan_in_another_order_are_refused(model: Pat
         train(two, plan, tmp_path / "run")
 
 
+def test_a_model_on_whose_grid_a_structure_is_no_voxel_is_nothing_to_begin_with(model: Path) -> None:
+    data_set, package = data_in_memory(), open_model(model)
+    facts = check(data_set).facts
+    coarse = replace(package, spec=replace(package.spec, grid=replace(package.spec.grid, spacing=(30.0, 30.0, 30.0))))
+    with pytest.raises(MedDLError, match="kidney is smaller than one voxel") as refused:
+        plan_from_model(coarse, data_set, Budget(0.02, 10**9), "m", facts=facts)
+    assert refused.value.code is Code.PLAN_INVALID
+
+
 def test_structures_that_overlap_are_not_laid_flat_where_a_training_begins_with_another_model(model: Path) -> None:
     data_set = overlapping_in_memory()
     facts, package = check(data_set).facts, open_model(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage
@@ -153,8 +154,8 @@ def plan_from_model(
         facts: of the cases that are learnt from.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH where the data have other channels; MODEL_INVALID for a model without a patch, in
-            parts, or with code of its own.
+        MedDLError: CHANNELS_MISMATCH where the data have other channels, or in another order; MODEL_INVALID for a model
+            without a patch, in parts, or with code of its own; PLAN_INVALID where its grid is too coarse for a label.
     """
     spec = package.spec
     if package.parts or package.previous or package.trusted or spec.inference.patch is None or spec.foreground:
@@ -169,6 +170,7 @@ def plan_from_model(
             f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
         )
     check_order(data_set.channels, spec.channels, spec.name)
+    _check_seen(facts, spec)
     overlapping = not data_set.exclusive or any(case.overlap for case in facts)
     outputs = len(data_set.labels) + (not overlapping)
     listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
@@ -192,6 +194,24 @@ def plan_from_model(
     if plan.spec.input_channels != spec.input_channels:
         plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
     return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def _check_seen(facts: Sequence[CaseFacts], spec: ModelSpec) -> None:
+    """Refuses a grid on whose voxels a structure is not to be seen: its Dice would be 0.
+
+    Raises:
+        MedDLError: PLAN_INVALID.
+    """
+    spacing = spec.grid.spacing or (0.0, 0.0, 0.0)
+    for name in dict.fromkeys(name for case in facts for name in case.labels):
+        volumes = [its.volume for case in facts if (its := case.labels.get(name)) is not None and its.voxels]
+        if volumes and median(volumes) < math.prod(spacing):
+            mm = " x ".join(f"{each:g}" for each in spacing)
+            raise MedDLError(
+                Code.PLAN_INVALID,
+                f"{name} is smaller than one voxel of {spec.name}, whose grid has {mm} mm: it could not be learnt.",
+                "Begin with a model of a finer grid, or without --from.",
+            )
 
 
 def check_order(offered: Sequence[Channel], wanted: Sequence[Channel], name: str) -> None:
