@@ -352,7 +352,7 @@ def test_a_model_on_whose_grid_a_structure_is_no_voxel_is_nothing_to_begin_with(
     data_set, package = data_in_memory(), open_model(model)
     facts = check(data_set).facts
     coarse = replace(package, spec=replace(package.spec, grid=replace(package.spec.grid, spacing=(30.0, 30.0, 30.0))))
-    with pytest.raises(MedDLError, match="kidney is smaller than one voxel") as refused:
+    with pytest.raises(MedDLError, match="smaller than one voxel") as refused:
         plan_from_model(coarse, data_set, Budget(0.02, 10**9), "m", facts=facts)
     assert refused.value.code is Code.PLAN_INVALID
 
