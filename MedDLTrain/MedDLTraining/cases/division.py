@@ -57,10 +57,7 @@ def divide(data_set: DataSet, folds: int, fold: int, seed: int) -> Division:
     if not groups:
         raise MedDLError(Code.DATA_INVALID, "There is no case to train on.", "Look at the split with meddl check.")
     if len(groups) == 1:
-        message = (
-            "There is one patient only: the validation Dice is that of the training's own cases. Where cases are of "
-            "several patients, --patient says so."
-        )
+        message = "There is one patient only, as files say it: the validation Dice is that of the training's own cases."
         return Division(training, training, (Notice(Code.DATA_SCARCE, message),))
     names = sorted(groups)
     random.Random(seed).shuffle(names)  # noqa: S311  no secret

@@ -234,7 +234,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.PATIENT_UNKNOWN: _warning(
             "If a folder is a patient, the network is tested on patients whom it knows: its Dice is too high.",
-            "Say where in the names the patient is: for a folder, --patient '^([^/]+)/'. If none is one: nothing.",
+            "If a folder is a patient, say so with --patient '^([^/]+)/'. If none is: nothing.",
         ),
         Fault.SPLIT_TWICE: _ruin(
             "The network is tested on what it was trained on: its Dice is worthless.",
