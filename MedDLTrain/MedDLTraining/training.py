@@ -155,11 +155,11 @@ def train(
     check_folder(folder)
     with claimed(folder, "training"):
         check_begun(folder, [folder / name for name in BEGUN], (folder / PLAN).is_file(), resume)
-        keep_plan(plan, folder, resume)
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
         _check_machine(plan, device)
+        keep_plan(plan, folder, resume)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
         prepared = cache or folder / CACHE
         ready = _prepared(data_set, plan, division, prepared, on_prepared)
