@@ -18,6 +18,7 @@ from ..spec import FloatTriple
 from ..volume import Geometry
 from .box import Box, all_layers, holds, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
+from .heeding import heed
 from .window import Window, on_scan
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class Sight:
 
         model, spec = self._model, self._spec
         with clock.stage("prepare"):
-            seen = self._seen(window, clicked)
+            moved = _moved(clicked, window)
+            seen = self._seen(window, moved)
         axes = spec.inference.mirror_axes
         predictor = Predictor(model.engines or model.networks, spec.output_channels, model.device.name, axes, 1)
         on_network = nothing(spec, self.grid.cropped([b.start for b in window.box], [b.stop for b in window.box]))
@@ -104,6 +106,7 @@ class Sight:
 
         def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
             for slab in slabs:
+                self._heed(slab, moved)
                 self._note(slab, on_network)
                 yield slab
 
@@ -116,24 +119,34 @@ class Sight:
         return Look(inner, onto, part, here, within, predictor.device, predictor.backends, notices)
 
     def _seen(self, window: Window, clicked: Sequence[Clicked]) -> Tensor:
-        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``."""
+        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``. The clicks are the window's."""
         import torch
 
         clicks = self._spec.clicks
         assert clicks is not None  # noqa: S101
-        start = [part.start for part in window.box]
         shape = [part.stop - part.start for part in window.box]
-        moved = []
-        for one in clicked:
-            a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
-            moved.append(one._replace(voxel=(a, b, c)))
         box = all_layers(window.box)
-        balls = click_channels(moved, shape, self.grid.spacing[::-1].tolist(), clicks)
+        balls = click_channels(clicked, shape, self.grid.spacing[::-1].tolist(), clicks)
         masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
         image = self._image[box]
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
+
+    def _heed(self, slab: Slab, clicked: Sequence[Clicked]) -> None:
+        clicks = self._spec.clicks
+        assert clicks is not None  # noqa: S101
+        heed(slab.logits, slab.start, clicked, clicks, self.grid.spacing[::-1].tolist(), overlapping(self._spec))
 
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits
         found = logits[: len(into)] > 0 if overlapping(self._spec) else logits.argmax(dim=0)[None]
         into[:, slab.start : slab.start + logits.shape[1]] = found.cpu().numpy()
+
+
+def _moved(clicked: Sequence[Clicked], window: Window) -> list[Clicked]:
+    """Clicks on the grid of a window; they may lie outside."""
+    start = [part.start for part in window.box]
+    moved = []
+    for one in clicked:
+        a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
+        moved.append(one._replace(voxel=(a, b, c)))
+    return moved

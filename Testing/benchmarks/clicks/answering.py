@@ -12,7 +12,7 @@ from MedDLCore.click import Click
 from MedDLCore.pipeline import Model
 from MedDLCore.refine import Refinement
 from MedDLCore.refine.box import box_of
-from MedDLCore.volume import Volume
+from MedDLCore.volume import LabelMap, Volume
 
 
 class Answerer(Protocol):
@@ -32,8 +32,9 @@ class Answerer(Protocol):
 class ByNetwork:
     """A model that listens."""
 
-    def __init__(self, volume: Volume, model: Model) -> None:
-        self._refinement = Refinement([volume], model)
+    def __init__(self, volume: Volume, model: Model, start: LabelMap | None = None) -> None:
+        """Begins with what the model finds on its own, or with what there is."""
+        self._refinement = Refinement([volume], model, start)
         self.seconds: dict[str, float] = {}
 
     @property
