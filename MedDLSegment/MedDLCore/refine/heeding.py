@@ -16,7 +16,7 @@ LEAD = 0.5
 
 
 def heed(
-    logits: Tensor, start: int, clicked: Sequence[Clicked], clicks: Clicks, spacing: Sequence[float], overlapping: bool
+    logits: Tensor, clicked: Sequence[Clicked], clicks: Clicks, spacing: Sequence[float], overlapping: bool
 ) -> None:
     """Lets the clicks have their way.
 
@@ -28,8 +28,7 @@ def heed(
     Args:
         logits: ``(C, d0, d1, d2)``, changed in place: of the background and the labels, or of the labels alone where
             they overlap.
-        start: on axis 0 of the grid of the clicks' voxels, of the first slice.
-        clicked: in their order: where two disagree, the later one counts.
+        clicked: in their order, on the same grid; some may lie outside. Where two disagree, the later one counts.
         clicks: which labels listen, and the radius of the ball, mm.
         spacing: mm along axes 0, 1, 2.
         overlapping: whether the labels are.
@@ -37,9 +36,8 @@ def heed(
     import torch
 
     for one in clicked:
-        voxel = (one.voxel[0] - start, one.voxel[1], one.voxel[2])
-        within = all(0 <= n < size for n, size in zip(voxel, logits.shape[1:], strict=True))
-        if not within or one.label not in clicks.labels:
+        voxel, shape = one.voxel, logits.shape[1:]
+        if one.label not in clicks.labels or not all(0 <= n < size for n, size in zip(voxel, shape, strict=True)):
             continue
         channel = one.label - overlapping
         there = logits[:, voxel[0], voxel[1], voxel[2]].clone()

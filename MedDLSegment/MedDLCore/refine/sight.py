@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,15 +104,12 @@ class Sight:
         onto, within = on_scan(window.inner, self.grid, self.scan)
         part = self.scan.cropped([b.start for b in onto], [b.stop for b in onto])
 
-        def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
-            for slab in slabs:
-                self._heed(slab, moved)
-                self._note(slab, on_network)
-                yield slab
-
         with predictor, clock.stage("finish"):
             slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
-            decided = decide(noted(slabs), self.grid, part, spec.output, spec.labels, cut=window.cut)
+            whole_of_it = _joined(slabs, on_network.shape[1:])
+            self._heed(whole_of_it, moved)
+            self._note(whole_of_it, on_network)
+            decided = decide([whole_of_it], self.grid, part, spec.output, spec.labels, cut=window.cut)
             here = found_of(decided, spec, part)
         inner = on_network[all_layers(window.inner_of_box)]
         notices = tuple(predictor.notices)
@@ -132,9 +129,10 @@ class Sight:
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
 
     def _heed(self, slab: Slab, clicked: Sequence[Clicked]) -> None:
+        """Of a window as one slab, its clicks."""
         clicks = self._spec.clicks
         assert clicks is not None  # noqa: S101
-        heed(slab.logits, slab.start, clicked, clicks, self.grid.spacing[::-1].tolist(), overlapping(self._spec))
+        heed(slab.logits, clicked, clicks, self.grid.spacing[::-1].tolist(), overlapping(self._spec))
 
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits
@@ -150,3 +148,16 @@ def _moved(clicked: Sequence[Clicked], window: Window) -> list[Clicked]:
         a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
         moved.append(one._replace(voxel=(a, b, c)))
     return moved
+
+
+def _joined(slabs: Iterable[Slab], shape: Sequence[int]) -> Slab:
+    """A window's slabs as one: each is a view of memory that the next one takes again."""
+    from ..inference import Slab
+
+    logits = None
+    for slab in slabs:
+        if logits is None:
+            logits = slab.logits.new_empty((len(slab.logits), *shape))
+        logits[:, slab.start : slab.start + slab.logits.shape[1]] = slab.logits
+    assert logits is not None  # noqa: S101  a window is not empty
+    return Slab(0, logits)

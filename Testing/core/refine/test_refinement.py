@@ -15,7 +15,7 @@ from fixtures.models import BALL, model, spec
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import segment
 from MedDLCore.refine import Click, Refinement, segment_with_clicks
-from MedDLCore.spec import Grid
+from MedDLCore.spec import Grid, Inference
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
 
 SHAPE = (40, 44, 48)
@@ -238,3 +238,16 @@ def test_a_network_that_does_not_heed_its_clicks_is_made_to_at_their_voxels(
     assert after[added] and not before[added] and before[denied] and not after[denied]
     near = np.minimum(distance(grid, at(grid, *added)), distance(grid, at(grid, *denied)))
     assert np.array_equal(after[near > 2 * RADIUS + 3], before[near > 2 * RADIUS + 3])
+
+
+def test_where_a_click_has_its_way_does_not_end_with_a_slab_of_the_logits() -> None:
+    volume = scan()
+    listens = listening(inference=Inference(patch=(32, 32, 32)))
+    with torch.no_grad():
+        listens.networks[0].weight[:, 1:] = 0.0
+    for first_slice in range(10, 34):
+        refinement, point = Refinement([volume], listens), at(volume.geometry, first_slice, 30, 24)
+        refinement.add(Click(point, "ball"))
+        added = refinement.label_map.array[:, 14:, 14:] > 0
+        assert added[distance(volume.geometry, point)[:, 14:, 14:] <= RADIUS].all()
+        assert not added[distance(volume.geometry, point)[:, 14:, 14:] > RADIUS + 1].any()
