@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from MedDLCore.click import Click
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.volume import Geometry, Label, LabelMap, Volume
+from MedDLCore.volume import Geometry, Volume
 
 from .libraries import slicer, vtk
 from .placement import arrayOfImage, fillImage
@@ -24,6 +24,12 @@ NOTHING = 0
 
 INSIDE, OUTSIDE = 1, 2
 """In seeds of one structure."""
+
+RADIUS = 2.0
+"""mm, of the seed at a click."""
+
+REACH = 25.0
+"""mm: so far beyond its outermost click a structure can grow."""
 
 
 def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArray[np.uint16]:
@@ -47,51 +53,27 @@ def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArr
             "Seeds of one kind would grow over the whole volume.",
             "Mark what does not belong to the structure, too, or another structure.",
         )
+    # Slicer's grow-cut wants three voxels along each axis, and from the outermost ones nothing grows on.
+    image, seeds = (np.pad(array, 1, "edge") for array in (volume.array, seeds))
     grower = slicer.vtkImageGrowCutSegment()
-    grower.SetIntensityVolume(_image(volume.array, volume.geometry))
+    grower.SetIntensityVolume(_image(image, volume.geometry))
     grower.SetSeedLabelVolume(_image(seeds.astype(np.int16), volume.geometry))
     grower.SetDistancePenalty(locality)
     grower.Update()
-    return arrayOfImage(grower.GetOutput()).astype(np.uint16)
-
-
-def grownFromClicks(
-    volume: Volume, clicks: Sequence[Click], labels: Sequence[Label], radius: float, locality: float = 0.0
-) -> LabelMap:
-    """Segments by clicks alone: a positive one is a seed of its structure, a negative one of what is none.
-
-    Args:
-        volume: ``(K, J, I)``.
-        clicks: in their order: where two overlap, the later one counts.
-        labels: of the structures.
-        radius: mm; a seed is a ball around the voxel of its click.
-        locality: as in ``growCut``.
-
-    Returns:
-        One layer, on the volume's grid.
-
-    Raises:
-        MedDLError: CLICKS_MISMATCH for a structure without a label, and as ``growCut``; REGION_OUTSIDE for a click
-            outside of the volume.
-    """
-    _places(volume, clicks)
-    values = {label.name.casefold(): label.value for label in labels}
-    none = max(values.values(), default=0) + 1
-    seeds = np.zeros(volume.array.shape, np.uint16)
-    for click in clicks:
-        if click.structure.casefold() not in values:
-            raise MedDLError(Code.CLICKS_MISMATCH, f"There is no structure {click.structure!r} to click.")
-        value = values[click.structure.casefold()] if click.positive else none
-        _drawBall(seeds, volume.geometry, click, radius, value)
-    grown = growCut(volume, seeds, locality)
-    grown[grown == none] = 0
-    return LabelMap(grown.astype(np.uint8 if none <= 256 else np.uint16), volume.geometry, tuple(labels))
+    return arrayOfImage(grower.GetOutput())[1:-1, 1:-1, 1:-1].astype(np.uint16)
 
 
 def grownAroundClicks(
-    volume: Volume, clicks: Sequence[Click], drawn: NDArray[np.uint8], radius: float, reach: float
+    volume: Volume,
+    clicks: Sequence[Click],
+    drawn: NDArray[np.uint8],
+    radius: float = RADIUS,
+    reach: float = REACH,
 ) -> tuple[NDArray[np.bool_], Geometry]:
     """One structure, grown in a box around its clicks and what was drawn of it, not in the whole volume.
+
+    The faces of the box that lie within the volume are seeds of what it is not, unless something was drawn there: one
+    click is enough to begin with. Where the box is the whole volume, the volume's faces are.
 
     Args:
         volume: ``(K, J, I)``.
@@ -104,28 +86,43 @@ def grownAroundClicks(
         Where in the box it is, and the box.
 
     Raises:
-        MedDLError: as ``growCut``; REGION_OUTSIDE for a click outside of the volume.
+        MedDLError: CLICKS_MISMATCH where no click and no stroke says where it is; REGION_OUTSIDE for a click outside of
+            the volume.
     """
     seeds, size = drawn.copy(), np.array(volume.array.shape)
-    places = _places(volume, clicks)
+    places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks])
+    if not ((places >= -0.5) & (places <= size - 0.5)).all():
+        raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
     for click in clicks:
         _drawBall(seeds, volume.geometry, click, radius, INSIDE if click.positive else OUTSIDE)
+    if not (seeds == INSIDE).any():
+        raise MedDLError(Code.CLICKS_MISMATCH, "No click says where the structure is.", "Click into it, too.")
     around = np.concatenate([np.argwhere(seeds == INSIDE), np.round(places).astype(int)])
     margin = np.ceil(reach / volume.geometry.spacing[::-1]).astype(int)
     low = np.maximum(around.min(axis=0) - margin, 0)
     high = np.minimum(around.max(axis=0) + 1 + margin, size)
     k, j, i = (slice(int(m), int(n)) for m, n in zip(low, high, strict=True))
     place = volume.geometry.cropped(low, high)
-    grown = growCut(Volume(volume.array[k, j, i], place), seeds[k, j, i])
+    part = seeds[k, j, i]
+    part[_faces(low > 0, high < size, part.shape) & (part == NOTHING)] = OUTSIDE
+    grown = growCut(Volume(volume.array[k, j, i], place), part)
     return grown == INSIDE, place
 
 
-def _places(volume: Volume, clicks: Sequence[Click]) -> NDArray[np.float64]:
-    """``(n, 3)``: indices of the clicks, K, J, I; refused where one does not lie in the volume."""
-    places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks]).reshape(-1, 3)
-    if not ((places >= -0.5) & (places <= np.array(volume.array.shape) - 0.5)).all():
-        raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
-    return places
+def _faces(before: NDArray[np.bool_], behind: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The outermost voxels of a box where the volume goes on ``before`` or ``behind`` it, along K, J, I.
+
+    All of them where it goes on nowhere; none along an axis of fewer than three voxels, which would be all there is.
+    """
+    within, every = np.zeros(shape, bool), np.zeros(shape, bool)
+    for axis, size in enumerate(shape):
+        if size < 3:
+            continue
+        for goes_on, last in ((before[axis], 0), (behind[axis], size - 1)):
+            face = (*[slice(None)] * axis, last)
+            every[face] = True
+            within[face] |= goes_on
+    return within if within.any() else every
 
 
 def _image(array: NDArray[Any], geometry: Geometry) -> vtk.vtkImageData:

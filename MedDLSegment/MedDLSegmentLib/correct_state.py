@@ -99,10 +99,17 @@ class CorrectState:
 
     @property
     def model(self) -> str:
-        """The name of the model; where nobody has chosen, that of the page Segment, if it listens."""
+        """The name of the model.
+
+        Where nobody has chosen, that of the page Segment if it listens, or one that listens for all of its structures.
+        """
         if self.wantedModel:
             return self.wantedModel
-        return self.segmentModel if self.segmentModel in [model.name for model in listening(self)] else GROW_CUT
+        if (own := offered_models.modelNamed(self.models or (), self.segmentModel)) is None:
+            return GROW_CUT
+        listens = listening(self)
+        same = [own] if own in listens else [model for model in listens if _listensFor(own, model)]
+        return same[0].name if same else GROW_CUT
 
     @property
     def offered(self) -> Offered | None:
@@ -128,6 +135,13 @@ class CorrectState:
 def listening(state: CorrectState) -> tuple[Offered, ...]:
     """The models that can be corrected by clicking."""
     return tuple(model for model in state.models or () if model.clickable and not model.problem)
+
+
+def _listensFor(own: Offered, model: Offered) -> bool:
+    """Whether a model can be told by clicks about everything that another one finds, in the same kind of scan."""
+    clickable = {name.casefold() for name in model.clickable}
+    all_of_it = bool(own.structures) and {name.casefold() for name in own.structures} <= clickable
+    return all_of_it and [each.modality for each in own.inputs] == [each.modality for each in model.inputs]
 
 
 def modelChoices(state: CorrectState) -> tuple[tuple[str, str], ...]:

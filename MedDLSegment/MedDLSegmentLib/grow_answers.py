@@ -19,12 +19,6 @@ from .click_answers import Answer, OnAnswer, OnProblem, OnStage
 from .handover import stateOf
 from .translation import _
 
-RADIUS = 2.0
-"""mm, of the seed at a click."""
-
-REACH = 25.0
-"""mm: so far beyond its outermost click a structure grows."""
-
 _GREY = (128, 128, 128)
 
 
@@ -47,13 +41,13 @@ class _Grown:
 
         ``kept``: the clicks that the segment has by now.
         """
-        self.clicks = [(click, before) for click, before in self.clicks if click in kept]
         if not np.array_equal(now, self.left):
             digest = _digest(now)
             undone = [n for n, (_click, before) in enumerate(self.clicks) if before == digest]
-            if undone:
+            if undone:  # what came back was not drawn
                 del self.clicks[undone[-1] :]
                 self.left = now
+        self.clicks = [(click, before) for click, before in self.clicks if click in kept]
         self.drawn = (self.drawn | (now & ~self.left)) & now
 
 
@@ -86,14 +80,11 @@ class GrowCutAnswers:
             clicks = [*(each for each, _before in grown.clicks), click]
             seeds = np.where(grown.drawn, 1, np.where(others, 2, 0)).astype(np.uint8)
             try:
-                wanted, place = grownAroundClicks(volume, clicks, seeds, RADIUS, REACH)
+                wanted, place = grownAroundClicks(volume, clicks, seeds)
             except MedDLError as error:
                 if error.code is not Code.CLICKS_MISMATCH:
                     raise
-                hint = _("It is kept. Now hold Ctrl and click what does not belong to the structure.")
-                if not click.positive:
-                    hint = _("It is kept. Now click the structure.")
-                answer = Answer(label, None, None, hint=hint)
+                answer = Answer(label, None, None, hint=_("It is kept. Now click the structure."))
             else:
                 answer = Answer(label, wanted, place, {"grow": time.monotonic() - began})
         except MedDLError as error:

@@ -164,6 +164,14 @@ def test_the_model_that_comes_with_meddl_is_made_by_one_command_and_judged_by_wh
     assert "on 2 cases (it has learnt from 0 of them)" in card and "not stated" not in card
     assert "cases for training: 7" in card and "cases for validation: 1" in card
 
+    shipped.main([*command, "--listening", str(MINUTES), "--install"])
+    package = open_folder(tmp_path / "tree" / shipped.CLICKS)
+    assert package.spec.name == shipped.CLICKS and package.spec.clicks is not None
+    card = (package.folder / "docs" / "README.md").read_text(encoding="utf-8")
+    assert "- clicks: on anterior hippocampus, posterior hippocampus" in card and "not stated" not in card
+    plan = json.loads((tmp_path / "made" / shipped.CLICKS / "plan.json").read_text(encoding="utf-8"))
+    assert plan["optimiser"]["rate"] == shipped.GENTLE_RATE and plan["start"]["model"].endswith("hippocampus/model")
+
 
 def test_no_study_scores_what_it_has_seen(data: Path) -> None:
     train = set(names_of(data, "train"))

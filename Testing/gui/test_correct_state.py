@@ -59,6 +59,14 @@ def test_the_model_of_the_page_segment_is_taken_where_it_listens_and_nobody_has_
     assert ready(wantedModel=GROW_CUT, segmentModel="tumour").offered is None
 
 
+def test_what_a_model_found_that_does_not_listen_is_corrected_by_one_that_does_for_the_same_structures() -> None:
+    plain = Offered("plain", inputs=(Input("CT scan", "CT"),), structures=("Liver",))
+    more = Offered("more", inputs=(Input("CT scan", "CT"),), structures=("liver", "spleen"))
+    state = ready(models=(*MODELS, plain, more), wantedModel="")
+    assert state.with_(segmentModel="plain").model == "organs"
+    assert state.with_(segmentModel="more").model == GROW_CUT  # nobody listens for the spleen
+
+
 def test_structures_are_the_models_or_the_segments() -> None:
     assert ready().structures == ("liver",) and ready(wantedStructure="LIVER").structure == "liver"
     grown = ready(wantedModel=GROW_CUT, segments=("a", "b"), wantedStructure="b")

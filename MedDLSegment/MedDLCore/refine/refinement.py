@@ -53,7 +53,8 @@ class Refinement:
 
     It keeps the prepared scan with labels on the network's grid (``Sight``) and labels on the scan's. A click is one
     patch through the network, or a few where what it says goes on beyond (``spread``); what lies outside their inner
-    parts stays as it is. The model's clean-up is not repeated: what a person put there stays, however small.
+    parts stays as it is. At its voxel a click has its way, whatever the network says (``heeding``). The model's
+    clean-up is not repeated: what a person put there stays, however small.
 
     Of a scan larger than the crops that a model was trained on, the network sees boxes around clicks: a click outside
     all of them opens one, which begins with what is there. Where nothing is there, a click that adds begins with what

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from ..spec import FloatTriple
 from ..volume import Geometry
 from .box import Box, all_layers, holds, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
+from .heeding import heed
 from .window import Window, on_scan
 
 if TYPE_CHECKING:
@@ -96,40 +97,36 @@ class Sight:
 
         model, spec = self._model, self._spec
         with clock.stage("prepare"):
-            seen = self._seen(window, clicked)
+            moved = _moved(clicked, window)
+            seen = self._seen(window, moved)
         axes = spec.inference.mirror_axes
         predictor = Predictor(model.engines or model.networks, spec.output_channels, model.device.name, axes, 1)
         on_network = nothing(spec, self.grid.cropped([b.start for b in window.box], [b.stop for b in window.box]))
         onto, within = on_scan(window.inner, self.grid, self.scan)
         part = self.scan.cropped([b.start for b in onto], [b.stop for b in onto])
 
-        def noted(slabs: Iterable[Slab]) -> Iterator[Slab]:
-            for slab in slabs:
-                self._note(slab, on_network)
-                yield slab
-
         with predictor, clock.stage("finish"):
             slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
-            decided = decide(noted(slabs), self.grid, part, spec.output, spec.labels, cut=window.cut, alone=self._alone)
+            whole_of_it = _joined(slabs, on_network.shape[1:])
+            self._heed(whole_of_it, moved)
+            self._note(whole_of_it, on_network)
+            decided = decide(
+                [whole_of_it], self.grid, part, spec.output, spec.labels, cut=window.cut, alone=self._alone
+            )
             here = found_of(decided, spec, part)
         inner = on_network[all_layers(window.inner_of_box)]
         notices = tuple(predictor.notices)
         return Look(inner, onto, part, here, within, predictor.device, predictor.backends, notices)
 
     def _seen(self, window: Window, clicked: Sequence[Clicked]) -> Tensor:
-        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``."""
+        """What the network sees of the window: ``(C + 3 * labels, d0, d1, d2)``. The clicks are the window's."""
         import torch
 
         clicks = self._spec.clicks
         assert clicks is not None  # noqa: S101
-        start = [part.start for part in window.box]
         shape = [part.stop - part.start for part in window.box]
-        moved = []
-        for one in clicked:
-            a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
-            moved.append(one._replace(voxel=(a, b, c)))
         box = all_layers(window.box)
-        balls = click_channels(moved, shape, self._spacing, clicks)
+        balls = click_channels(clicked, shape, self._spacing, clicks)
         masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
         image = self._image[box]
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
@@ -144,7 +141,36 @@ class Sight:
         asked = self._spec.grid.spacing or (0.0, 0.0, 0.0)
         return [mm or own for mm, own in zip(asked, self.grid.spacing[::-1].tolist(), strict=True)]
 
+    def _heed(self, slab: Slab, clicked: Sequence[Clicked]) -> None:
+        """Of a window as one slab, its clicks."""
+        clicks = self._spec.clicks
+        assert clicks is not None  # noqa: S101
+        heed(slab.logits, clicked, clicks, self._spacing, overlapping(self._spec))
+
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits
         found = logits[: len(into)] > 0 if overlapping(self._spec) else logits.argmax(dim=0)[None]
         into[:, slab.start : slab.start + logits.shape[1]] = found.cpu().numpy()
+
+
+def _moved(clicked: Sequence[Clicked], window: Window) -> list[Clicked]:
+    """Clicks on the grid of a window; they may lie outside."""
+    start = [part.start for part in window.box]
+    moved = []
+    for one in clicked:
+        a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
+        moved.append(one._replace(voxel=(a, b, c)))
+    return moved
+
+
+def _joined(slabs: Iterable[Slab], shape: Sequence[int]) -> Slab:
+    """A window's slabs as one: each is a view of memory that the next one takes again."""
+    from ..inference import Slab
+
+    logits = None
+    for slab in slabs:
+        if logits is None:
+            logits = slab.logits.new_empty((len(slab.logits), *shape))
+        logits[:, slab.start : slab.start + slab.logits.shape[1]] = slab.logits
+    assert logits is not None  # noqa: S101  a window is not empty
+    return Slab(0, logits)

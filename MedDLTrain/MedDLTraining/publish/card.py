@@ -57,6 +57,9 @@ def _inputs(spec: ModelSpec) -> Iterator[str]:
     yield f"- spacing: {spacing}"
     yield f"- patch: {voxels}"
     yield f"- network: {spec.network.name}{many}"
+    if spec.clicks is not None:
+        names = ", ".join(label.name for label in spec.labels if label.value in spec.clicks.labels)
+        yield f"- clicks: on {names}, as balls of {spec.clicks.radius:g} mm; without a click it segments on its own"
 
 
 def _structures(labels: Sequence[Label]) -> Iterator[str]:

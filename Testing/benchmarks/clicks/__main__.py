@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from MedDLCore.models import open_model
-from MedDLCore.pipeline import Model, load
+from MedDLCore.pipeline import Model, load, segment
 from MedDLCore.readers import ReadOptions, read
 
 from ..training.cases import default_data, names_of, shuffled
@@ -23,14 +23,17 @@ from .person import Session, correct
 QUARTILE = 0.25
 
 
-def run(model: Model, data: Path, names: Sequence[str], most: int) -> dict[str, list[Session]]:
-    """The sessions of all cases, by who answers."""
+def run(
+    model: Model, data: Path, names: Sequence[str], most: int, first: Model | None = None
+) -> dict[str, list[Session]]:
+    """The sessions of all cases, by who answers; ``first`` finds what the network begins with."""
     sessions: dict[str, list[Session]] = {"network": [], "grow-cut": [], "same clicks": []}
     for name in names:
         (volume,) = read(data / "images" / f"{name}.nii.gz", ReadOptions(modality="MR"))
         (labels,) = read(data / "labels" / f"{name}.nii.gz", ReadOptions(modality="MR"))
         truth, given = np.asarray(labels.array).astype(np.uint8), (volume.geometry, model.spec, most)
-        by_network = correct(ByNetwork(volume, model), truth, *given)
+        start = None if first is None else segment([volume], first).label_map
+        by_network = correct(ByNetwork(volume, model, start), truth, *given)
         sessions["network"].append(by_network)
         sessions["grow-cut"].append(correct(ByGrowCut(volume, model), truth, *given))
         sessions["same clicks"].append(correct(ByGrowCut(volume, model), truth, *given, by_network.clicks))
@@ -53,14 +56,16 @@ def main(given: Sequence[str] | None = None) -> None:
         "benchmarks.clicks", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="that listens; its labels have the values of the data's")
+    parser.add_argument("--begin-with", metavar="MODEL", help="correct what this one finds; labels of the same values")
     parser.add_argument("--data", type=Path, default=default_data(), help="images, labels, train.txt, test.txt")
     parser.add_argument("--part", default="train", help="which list: train, test, or another one of the folder")
     parser.add_argument("--cases", type=int, default=16, help="first of the shuffled list; not to be trained on")
     parser.add_argument("--most", type=int, default=10, help="clicks of a case")
     arguments = parser.parse_args(given)
     model = load(open_model(arguments.model), "cpu", 1, "torch")
+    first = load(open_model(arguments.begin_with), "cpu", 1, "torch") if arguments.begin_with else None
     names = shuffled(names_of(arguments.data, arguments.part), 0)[: arguments.cases]
-    sessions = run(model, arguments.data, names, arguments.most)
+    sessions = run(model, arguments.data, names, arguments.most, first)
     print(json.dumps(rows(sessions, arguments.most), indent=1))
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from MedDLCore.click import Click
-from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import Model
 from MedDLCore.refine import Refinement
-from MedDLCore.volume import Volume
+from MedDLCore.refine.box import box_of
+from MedDLCore.volume import LabelMap, Volume
 
 
 class Answerer(Protocol):
@@ -32,8 +32,9 @@ class Answerer(Protocol):
 class ByNetwork:
     """A model that listens."""
 
-    def __init__(self, volume: Volume, model: Model) -> None:
-        self._refinement = Refinement([volume], model)
+    def __init__(self, volume: Volume, model: Model, start: LabelMap | None = None) -> None:
+        """Begins with what the model finds on its own, or with what there is."""
+        self._refinement = Refinement([volume], model, start)
         self.seconds: dict[str, float] = {}
 
     @property
@@ -51,27 +52,27 @@ class ByNetwork:
 
 
 class ByGrowCut:
-    """Slicer's grow-cut, from all clicks anew. Where all are of one kind, only what was clicked is there."""
+    """Slicer's grow-cut, as MedDL offers it for structures without a model: another structure is what one is not."""
 
     def __init__(self, volume: Volume, model: Model) -> None:
-        assert model.spec.clicks is not None
-        self._volume, self._labels, self._radius = volume, model.spec.labels, model.spec.clicks.radius
+        """Nothing is found yet."""
+        self._volume, self._values = volume, {label.name: label.value for label in model.spec.labels}
         self._clicks: list[Click] = []
         self.found: NDArray[Any] = np.zeros(volume.array.shape, np.uint8)
         self.seconds: dict[str, float] = {}
 
     def add(self, click: Click) -> None:
-        """Makes a click."""
-        from MedDLScene.grow_cut import grownFromClicks
+        """Makes a click. While no click says where a structure is, it is nowhere."""
+        from MedDLScene.grow_cut import NOTHING, OUTSIDE, grownAroundClicks
 
         self._clicks.append(click)
+        value, mine = self._values[click.structure], [one for one in self._clicks if one.structure == click.structure]
+        if not any(one.positive for one in mine):
+            self.seconds = {"grow": 0.0}
+            return
         started = time.process_time()
-        try:
-            self.found = grownFromClicks(self._volume, self._clicks, self._labels, self._radius).array
-        except MedDLError as error:
-            if error.code is not Code.CLICKS_MISMATCH:
-                raise
-            i, j, k = np.round(self._volume.geometry.ras_to_index(click.point)).astype(int)
-            values = {label.name: label.value for label in self._labels}
-            self.found[k, j, i] = values[click.structure] if click.positive else 0
+        others = np.where((self.found != 0) & (self.found != value), OUTSIDE, NOTHING).astype(np.uint8)
+        wanted, place = grownAroundClicks(self._volume, mine, others)
         self.seconds = {"grow": time.process_time() - started}
+        self.found[self.found == value] = 0
+        self.found[box_of(place, self._volume.geometry)][wanted] = value

@@ -1,4 +1,4 @@
-"""The hippocampus model that comes with MedDL: what it says of itself, and that it finds what people have drawn."""
+"""The hippocampus models that come with MedDL: what they say of themselves, and that they find what people drew."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.clicks.answering import ByNetwork
+from benchmarks.clicks.person import correct
 from MedDLCore.admission import Options
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.metrics import dice
@@ -15,7 +17,7 @@ from MedDLCore.models import ModelPackage, ModelStore, open_model
 from MedDLCore.pipeline import Model, load, segment
 from MedDLCore.readers import ReadOptions, read
 
-NAME = "hippocampus"
+NAME, CLICKS = "hippocampus", "hippocampus-clicks"
 
 CASES = 4
 """Of ``test.txt``; the model card tells of all."""
@@ -30,9 +32,9 @@ MILLILITRES = (0.8, 2.5)
 """Of one part of one hippocampus of an adult."""
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    return open_model(NAME, ModelStore(tmp_path_factory.mktemp("no models")))
+@pytest.fixture(scope="module", params=[NAME, CLICKS])
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    return open_model(request.param, ModelStore(tmp_path_factory.mktemp("no models")))
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,20 @@ def test_it_looks_around_points_in_a_head_and_finds_both_sides(model: Model, sha
             own = places[side * places[:, 0] > 0]
             millilitres = len(own) * found.geometry.voxel_volume / 1000
             assert MILLILITRES[0] <= millilitres <= MILLILITRES[1], (side, label.name, millilitres)
+
+
+@pytest.mark.shared
+def test_clicks_correct_what_the_other_one_found(tmp_path: Path, shared_data: Path) -> None:
+    """The three cases in which ``hippocampus`` is worst, five clicks each, as a simulated person makes them."""
+    store, folder = ModelStore(tmp_path), shared_data / "hippocampus"
+    plain, listening = (load(open_model(name, store), "cpu", 1) for name in (NAME, CLICKS))
+    gained = []
+    for name in ("hippocampus_310", "hippocampus_335", "hippocampus_243"):
+        (scan,), (truth,) = (read(folder / part / f"{name}.nii.gz") for part in ("images", "labels"))
+        found = segment([scan], plain).label_map
+        answerer = ByNetwork(scan, listening, found)
+        assert np.array_equal(answerer.found, found.array), "it begins with what there is"
+        session = correct(answerer, np.asarray(truth.array).astype(np.uint8), scan.geometry, listening.spec, 5)
+        assert session.obeyed == len(session.clicks) == 5
+        gained.append(session.dice[-1] - session.dice[0])
+    assert np.mean(gained) > 0, gained

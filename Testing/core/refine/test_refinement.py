@@ -243,3 +243,37 @@ def test_what_cannot_be_clicked_is_refused_and_changes_nothing() -> None:
     with pytest.raises(MedDLError, match="does not listen") as caught:
         Refinement([volume], model(obedient(), spec()))
     assert caught.value.code is Code.CLICKS_MISMATCH
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 1.0), (2.0, 2.0, 5.0)])
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_a_network_that_does_not_heed_its_clicks_is_made_to_at_their_voxels(
+    overlapping: bool, spacing: tuple[float, float, float] | None
+) -> None:
+    """``scan`` on an oblique grid of thick slices; the network is a threshold and hears nothing."""
+    grid = Geometry.from_parts((20, 40, 40), (1.0, 1.0, 3.0), turned(), (-10.0, 5.0, 20.0))
+    volume, listens = scan(grid), listening(overlapping=overlapping, grid=Grid("RAS", spacing=spacing))
+    with torch.no_grad():
+        listens.networks[0].weight[:, 1:] = 0.0
+    refinement = Refinement([volume], listens)
+    before = refinement.label_map.array > 0
+    added, denied = (16, 30, 25), (6, 5, 4)
+    refinement.add(Click(at(grid, *added), "ball"))
+    refinement.add(Click(at(grid, *denied), "ball", positive=False))
+    after = refinement.label_map.array > 0
+    assert after[added] and not before[added] and before[denied] and not after[denied]
+    near = np.minimum(distance(grid, at(grid, *added)), distance(grid, at(grid, *denied)))
+    assert np.array_equal(after[near > 2 * RADIUS + 3], before[near > 2 * RADIUS + 3])
+
+
+def test_where_a_click_has_its_way_does_not_end_with_a_slab_of_the_logits() -> None:
+    volume = scan()
+    listens = listening(inference=Inference(patch=(32, 32, 32)))
+    with torch.no_grad():
+        listens.networks[0].weight[:, 1:] = 0.0
+    for first_slice in range(10, 34):
+        refinement, point = Refinement([volume], listens), at(volume.geometry, first_slice, 30, 24)
+        refinement.add(Click(point, "ball"))
+        added = refinement.label_map.array[:, 14:, 14:] > 0
+        assert added[distance(volume.geometry, point)[:, 14:, 14:] <= RADIUS].all()
+        assert not added[distance(volume.geometry, point)[:, 14:, 14:] > RADIUS + 1].any()

@@ -142,10 +142,10 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
 def test_a_segment_without_a_model_grows_and_what_was_undone_does_not_come_back(editor: Any, a_scan: Any) -> None:
     editor.effect.scriptedEffect.setParameter("Model", "none")
     editor.node.SetSelectedSegmentID("thing")
-    press(editor, 5, 30, UP + 27)
+    press(editor, 5, 30, UP + 27, ctrl=True)
+    assert "Now click the structure" in texts(editor)
     editor.logic.Undo()  # it has grown nothing, and is a step all the same
     press(editor, 5, 30, UP + 15)
-    assert "hold Ctrl" in texts(editor)
     press(editor, 5, 30, UP + 27, ctrl=True)
     grown, ball = found(editor, "thing"), slicer.util.arrayFromVolume(a_scan) > 0
     assert 2 * (grown & ball).sum() / (grown.sum() + ball.sum()) > 0.9
