@@ -330,7 +330,8 @@ EXPLANATIONS: Mapping[Code, Explanation] = MappingProxyType(
         Code.CANCELLED: Explanation(
             Exit.CANCELLED,
             "The run was cancelled. No unfinished file was left; finished ones stay.",
-            "Start it again; --overwrite replaces what was finished.",
+            "Start it again: a training goes on with --resume, a batch or an evaluation by itself; else --overwrite "
+            "replaces what was finished.",
         ),
         Code.REQUEST_INVALID: _resources(
             "A program asked the worker, the process that runs networks, for something that it does not understand.",

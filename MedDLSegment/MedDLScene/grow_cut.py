@@ -91,7 +91,7 @@ def grownAroundClicks(
     """
     seeds, size = drawn.copy(), np.array(volume.array.shape)
     places = np.array([volume.geometry.ras_to_index(click.point)[::-1] for click in clicks])
-    if ((places < -0.5) | (places > size - 0.5)).any():
+    if not ((places >= -0.5) & (places <= size - 0.5)).all():
         raise MedDLError(Code.REGION_OUTSIDE, "The click does not lie in the volume.")
     for click in clicks:
         _drawBall(seeds, volume.geometry, click, radius, INSIDE if click.positive else OUTSIDE)

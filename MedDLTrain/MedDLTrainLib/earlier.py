@@ -63,7 +63,7 @@ def earlierIn(folder: str) -> Earlier | None:
         data = _material(path / MATERIAL)
     except MedDLError as error:
         return Earlier(folder, problem=error.message)
-    trainings = plan.folds if places[0] != path else 1
+    trainings = 1 if places[0] == path else plan.folds or len(folds)  # 0: a split names them
     done = sum(plan.epochs if (place / MODEL).is_dir() else _epochsKept(place / CHECKPOINTS) for place in places)
     return Earlier(
         folder,

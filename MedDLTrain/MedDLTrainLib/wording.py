@@ -230,6 +230,7 @@ def _inThisWindow(remedy: str) -> str:
         ("leave it out with --leave-out NAME", _("untick it in the list of cases")),
         ("leave the case out with --leave-out NAME", _("untick it in the list of cases")),
         ("Leave one out with --leave-out NAME", _("Untick one in the list of cases")),
+        ("say so with --patient '^([^/]+)/'", _("keep one of its cases, and untick the others")),
         ("with --labels FILE", _("in the table of labels")),
         ("--write-labels FILE, edit the names, --labels FILE", _("edit them in the table of labels")),
         ("--write-labels FILE, edit, --labels FILE", _("edit the table of labels")),

@@ -18,11 +18,12 @@ from MedDLCore.models import ModelPackage, write_package
 from MedDLCore.models.package import open_folder, weights_path
 from MedDLCore.models.weights import read_state_dict
 
+from .cases import named_folds
 from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, Epoch, Step
 from .plan import Plan
-from .training import CACHE, MODEL, OnPrepared, Trained, train
+from .training import CACHE, MODEL, PLAN, OnPrepared, Trained, check_begun, train
 
 
 def cross_validate(
@@ -39,7 +40,7 @@ def cross_validate(
 
     Args:
         data_set: as for ``train``.
-        plan: of each fold; its ``fold`` does not count.
+        plan: of each fold; its ``fold`` does not count. Without ``folds``: those that the data set's split names.
         folder: of the cross-validation.
         device: torch's name.
         resume: go on with what is in the folder; folds that are done are kept.
@@ -54,15 +55,17 @@ def cross_validate(
     Raises:
         MedDLError: PLAN_INVALID for a plan without folds; see ``train``.
     """
-    if plan.folds < 2:
+    folds = plan.folds or named_folds(data_set)
+    if folds < 2:
         raise MedDLError(Code.PLAN_INVALID, "plan.folds: a cross-validation needs at least 2.")
     check_folder(folder)
+    check_begun(folder, [folder / CACHE], (folder / "fold_0" / PLAN).is_file(), resume)
     if (folder / MODEL).is_dir() and resume:
         package = open_folder(folder / MODEL)
         return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
     packages: list[ModelPackage] = []
     notices: list[Notice] = []
-    for fold in range(plan.folds):
+    for fold in range(folds):
         tell = None if on_event is None else (lambda event, fold=fold: on_event(fold, event))
         of_fold = folder / f"fold_{fold}"
         trained = train(

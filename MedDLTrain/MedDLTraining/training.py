@@ -34,8 +34,10 @@ from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, OnEvent
 from .launching import neighbours, together
-from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, with_network, write_plan
+from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, read_plan, with_network, write_plan
 from .plan.fingerprint import fingerprint
+from .plan.making import check_order
+from .plan.plan_file import same_plan
 
 if TYPE_CHECKING:
     from .loop.fitting import Fitted
@@ -48,6 +50,9 @@ PLAN, SPLIT, HISTORY, MODEL, CACHE, CHECKPOINTS = (
     "cache",
     "checkpoints",
 )
+
+BEGUN = (SPLIT, HISTORY, MODEL, CACHE, CHECKPOINTS)
+"""One of these is in the folder of each training that has begun; the plan can be there before."""
 
 OnPrepared = Callable[[int, int], None]
 
@@ -108,7 +113,7 @@ def plan_training(
     if start is not None and network:
         raise MedDLError(Code.PLAN_INVALID, "A training that begins with a model has that model's network.")
     if start is not None:
-        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out, interactive)
+        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out, interactive, learnt_from)
     else:
         plan = make_plan(learnt_from, data_set, budget, name, held_out, interactive)
     if network:
@@ -141,24 +146,20 @@ def train(
         cache: where prepared cases are kept, and stay; None: in the training's folder, until it is done.
 
     Raises:
-        MedDLError: OUTPUT_EXISTS where the folder holds a training and ``resume`` is False, or another process works on
-            it; PLAN_INVALID where plan and data, or plan and network, do not go together; DATA_INVALID for a data set
-            in which something cannot be used; NO_MEMORY; see ``prepare_cases`` and ``loop.fitting.fit``.
+        MedDLError: OUTPUT_EXISTS where the folder holds a training, or another plan, and ``resume`` is False, or
+            another process works on it; PLAN_INVALID where plan and data, plan and network, or plan and what is gone on
+            with do not go together; DATA_INVALID for a data set in which something cannot be used; NO_MEMORY; see
+            ``prepare_cases`` and ``loop.fitting.fit``.
     """
     _check(data_set, plan)
     check_folder(folder)
     with claimed(folder, "training"):
-        if not resume and (folder / PLAN).exists():
-            raise MedDLError(
-                Code.OUTPUT_EXISTS,
-                "There is a training in this folder already.",
-                "Go on with it with --resume, or choose another folder.",
-            )
+        check_begun(folder, [folder / name for name in BEGUN], (folder / PLAN).is_file(), resume)
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
         _check_machine(plan, device)
-        write_plan(plan, folder / PLAN)
+        keep_plan(plan, folder, resume)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
         prepared = cache or folder / CACHE
         ready = _prepared(data_set, plan, division, prepared, on_prepared)
@@ -174,6 +175,49 @@ def train(
         if cache is None:
             shutil.rmtree(prepared)
     return Trained(package, dict(spec.measured["validation_dice"]), notices)
+
+
+def check_begun(folder: Path, traces: Iterable[Path], is_training: bool, resume: bool) -> None:
+    """A training is gone on with where the person says so; what is none is never taken for one, and cleared in the end.
+
+    Args:
+        folder: that is to be used.
+        traces: what a training that has begun leaves in it.
+        is_training: it has a plan.
+        resume: the training in it is gone on with.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS.
+    """
+    there = [path.name for path in traces if path.exists()]
+    if there and not is_training:
+        raise MedDLError(
+            Code.OUTPUT_EXISTS, f"{folder.name} holds something else: {', '.join(there)}.", "Choose another folder."
+        )
+    if there and not resume:
+        raise MedDLError(
+            Code.OUTPUT_EXISTS,
+            "There is a training in this folder already.",
+            "Go on with it with --resume, or choose another folder.",
+        )
+
+
+def keep_plan(plan: Plan, folder: Path, resume: bool = False) -> None:
+    """Writes the plan into a training's folder, where no other plan may be: it may have been edited or followed.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS, or PLAN_INVALID for what is gone on with; NO_SPACE, OUTPUT_UNWRITABLE.
+    """
+    check_folder(folder)
+    path = folder / PLAN
+    if not path.exists():
+        write_plan(plan, path)
+    elif not same_plan(read_plan(path), plan):
+        raise MedDLError(
+            Code.PLAN_INVALID if resume else Code.OUTPUT_EXISTS,
+            f"There is another {PLAN} in this folder.",
+            "Follow that one, with --plan and its path, or choose another folder.",
+        )
 
 
 def _check(data_set: DataSet, plan: Plan) -> None:
@@ -192,6 +236,7 @@ def _check(data_set: DataSet, plan: Plan) -> None:
             f"({len(data_set.channels)} channels).",
             "Plan anew, or give the table of labels that the plan was made with.",
         )
+    check_order(data_set.channels, plan.channels, "The plan")
 
 
 def _check_machine(plan: Plan, device: str) -> None:

@@ -92,8 +92,9 @@ def test_one_structure_grows_in_a_box_around_its_clicks_and_strokes() -> None:
     assert overlap(found, truth) > 0.97
 
 
-def test_a_click_beside_the_volume_is_refused() -> None:
-    nothing, outside = np.zeros(PLACE.shape, np.uint8), PLACE.index_to_ras((-3, 3, 3))
+@pytest.mark.parametrize("where", [PLACE.index_to_ras((-3, 3, 3)), np.array([np.nan, 10.0, 5.0])])
+def test_a_click_beside_the_volume_or_nowhere_is_refused(where: np.ndarray) -> None:
+    nothing = np.zeros(PLACE.shape, np.uint8)
     with pytest.raises(MedDLError) as caught:
-        grownAroundClicks(ball(PLACE, (5, 30, 15), 8), [click(outside)], nothing, 2.0, 6.0)
+        grownAroundClicks(ball(PLACE, (5, 30, 15), 8), [click(where)], nothing, 2.0, 6.0)
     assert caught.value.code is Code.REGION_OUTSIDE

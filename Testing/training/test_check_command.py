@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from fixtures.data_sets import clean_set, drawn, name_of, shifted, write_case
+from fixtures.data_sets import (
+    NAMES,
+    clean_set,
+    drawn,
+    labels_of,
+    name_of,
+    shifted,
+    with_layers,
+    write_case,
+    write_slicer_case,
+)
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
 from MedDLTraining.check import EFFECTS, Fault
@@ -108,6 +119,31 @@ def test_a_split_of_names_is_checked(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "test.txt").write_text(f"{name_of(1)}\n{name_of(2)}\n")
     assert check(folder, "--split", tmp_path / "train.txt", "--split", tmp_path / "test.txt") == Exit.INPUT
     assert "SPLIT_TWICE" in capsys.readouterr().out
+
+
+def test_what_was_checked_is_exported_under_pseudonyms_with_a_key_only_if_asked_for(tmp_path: Path) -> None:
+    folder, key = clean_set(tmp_path / "d", 2), tmp_path / "key.csv"
+    assert check(folder, "--key", key) == Exit.USAGE
+    assert check(folder, "--export", tmp_path / "out", "--leave-out", name_of(1)) == Exit.OK
+    assert not key.exists()
+    written = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert written == ["case_0001.labels.json", "case_0001.nii.gz", "case_0001_0000.nii.gz", "dataset.json"]
+    assert check(tmp_path / "out") == Exit.OK
+    assert check(folder, "--export", tmp_path / "out") == Exit.OUTPUT
+    assert check(folder, "--export", tmp_path / "more", "--key", key) == Exit.OK
+    assert name_of(1) in key.read_text() and key.stat().st_mode & 0o077 == 0
+
+
+def test_with_an_error_in_it_nothing_is_exported_and_overlapping_structures_keep_their_layers(tmp_path: Path) -> None:
+    folder = clean_set(tmp_path / "d", 2)
+    (folder / "labelsTr" / f"{name_of(1)}.nii.gz").unlink()
+    assert check(folder, "--export", tmp_path / "out") == Exit.INPUT and not (tmp_path / "out").exists()
+    layered, several = with_layers(drawn(0)), tmp_path / "several"
+    layered.labels[1][layered.labels[0] > 0] = 2
+    several.mkdir()
+    write_slicer_case(several, 0, layered, [replace(label, layer=n) for n, label in enumerate(labels_of(*NAMES))])
+    assert check(several, "--export", tmp_path / "out") == Exit.OK
+    assert len(list((tmp_path / "out" / "labelsTr").glob("*.seg.nrrd"))) == 1
 
 
 def test_the_page_of_all_that_can_be_found_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:

@@ -341,6 +341,13 @@ def a_patient_with_two_cases(folder: Path) -> DataSet:
     return data_set_of([case_in_memory(n, drawn(n), "CT", "same" if n in (BAD, 5) else str(n)) for n in range(10)])
 
 
+@plants(Fault.PATIENT_UNKNOWN)
+def folders_that_may_be_patients(folder: Path) -> DataSet:
+    found = open_folder(clean_set(folder))
+    names = [f"P{n // 2}/{'CT' if n % 2 else 'MR'}" for n in range(10)]
+    return replace(found, cases=tuple(replace(case, name=name) for case, name in zip(found.cases, names, strict=True)))
+
+
 @plants(Fault.SPLIT_TWICE)
 def a_case_in_both_parts(folder: Path) -> DataSet:
     return open_folder(clean_set(folder), splits=read_splits([split_of(folder, range(4), range(3, 10))]))
@@ -353,7 +360,7 @@ def a_split_of_other_cases(folder: Path) -> DataSet:
 
 WHOLE_SET = {
     *(Fault.COUNT_DIFFERS, Fault.FEW_CASES, Fault.LABEL_NEVER, Fault.LABEL_GAPS, Fault.LABELS_UNNAMED),
-    *(Fault.CODES_CONTRADICT, Fault.NAMES_MERGED, Fault.SCALES_DIFFER, Fault.SPLIT_UNKNOWN),
+    *(Fault.CODES_CONTRADICT, Fault.NAMES_MERGED, Fault.SCALES_DIFFER, Fault.SPLIT_UNKNOWN, Fault.PATIENT_UNKNOWN),
 }
 """Faults of no single case."""
 
@@ -397,6 +404,19 @@ def test_a_clean_set_raises_no_finding(make: Callable[[Path], Path], tmp_path: P
 def test_a_clean_split_of_clean_cases_raises_no_finding(tmp_path: Path) -> None:
     folder = clean_set(tmp_path / "data")
     assert check(open_folder(folder, splits=read_splits([split_of(folder, range(7), range(7, 10))]))).findings == ()
+
+
+def test_label_maps_in_which_nobody_drew_anything_are_an_error_whether_values_have_names_or_not(tmp_path: Path) -> None:
+    for name in ("named", "unnamed"):
+        folder = clean_set(tmp_path / name, 4)
+        for n in range(4):
+            case = drawn(n)
+            case.labels[:] = 0
+            write_case(folder, n, case)
+        if name == "unnamed":
+            (folder / "dataset.json").unlink()
+        report = check(open_folder(folder))
+        assert Fault.LABEL_NEVER in {finding.fault for finding in report.ruinous}
 
 
 def test_label_maps_with_another_number_of_voxels_are_a_mismatch(tmp_path: Path) -> None:

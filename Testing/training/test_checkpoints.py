@@ -56,6 +56,15 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path: Path, harm: str
     assert found is not None and found["epoch"] == 2 and len(notices) == 1
 
 
+def test_where_no_checkpoint_is_whole_it_is_said_that_all_begins_anew(tmp_path: Path) -> None:
+    folder = written(tmp_path / "c", 2)
+    for path in folder.glob("*.pt"):
+        path.write_bytes(b"")
+    found, notices = read_checkpoint(folder)
+    assert found is None and len(notices) == 2
+    assert all("begins anew" in notice.message and "before" not in notice.message for notice in notices)
+
+
 def test_a_disk_that_is_full_is_named_and_the_checkpoints_before_stay(tmp_path: Path) -> None:
     """torch writes through streams of its own that lose the system's reason."""
     resource = pytest.importorskip("resource")

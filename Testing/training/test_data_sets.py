@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -27,6 +28,7 @@ from fixtures.data_sets import (
 from fixtures.volume_phantoms import write_nifti, write_volume
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd, segments_of_seg_nrrd
+from MedDLCore.resample import resample
 from MedDLCore.volume import LabelMap
 from MedDLCore.writers import write_nifti as write_label_map
 from MedDLTraining.data import data_set_of, open_folder, read_splits
@@ -209,6 +211,25 @@ def test_a_segmentation_of_slicer_belongs_to_the_only_scan_beside_it_and_two_are
     assert [item.error.code for item in open_folder(tmp_path).unusable] == [Code.PAIR_AMBIGUOUS]
 
 
+def test_a_scan_of_several_volumes_is_told_of_what_can_be_done_here(tmp_path: Path) -> None:
+    """The reader's own advice, --frame, is an option of other commands."""
+    for part, array in (("images", np.stack([drawn(0).image] * 2, axis=-1)), ("labels", drawn(0).labels)):
+        (tmp_path / part).mkdir()
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / part / "a.nii.gz")
+    data_set = open_folder(tmp_path)
+    with pytest.raises(MedDLError) as refused:
+        data_set.load(data_set.cases[0])
+    assert refused.value.code is Code.NOT_3D
+    assert "dataset.json" in refused.value.hint and "--frame" not in refused.value.hint
+
+
+def test_what_has_no_partner_is_told_how_partners_are_named(tmp_path: Path) -> None:
+    case = drawn(0)
+    write_nifti(tmp_path / "scanA.nii.gz", case.image, case.geometry)
+    (found,) = open_folder(tmp_path).unusable
+    assert "a_label.nii.gz" in found.error.hint and "--leave-out" in found.error.hint
+
+
 def test_channels_are_found_by_the_names_that_the_person_gives(tmp_path: Path) -> None:
     files = ("p1/p1_T1.nii.gz", "p1/p1_t2_flair.nii.gz", "p1/p1_seg.nii.gz")
     data_set = open_folder(layout(tmp_path / "d", *files), channels=("T2-FLAIR", "T1"))
@@ -348,6 +369,17 @@ def test_a_label_map_beside_its_scan_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(MedDLError, match=r"1 mm from the scan") as refusal:
         data_set.load(data_set.cases[0])
     assert refusal.value.code is Code.LABELS_APART
+
+
+def test_a_label_map_that_stores_the_voxels_of_its_scan_in_another_order_lies_on_it(tmp_path: Path) -> None:
+    """As after a program that turns one of them to canonical axes: it says where each voxel lies."""
+    folder, case = clean_set(tmp_path / "d", 1), drawn(0)
+    turned = case.geometry.reoriented("SAR")
+    stored = resample(case.labels, case.geometry, turned, "nearest")
+    write_nifti(folder / "labelsTr" / f"{name_of(0)}.nii.gz", stored, turned)
+    data_set = open_folder(folder)
+    assert not turned.same_as(case.geometry)
+    np.testing.assert_array_equal(data_set.load(data_set.cases[0]).truth.array, case.labels)
 
 
 def test_a_value_without_a_name_is_never_loaded(tmp_path: Path) -> None:

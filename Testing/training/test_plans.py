@@ -21,7 +21,8 @@ from MedDLTraining.check import check
 from MedDLTraining.data import open_folder
 from MedDLTraining.plan import Budget, Start, make_plan, read_plan, write_plan
 from MedDLTraining.plan.architecture import architecture_for, first_patch
-from MedDLTraining.plan.fingerprint import fingerprint, flips
+from MedDLTraining.plan.fingerprint import fingerprint
+from MedDLTraining.plan.flips import flips
 from MedDLTraining.plan.making import within_budget
 from MedDLTraining.plan.plan_file import plan_from_plain, plan_to_plain
 
@@ -120,6 +121,29 @@ def test_patients_are_flipped_from_left_to_right_alone_and_not_where_labels_have
     assert flips(labels_of("left kidney", "right kidney"), "RAS") == ()
     assert flips(labels_of("upper lobe", "lower lobe of left lung"), "RAS") == ()
     assert flips(labels_of("liver"), None) == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["KidneyLeft", "LeftKidney", "kidney_l", "L kidney", "LKidney", "Kidney (R)", "lh.hippocampus", "rein gauche"],
+)
+def test_a_side_is_known_in_whatever_way_a_name_says_it(name: str) -> None:
+    assert flips(labels_of(name), "RAS") == ()
+
+
+@pytest.mark.parametrize("name", ["liver", "LV", "lung", "bright lesion", "Lesion", "leftover", "GTV", "IVC"])
+def test_a_name_without_a_side_leaves_the_flips_on(name: str) -> None:
+    assert flips(labels_of(name), "RAS") == (0,)
+
+
+def test_labels_without_names_are_not_flipped_where_they_lie_as_a_left_and_a_right_one_do(tmp_path: Path) -> None:
+    folder = clean_set(tmp_path / "d", 4)
+    (folder / "dataset.json").unlink()  # nothing says that 2 and 3 are the left and the right kidney
+    data_set = open_folder(folder)
+    facts = check(data_set).facts
+    assert [label.name for label in data_set.labels] == ["label 1", "label 2", "label 3"]
+    assert flips(data_set.labels, "RAS") == (0,) and flips(data_set.labels, "RAS", facts) == ()
+    assert flips(data_set.labels[:2], "RAS", facts) == (0,), "a liver and a kidney are no twins"
 
 
 def test_the_patch_is_a_multiple_of_all_strides_and_flat_voxels_are_not_halved_along_their_length() -> None:

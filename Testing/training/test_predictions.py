@@ -47,3 +47,15 @@ def test_a_header_beside_its_voxels_does_not_vouch_for_them(tmp_path: Path) -> N
     write_volume(path, np.zeros(OBLIQUE.shape, np.uint8), OBLIQUE)
     os.utime(path, ns=(0, 0))
     assert identity(tmp_path) != first
+
+
+def test_the_prediction_of_a_case_is_never_that_of_another_whose_name_goes_on_after_its_own(tmp_path: Path) -> None:
+    cases = [Case(f"case_{n}", name, (), (), ()) for n, name in enumerate(("p1", "p1_later", "p2"))]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "liver": 1}}))
+    for name in ("p1_later_pred", "p2_pred"):
+        write_volume(tmp_path / f"{name}.nii", np.ones(OBLIQUE.shape, np.uint8), OBLIQUE)
+    found = FilePredictions(tmp_path, cases)
+    assert found.identity(cases[0]) == "" and found.identity(cases[1]) and found.identity(cases[2])
+    write_volume(tmp_path / "p1_pred.nii", np.zeros(OBLIQUE.shape, np.uint8), OBLIQUE)
+    found = FilePredictions(tmp_path, cases)
+    assert found.identity(cases[0]) and found.identity(cases[0]) != found.identity(cases[1])

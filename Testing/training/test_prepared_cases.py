@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures.data_sets import clean_set, name_of
+from fixtures.data_sets import clean_set, drawn, name_of, write_case
 from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
-from MedDLCore.errors import Code
+from MedDLCore.errors import Code, MedDLError
 from MedDLCore.preprocess import prepare
 from MedDLCore.spec import Grid
-from MedDLTraining.cases import divide, prepare_cases
+from MedDLTraining.cases import divide, named_folds, prepare_cases
 from MedDLTraining.data import Split, open_folder
 
 GRIDS = {
@@ -85,6 +85,18 @@ def test_what_is_prepared_is_kept_until_the_plan_or_the_data_change(tmp_path: Pa
     assert path.stat().st_ino != first
 
 
+def test_a_label_map_that_was_corrected_in_its_file_is_prepared_anew(tmp_path: Path) -> None:
+    folder = clean_set(tmp_path / "d", 2)
+    spec = tiny_plan(open_folder(folder)).spec
+    before = prepare_cases(open_folder(folder), spec, tmp_path / "cache")
+    corrected = drawn(0)
+    corrected.labels[corrected.labels == 1] = 0
+    write_case(folder, 0, corrected)
+    after = prepare_cases(open_folder(folder), spec, tmp_path / "cache")
+    assert (after[0].truth != 1).all() and before[0].truth_sha256 != after[0].truth_sha256
+    assert before[0].sha256 == after[0].sha256 and before[1] == after[1]
+
+
 def test_half_prepared_cases_of_a_killed_run_are_prepared_anew(tmp_path: Path) -> None:
     data_set = data_in_memory(1)
     spec = tiny_plan(data_set).spec
@@ -118,6 +130,29 @@ def test_what_a_split_keeps_for_a_test_is_never_taken() -> None:
     assert [case.name for case in as_named.validation] == names[3:4]
     folded = divide(data_set, 3, 0, 0)
     assert {case.name for case in (*folded.training, *folded.validation)} == set(names[:3])
+
+
+def folds_of_nnunet(names: list[str]) -> tuple[Split, ...]:
+    """Three divisions, as ``splits_final.json`` lists them."""
+    held = [names[n::3] for n in range(3)]
+    return tuple(
+        Split((("train", tuple(n for n in names if n not in its)), ("val", tuple(its))), f"fold {k}")
+        for k, its in enumerate(held)
+    )
+
+
+def test_each_fold_that_a_split_names_is_that_fold() -> None:
+    data_set = data_in_memory(6)
+    names = [case.name for case in data_set.cases]
+    data_set = replace(data_set, splits=folds_of_nnunet(names))
+    assert named_folds(data_set) == 3 and named_folds(data_in_memory(3)) == 0
+    for fold in range(3):
+        division = divide(data_set, 0, fold, 0)
+        assert [case.name for case in division.validation] == names[fold::3]
+        assert {case.name for case in division.training} == set(names) - set(names[fold::3])
+    with pytest.raises(MedDLError) as refused:
+        divide(data_set, 0, 3, 0)
+    assert refused.value.code is Code.PLAN_INVALID
 
 
 def test_a_single_case_is_watched_on_itself_with_a_warning() -> None:

@@ -230,6 +230,23 @@ def test_nothing_is_left_where_publishing_fails(training: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_disk_that_is_full_is_named_and_leaves_nothing_of_what_was_to_be_published(
+    training: Path, tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    weights = training / "model" / "models" / "model.safetensors"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (weights.stat().st_size // 2, weights.stat().st_size):  # the second has room for all but MONAI's file
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+        try:
+            with pytest.raises(MedDLError) as refused:
+                publish(source_of(training), tmp_path / "out", CC_BY)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert refused.value.code is Code.NO_SPACE
+        assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -14,16 +14,19 @@ import torch
 from PIL import Image
 
 from fixtures.data_sets import clean_set, drawn, name_of, shifted, write_case
-from fixtures.trainings import STILL, data_in_memory, staged_unet, tiny_plan
+from fixtures.trainings import STILL, data_in_memory, overlapping_in_memory, staged_unet, tiny_plan
 from MedDLCore.cli.main import run
+from MedDLCore.cli.training_data import DataRequest
 from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.models import load_networks, open_model, write_package
 from MedDLCore.models.weights import read_state_dict
 from MedDLCore.preprocess import prepare
 from MedDLCore.readers import read
-from MedDLCore.spec import Network, Output, ZScore
+from MedDLCore.spec import Channel, Network, Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import prepare_cases
+from MedDLTraining.check import check
+from MedDLTraining.cross_validation import cross_validate
 from MedDLTraining.data import open_folder
 from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.checkpoint import read_checkpoint
@@ -31,7 +34,8 @@ from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_netw
 from MedDLTraining.loop.preview import contact_sheet
 from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
-from MedDLTraining.training import train
+from MedDLTraining.plan.making import check_order
+from MedDLTraining.training import keep_plan, train
 
 QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
 
@@ -167,6 +171,74 @@ def test_a_folder_with_a_training_is_not_used_again_but_gone_on_with(tmp_path: P
     assert whole.package is not None and whole.package.spec.weights == done.package.spec.weights
 
 
+def stopped_after_an_epoch(data_set: Any, plan: Plan, folder: Path) -> None:
+    control = Control()
+    train(data_set, plan, folder, on_event=lambda event: isinstance(event, Epoch) and control.stop(), control=control)
+    assert (folder / "checkpoints").is_dir()
+
+
+def test_a_plan_that_was_written_to_be_edited_is_followed_in_its_own_folder(tmp_path: Path) -> None:
+    data_set, folder = data_in_memory(), tmp_path / "run"
+    plan = tiny_plan(data_set, epochs=1, iterations=1)
+    keep_plan(plan, folder)
+    with pytest.raises(MedDLError) as refused:
+        train(data_set, replace(plan, epochs=2), folder)
+    assert refused.value.code is Code.OUTPUT_EXISTS and read_plan(folder / "plan.json").epochs == 1
+    assert train(data_set, plan, folder).package is not None
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_folders_of_the_persons_own_are_never_taken_for_those_of_a_training_and_cleared(
+    resume: bool, tmp_path: Path
+) -> None:
+    data_set = data_in_memory()
+    for name in ("cache", "checkpoints", "model"):
+        mine = tmp_path / name / name / "thesis.txt"
+        mine.parent.mkdir(parents=True)
+        mine.write_text("mine")
+        plan = tiny_plan(data_set, epochs=1, iterations=1)
+        for begin in (train, cross_validate) if name == "cache" else (train,):
+            with pytest.raises(MedDLError, match="something else") as refused:
+                begin(data_set, plan, tmp_path / name, resume=resume)
+            assert refused.value.code is Code.OUTPUT_EXISTS
+        assert [path for path in (tmp_path / name).rglob("*") if path.is_file()] == [mine]
+
+
+def test_a_plan_for_later_replaces_no_plan_that_is_there(folder: Path, tmp_path: Path) -> None:
+    plan, out = tiny_plan(open_folder(folder)), tmp_path / "run"
+    keep_plan(plan, out)
+    write_plan(replace(plan, epochs=9), tmp_path / "other.json")
+    assert meddl("train", folder, "-o", out, "--plan", tmp_path / "other.json", "--only-plan") == Exit.OUTPUT
+    assert read_plan(out / "plan.json").epochs == plan.epochs
+
+
+def test_a_training_is_gone_on_with_by_its_own_plan_and_an_edited_one_is_refused_and_not_ignored(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_set, out = open_folder(folder), tmp_path / "run"
+    write_plan(tiny_plan(data_set, epochs=2, iterations=1), tmp_path / "plan.json")
+    plan = read_plan(tmp_path / "plan.json")
+    stopped_after_an_epoch(data_set, plan, out)
+    write_plan(replace(plan, epochs=3), tmp_path / "edited.json")
+    assert meddl("train", folder, "-o", out, "--resume", "--plan", tmp_path / "edited.json") == Exit.INPUT
+    assert "PLAN_INVALID" in capsys.readouterr().err and read_plan(out / "plan.json").epochs == 2
+    assert meddl("train", folder, "-o", out, "--resume") == Exit.OK
+
+
+def test_a_training_is_not_gone_on_with_where_a_label_map_was_changed_meanwhile(tmp_path: Path) -> None:
+    folder, out = clean_set(tmp_path / "d", 4), tmp_path / "run"
+    plan = tiny_plan(open_folder(folder), epochs=2, iterations=1)
+    stopped_after_an_epoch(open_folder(folder), plan, out)
+    corrected = drawn(1)
+    corrected.labels[corrected.labels == 1] = 0
+    write_case(folder, 1, corrected)
+    with pytest.raises(MedDLError, match="have changed") as refused:
+        train(open_folder(folder), plan, out, resume=True)
+    assert refused.value.code is Code.PLAN_INVALID
+    write_case(folder, 1, drawn(1))
+    assert train(open_folder(folder), plan, out, resume=True).package is not None
+
+
 def test_a_training_that_began_before_plans_knew_of_clicks_is_gone_on_with(tmp_path: Path) -> None:
     """Its checkpoint vouches for a plan without that key, and so does its file."""
     data_set, control = data_in_memory(), Control()
@@ -200,6 +272,26 @@ def test_all_folds_together_are_an_ensemble_that_segments(tmp_path: Path, capsys
     assert meddl(*command) == Exit.OUTPUT
     assert meddl(*command, "--resume") == Exit.OK
     assert meddl(*command[:-2], "some") == Exit.USAGE
+
+
+def test_the_folds_of_nnunets_split_are_those_that_are_trained_and_not_five_of_the_first_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("MedDLTraining.loop.probe.seconds_of", lambda *_: (0.1, 0.01))
+    names = [name_of(n) for n in range(5)]
+    split = [{"train": names[:3], "val": names[3:]}, {"train": names[2:], "val": names[:2]}]
+    (tmp_path / "splits_final.json").write_text(json.dumps(split))
+    given = ("train", folder, "--split", tmp_path / "splits_final.json", "--minutes", 1)
+    for fold in (0, 1):
+        assert meddl(*given, "-o", tmp_path / str(fold), "--fold", fold, "--only-plan") == Exit.OK
+        plan = read_plan(tmp_path / str(fold) / "plan.json")
+        assert (plan.folds, plan.fold) == (0, fold)
+    assert meddl(*given, "-o", tmp_path / "2", "--fold", 2, "--only-plan") == Exit.INPUT
+    data_set = DataRequest(folder, None, (), "", (tmp_path / "splits_final.json",), ()).open()
+    result = cross_validate(data_set, replace(tiny_plan(data_set), folds=0, epochs=1, iterations=1), tmp_path / "all")
+    assert result.package is not None and result.package.spec.measured["networks"] == 2
+    for fold, ids in enumerate((["case_0004", "case_0005"], ["case_0001", "case_0002"])):
+        assert json.loads((tmp_path / "all" / f"fold_{fold}" / "split.json").read_text())["validation"] == ids
 
 
 def test_a_plan_for_other_labels_or_with_something_unusable_is_refused(tmp_path: Path) -> None:
@@ -237,6 +329,40 @@ def kidneys_merged() -> Any:
     rows = tuple(replace(row, label="kidneys" if "kidney" in row.label else row.label) for row in table.rows)
     labels = (table.labels[0], replace(table.labels[1], name="kidneys"))
     return data_set.with_table(replace(table, rows=rows, labels=labels))
+
+
+def test_the_channels_of_a_model_or_plan_in_another_order_are_refused(model: Path, tmp_path: Path) -> None:
+    """They would be taken for each other, and the model that comes out would name them wrongly."""
+    check_order((Channel("T1"), Channel("T2")), (Channel("t1"), Channel("t2")), "m")
+    check_order((Channel("image"),), (Channel("CT"),), "m")
+    with pytest.raises(MedDLError) as refused:
+        check_order((Channel("T1"), Channel("T2")), (Channel("T2"), Channel("T1")), "m")
+    assert refused.value.code is Code.CHANNELS_MISMATCH
+    package, data_set = open_model(model), data_in_memory()
+    two = replace(data_set, channels=(Channel("T1"), Channel("T2")))
+    turned = replace(package, spec=replace(package.spec, channels=two.channels[::-1], clicks=None))
+    with pytest.raises(MedDLError, match="T2, T1"):
+        plan_from_model(turned, two, Budget(0.02, 10**9), "m")
+    plan = tiny_plan(data_set, channels=two.channels[::-1], network=staged_unet(4, inputs=2))
+    with pytest.raises(MedDLError, match="T2, T1"):
+        train(two, plan, tmp_path / "run")
+
+
+def test_a_model_on_whose_grid_a_structure_is_no_voxel_is_nothing_to_begin_with(model: Path) -> None:
+    data_set, package = data_in_memory(), open_model(model)
+    facts = check(data_set).facts
+    coarse = replace(package, spec=replace(package.spec, grid=replace(package.spec.grid, spacing=(30.0, 30.0, 30.0))))
+    with pytest.raises(MedDLError, match="smaller than one voxel") as refused:
+        plan_from_model(coarse, data_set, Budget(0.02, 10**9), "m", facts=facts)
+    assert refused.value.code is Code.PLAN_INVALID
+
+
+def test_structures_that_overlap_are_not_laid_flat_where_a_training_begins_with_another_model(model: Path) -> None:
+    data_set = overlapping_in_memory()
+    facts, package = check(data_set).facts, open_model(model)
+    assert data_set.exclusive, "nothing but the voxels says that they overlap"
+    plan = plan_from_model(package, data_set, Budget(0.02, 10**9), "m", facts=facts)
+    assert plan.overlapping and plan.network.arguments["outputs"] == 3
 
 
 @pytest.mark.parametrize("fixed", [0.0, 0.5, 1.0], ids=["in whole", "in part", "as fixed features"])

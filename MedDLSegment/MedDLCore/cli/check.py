@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..atomic import atomic_path, check_folder
+from ..atomic import atomic_path, check_folder, check_place
 from ..errors import Exit
 from ..text import printable
 from .scenes import SCENES
@@ -18,10 +18,16 @@ from .settings import FilePath
 from .telling import Teller
 
 if TYPE_CHECKING:
+    from MedDLTraining.check import Report
     from MedDLTraining.data import Case, DataSet, Loaded
     from MedDLTraining.data.scenes import OpenScene
 
-_STAGES = {"files": "Looking through the files", "labels": "Reading label maps", "cases": "Checking"}
+_STAGES = {
+    "files": "Looking through the files",
+    "labels": "Reading label maps",
+    "cases": "Checking",
+    "export": "Writing",
+}
 
 
 @click.command()
@@ -39,6 +45,14 @@ _STAGES = {"files": "Looking through the files", "labels": "Reading label maps",
 )
 @click.option("--leave-out", multiple=True, metavar="NAME", help="A case that will not be used. Repeatable.")
 @click.option("--pictures", type=FilePath(file_okay=False), help="Folder for a picture of each case.")
+@click.option(
+    "--export",
+    "copy",
+    type=FilePath(file_okay=False),
+    help="Where no error was found, write the cases into this folder under pseudonyms, in nnU-Net's layout and without "
+    "anything of a patient but the voxels. Structures that overlap are written as .seg.nrrd.",
+)
+@click.option("--key", type=FilePath(dir_okay=False), help="With --export: write which case is who, for you alone.")
 @click.option(
     "--explain",
     is_flag=True,
@@ -58,6 +72,8 @@ def check(
     leave_out: tuple[str, ...],
     pictures: Path | None,
     report_file: Path | None,
+    copy: Path | None,
+    key: Path | None,
 ) -> int:
     """Look through training data before a training: why would Dice be 0?
 
@@ -68,6 +84,11 @@ def check(
     from MedDLTraining import check as checking
     from MedDLTraining.data import open_folder, read_splits, read_table, write_table
 
+    if key is not None and copy is None:
+        raise click.UsageError("--key goes with --export.")
+    for place in (copy, key and key.parent):
+        if place is not None:
+            check_place(place)
     if pictures is not None:
         check_folder(pictures)
     with Teller(False, _STAGES) as teller:
@@ -89,7 +110,21 @@ def check(
         with atomic_path(report_file) as unfinished:
             unfinished.write_text(json.dumps(checking.as_json(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
     click.echo(printable(checking.as_text(report)))
+    if copy is not None:
+        _export(report, copy, key)
     return int(Exit.INPUT if report.of(checking.Severity.ERROR) else Exit.OK)
+
+
+def _export(report: Report, folder: Path, key: Path | None) -> None:
+    from MedDLTraining.data import export_data_set
+
+    report.refuse_errors()
+    data_set = report.data_set
+    overlap = not data_set.exclusive or any(case.overlap for case in report.facts)
+    with Teller(False, _STAGES) as teller:
+        tell = partial(teller.stage, "export")
+        export_data_set(data_set, folder, form="seg.nrrd" if overlap else "nifti", key_file=key, on_progress=tell)
+    click.echo(f"Written: {folder}, {len(data_set.cases)} cases.")
 
 
 def _explain(ctx: click.Context) -> None:

@@ -12,11 +12,12 @@ import click
 from ..click import Click
 from ..errors import Code, MedDLError
 from ..plain_data import from_plain
+from ..preprocess.prepare import LEAST_COMMON_PART, common_part
 from ..readers import ReadOptions
 from ..readers.seg_nrrd import read_seg_nrrd
 from ..spec import Channel
 from ..writers import Added, add_to_training_set
-from .reading import read_cases
+from .reading import Case, read_cases
 from .settings import FilePath
 
 SEGMENTATION, MANIFEST = ".seg.nrrd", "_manifest.json"
@@ -55,13 +56,26 @@ def collect(
     if channels and len(channels) != len(inputs):
         raise click.UsageError("Give one --channel for each INPUT.")
     (case,) = read_cases(inputs, len(inputs), ReadOptions(series=series, modality=modality))
+    _check_together(case)
     label_map = read_seg_nrrd(labels)
     names = channels or (("image",) if len(inputs) == 1 else tuple(f"channel {n}" for n in range(len(inputs))))
     kinds = tuple(Channel(name, volume.modality) for name, volume in zip(names, case, strict=True))
     made = _manifest_beside(labels)
-    added = add_to_training_set(into, case, label_map, kinds, _clicks_of(made), made.get("model", {}))
+    added = add_to_training_set(into, case, label_map, kinds, _clicks_of(made), _model_of(made))
     _tell(added, into, as_json)
     return 0
+
+
+def _check_together(case: Case) -> None:
+    """The inputs are written on the grid of the first: one that lies elsewhere would be empty there.
+
+    Raises:
+        MedDLError: CHANNELS_APART.
+    """
+    for volume in case[1:]:
+        common = common_part(case[0].geometry, volume.geometry)
+        if common < LEAST_COMMON_PART:
+            raise MedDLError(Code.CHANNELS_APART, f"Only {common:.0%} of the first input lies within another one.")
 
 
 def _manifest_beside(labels: Path) -> Mapping[str, Any]:
@@ -77,8 +91,14 @@ def _manifest_beside(labels: Path) -> Mapping[str, Any]:
 
 
 def _clicks_of(made: Mapping[str, Any]) -> tuple[Click, ...]:
-    clicks = made.get("settings", {}).get("clicks", [])
+    settings = made.get("settings")
+    clicks = settings.get("clicks", []) if isinstance(settings, dict) else []
     return tuple(from_plain(Click, click, f"settings.clicks[{n}]") for n, click in enumerate(clicks))
+
+
+def _model_of(made: Mapping[str, Any]) -> Mapping[str, str]:
+    model = made.get("model")
+    return {key: str(model[key]) for key in ("name", "sha256") if key in model} if isinstance(model, dict) else {}
 
 
 def _tell(added: Added, into: Path, as_json: bool) -> None:

@@ -65,10 +65,11 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
     """
     if replace(request.options, allow=frozenset()) != Options():
         raise click.UsageError("Whole scans are ranked: leave --structure, --roi, --at and --crop-body away.")
-    if maps is not None:
-        check_folder(maps)
     ranked: list[Ranked] = []
     with Reporter(request.as_json) as reporter:
+        for place in (maps, table and table.parent):
+            if place is not None:
+                check_folder(place)
         package = open_model(request.model)
         tally = Tally(reporter)
         for case, model in each_case(request, package, reporter, tally, ("write", "picture")):
@@ -118,7 +119,6 @@ def _write(ranked: list[Ranked], path: Path) -> None:
     stream = io.StringIO()
     rows = [tuple(spreadsheet_cell(cell) for cell in row) for row in _rows(ranked)]
     csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
-    check_folder(path.parent)
     with atomic_path(path) as unfinished:
         unfinished.write_text(stream.getvalue(), encoding="utf-8")
 

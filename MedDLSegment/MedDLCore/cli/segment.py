@@ -19,7 +19,7 @@ from ..pictures import PICTURE
 from ..pipeline import Model, Segmentation
 from ..preprocess import is_crop
 from ..refine import check_listens, segment_with_clicks
-from ..writers import FORMATS, add_to_training_set
+from ..writers import FORMATS, add_to_training_set, check_training_set
 from .reading import Case, Tally, each_case
 from .reporter import Reporter
 from .scenes import SCENE, require_scenes
@@ -99,6 +99,8 @@ def segment(
         package = open_model(request.model)
         if clicks:
             check_listens(package.spec)
+        if collect is not None:
+            check_training_set(collect, package.spec.channels, [label.name for label in package.spec.labels])
         tally = Tally(reporter)
         for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
             try:

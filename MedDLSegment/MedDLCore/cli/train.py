@@ -65,7 +65,11 @@ def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
     is_flag=True,
     help="It learns to listen to clicks, too: without one, it segments on its own; each click corrects the result.",
 )
-@click.option("--folds", type=click.IntRange(0), default=5, show_default=True, help="Parts of which one is held out.")
+@click.option(
+    "--folds",
+    type=click.IntRange(0),
+    help="Parts of which one is held out. By default those that --split names for training and validation, or 5.",
+)
 @click.option("--fold", metavar="NUMBER|all", callback=_fold, default="0", show_default=True, help="Which one, from 0.")
 @click.option(
     "--crops/--whole-scans",
@@ -91,7 +95,7 @@ def train(
     fixed: float,
     network: str,
     interactive: bool,
-    folds: int,
+    folds: int | None,
     fold: int | None,
     crops: bool | None,
     seed: int,
@@ -111,11 +115,12 @@ def train(
     """
     import SimpleITK as sitk
 
+    from MedDLTraining.cases import named_folds
     from MedDLTraining.cross_validation import cross_validate
     from MedDLTraining.events import Control
     from MedDLTraining.launching import together
-    from MedDLTraining.plan import Budget, read_plan, write_plan
-    from MedDLTraining.training import PLAN, plan_training
+    from MedDLTraining.plan import Budget, read_plan
+    from MedDLTraining.training import PLAN, keep_plan, plan_training
     from MedDLTraining.training import train as run
 
     from ..inference import choose_device
@@ -132,7 +137,7 @@ def train(
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads or usable_cores())
         begun = out / PLAN if fold is not None else out / "fold_0" / PLAN
         if resume and begun.is_file():
-            plan = read_plan(begun)
+            plan = read_plan(plan_file or begun)
         else:
             facts = _checked(data_set, teller)
             if plan_file is not None:
@@ -140,7 +145,9 @@ def train(
             elif minutes is None:
                 raise click.UsageError("Give --minutes, or a plan with --plan.")
             else:
-                share = minutes / max(folds, 1) if fold is None else minutes
+                named = named_folds(data_set)
+                folds = folds if folds is not None else 0 if named else 5
+                share = minutes / (folds or named or 1) if fold is None else minutes
                 budget = Budget(share, round(memory * 1e9), chosen, together())
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)
@@ -163,8 +170,7 @@ def train(
         if preview is not None:
             _draw(data_set, plan, preview)
         if only_plan:
-            out.mkdir(parents=True, exist_ok=True)
-            write_plan(plan, out / PLAN)
+            keep_plan(plan, out)
             teller.result(f"Written: {out / PLAN}", plan=str(out / PLAN))
             return int(Exit.OK)
         if fold is None:

@@ -2,7 +2,7 @@
 
 Names are compared word by word, never by likeness: a name that is not in the table stays without a code, and the person
 is told (LABEL_UNCODED). Case, punctuation, British spelling and the place of the side do not matter: ``left_kidney``,
-``Kidney (L)`` and ``Left-Kidney`` are one name.
+``Kidney (L)``, ``KidneyLeft`` and ``Left-Kidney`` are one name.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ CATEGORIES: Mapping[str, Concept] = MappingProxyType(
 _SIDES = {"left": LEFT, "lh": LEFT, "right": RIGHT, "rh": RIGHT}
 _SIDES_AT_THE_ENDS = {"l": LEFT, "r": RIGHT}
 """Words that name a side; the second only as the first or last word."""
+
+_JOINED = re.compile(r"(?<=[a-z])(?=(?:Left|Right)(?![a-z]))|(?<=Left)(?=[A-Z])|(?<=Right)(?=[A-Z])")
+"""Where a side is joined to the rest of a name, as in ``KidneyLeft``."""
 
 _SPELLINGS = {
     "caecum": "cecum",
@@ -91,7 +94,7 @@ def structure_named(name: str) -> Structure | None:
 
 def normalised(name: str) -> Name | None:
     """A name as the table compares it; None where it names no thing, or both sides."""
-    words = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W_]+", name.casefold())]
+    words = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W_]+", _JOINED.sub(" ", name).casefold())]
     sides = {_SIDES[word] for word in words if word in _SIDES}
     words = [word for word in words if word not in _SIDES]
     for end in (0, -1):

@@ -70,7 +70,7 @@ def write_description(spec: ModelSpec, folder: Path, licence_text: str = "") -> 
 
 def _save(state: StateDict, path: Path) -> None:
     """Writes a state dict. Of names that share one tensor, as in MONAI's DynUNet, only the first is written."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
     seen: set[tuple[Any, ...]] = set()
@@ -82,8 +82,7 @@ def _save(state: StateDict, path: Path) -> None:
         tensors[key] = tensor.detach().cpu().clone().contiguous()
     if not tensors:
         raise MedDLError(Code.MODEL_INVALID, "There are no weights to write.")
-    save_file(tensors, path)
-    path.chmod(0o644)  # the library makes it for its owner alone; a model is there to be shared
+    path.write_bytes(save(tensors))  # the library's own file would hide why the system does not write it
 
 
 def metadata_of(spec: ModelSpec) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def decide(
         within: ``scan.shape``; what lies outside is background before the clean-up. None: nothing does.
         cut: voxels of the network's grid that the slabs lack at the low and the high end of each axis; the scores of
             all classes are 0 there.
-        alone: the scan fills the network's grid, in its axis order, and this axis is resampled on its own.
+        alone: this axis of the network is resampled on its own; see ``way_back``.
         on_step_down: told what happened where the scores' device has no memory left and the machine's was used.
     """
     as_labels = output.interpolate == "labels"

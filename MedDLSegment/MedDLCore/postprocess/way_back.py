@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 ZEROS = 1e-6
 """Voxels within which a centre lies at zeros: a score of 0 may well be that of something."""
 
+SAME_FACES_MM = 1e-3
+"""Corners of two grids that lie between the same faces are nearer."""
+
+TIE = 1e-6
+"""Voxels within which a centre lies in the middle between two, of which it takes the second, as ``stretch`` does."""
+
 
 @dataclass(frozen=True, eq=False)
 class LinearTaps:
@@ -77,12 +83,13 @@ def way_back(network: Geometry, scan: Geometry, cut: Cut, alone: int | None = No
         network: the whole grid.
         scan: the wanted grid.
         cut: what of the network's grid the scores lack: they are 0 there.
-        alone: the scan fills the network's grid, in its axis order, and this axis takes its nearest voxels.
+        alone: the network's axis that takes its nearest voxels. The scan fills the network's grid, in its axis order,
+            or is a part of one that does.
 
     Returns:
         The way, or None where the axes are not parallel.
     """
-    if alone is not None:
+    if alone is not None and np.abs(network.corners() - scan.corners()).max() <= SAME_FACES_MM:
         sizes = list(zip(network.shape, scan.shape, strict=True))
         filled = [_filled(of, n, axis == alone, cut[axis]) for axis, (of, n) in enumerate(sizes)]
         return WayBack((filled[0], filled[1], filled[2]), (0, 1, 2), (False, False, False))
@@ -92,9 +99,11 @@ def way_back(network: Geometry, scan: Geometry, cut: Cut, alone: int | None = No
     edge = reach(network, scan)
     order = [[axis.source for axis in axes].index(n) for n in range(3)]
     turned = [axes[n].step < 0 for n in order]
+    at = [axes[n].at[::-1] if back else axes[n].at for n, back in zip(order, turned, strict=True)]
+    if alone is not None:
+        at[alone] = np.floor(at[alone] + 0.5 + TIE)
     a, b, c = (
-        _linear(*kept_indices(axes[n].at[::-1] if back else axes[n].at, of, ends, edge))
-        for n, of, ends, back in zip(order, network.shape, cut, turned, strict=True)
+        _linear(*kept_indices(each, of, ends, edge)) for each, of, ends in zip(at, network.shape, cut, strict=True)
     )
     return WayBack((a, b, c), (order[0], order[1], order[2]), (turned[0], turned[1], turned[2]))
 

@@ -68,6 +68,7 @@ class Sight:
 
         self._model, self._spec = model, model.spec
         self._image = torch.as_tensor(prepared.array)[: len(self._spec.channels)].clone()
+        self._alone = prepared.alone
         self.box, self.scan, self.grid = box, scan, prepared.geometry
         self.found = nothing(self._spec, self.grid)
 
@@ -109,7 +110,9 @@ class Sight:
             whole_of_it = _joined(slabs, on_network.shape[1:])
             self._heed(whole_of_it, moved)
             self._note(whole_of_it, on_network)
-            decided = decide([whole_of_it], self.grid, part, spec.output, spec.labels, cut=window.cut)
+            decided = decide(
+                [whole_of_it], self.grid, part, spec.output, spec.labels, cut=window.cut, alone=self._alone
+            )
             here = found_of(decided, spec, part)
         inner = on_network[all_layers(window.inner_of_box)]
         notices = tuple(predictor.notices)
@@ -123,16 +126,26 @@ class Sight:
         assert clicks is not None  # noqa: S101
         shape = [part.stop - part.start for part in window.box]
         box = all_layers(window.box)
-        balls = click_channels(clicked, shape, self.grid.spacing[::-1].tolist(), clicks)
+        balls = click_channels(clicked, shape, self._spacing, clicks)
         masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
         image = self._image[box]
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
+
+    @property
+    def _spacing(self) -> list[float]:
+        """Mm along axes 0, 1, 2, as in training, where clicks were drawn at the spacing that the model asks for.
+
+        The grid's own is a little more or less, so that it holds whole voxels (``grid.rule``): a ball as wide as two
+        voxels would lose its outermost ones.
+        """
+        asked = self._spec.grid.spacing or (0.0, 0.0, 0.0)
+        return [mm or own for mm, own in zip(asked, self.grid.spacing[::-1].tolist(), strict=True)]
 
     def _heed(self, slab: Slab, clicked: Sequence[Clicked]) -> None:
         """Of a window as one slab, its clicks."""
         clicks = self._spec.clicks
         assert clicks is not None  # noqa: S101
-        heed(slab.logits, clicked, clicks, self.grid.spacing[::-1].tolist(), overlapping(self._spec))
+        heed(slab.logits, clicked, clicks, self._spacing, overlapping(self._spec))
 
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits

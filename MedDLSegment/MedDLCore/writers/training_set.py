@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import atomic_path, check_folder
+from ..atomic import atomic_path, check_folder, check_place
 from ..click import Click
 from ..errors import Code, MedDLError
 from ..resample import resample
@@ -32,6 +32,12 @@ DESCRIPTION = "dataset.json"
 IMAGES, LABELS, CLICKS = "imagesTr", "labelsTr", "clicks"
 SPOKEN = {"CT": "CT", "MR": "MRI", "PT": "PET"}
 """Names of modalities that say what they are to whoever reads the set."""
+
+OUTSIDE = 0.01
+"""The part of a segmentation that may lie outside its scan."""
+
+WITHIN = 0.501
+"""Voxels by which a centre may lie beyond the outermost one of the scan: its face."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,17 @@ def add_to_training_set(
 
     Raises:
         MedDLError: OUTPUT_EXISTS where the folder is something else; CHANNELS_MISMATCH, DATA_INVALID where the set has
-            other channels, or other structures; OUTPUT_UNWRITABLE, NO_SPACE.
+            other channels, or other structures; LABELS_APART where the segmentation is of another scan;
+            OUTPUT_UNWRITABLE, NO_SPACE.
     """
     scans = tuple(part for volume in volumes for part in _channels(volume))
     if len(scans) != len(channels):
         raise MedDLError(Code.CHANNELS_MISMATCH, f"There are {len(channels)} channels, and {len(scans)} volumes.")
-    check_folder(folder)
-    _describe(folder, _named(channels), [label.name for label in label_map.labels])
+    _check_on(label_map, scans[0].geometry)
+    structures = [label.name for label in label_map.labels]
+    if not check_training_set(folder, channels, structures):
+        check_folder(folder)
+        _write(_description(channels, structures), folder / DESCRIPTION)
     for part in (IMAGES, LABELS, CLICKS):
         check_folder(folder / part)
     name = "case_" + sha256("".join(map(content_hash, scans)).encode()).hexdigest()[:16]
@@ -98,6 +108,45 @@ def add_to_training_set(
     return Added(name, replaced, len(records), sum(record["clicks"] for record in records))
 
 
+def check_training_set(folder: Path, channels: Sequence[Channel], structures: Sequence[str]) -> bool:
+    """Makes sure, before a long run, that a case belongs into a set. Nothing is written.
+
+    Args:
+        folder: of the set.
+        channels: what the volumes of the case are.
+        structures: their names.
+
+    Returns:
+        Whether the set is there; False: it would begin with this case.
+
+    Raises:
+        MedDLError: as ``add_to_training_set``.
+    """
+    path, wanted = folder / DESCRIPTION, _description(channels, structures)
+    if not path.is_file():
+        check_place(folder)
+        if folder.is_dir() and any(item for item in folder.iterdir() if not item.name.startswith(".")):
+            raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds something else.", "Choose a new folder.")
+        return False
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        there = None
+    if not isinstance(there, dict) or set(there) != set(wanted) or there["file_ending"] != wanted["file_ending"]:
+        raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds another data set.", "Choose a new folder.")
+    if there["channel_names"] != wanted["channel_names"]:
+        names = ", ".join(map(str, there["channel_names"].values()))
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"The cases of the set have other channels: {names}.")
+    if there["labels"] != wanted["labels"]:
+        names = ", ".join(name for name, value in there["labels"].items() if value)
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"The cases of the set have other structures: {names}.",
+            "In every case, all structures must be drawn. Name them alike, or begin another set.",
+        )
+    return True
+
+
 def _channels(volume: Volume) -> tuple[Volume, ...]:
     if volume.array.ndim == 3:
         return (volume,)
@@ -115,35 +164,12 @@ def _named(channels: Sequence[Channel]) -> list[str]:
     return names
 
 
-def _describe(folder: Path, channels: Sequence[str], structures: Sequence[str]) -> None:
-    """Begins a set, or makes sure that the case belongs into the one that is there."""
-    path = folder / DESCRIPTION
-    wanted = {
-        "channel_names": {str(n): name for n, name in enumerate(channels)},
+def _description(channels: Sequence[Channel], structures: Sequence[str]) -> dict[str, Any]:
+    return {
+        "channel_names": {str(n): name for n, name in enumerate(_named(channels))},
         "labels": {"background": 0, **{name: n for n, name in enumerate(sorted(structures), start=1)}},
         "file_ending": ".seg.nrrd",
     }
-    if not path.is_file():
-        if any(item for item in folder.iterdir() if not item.name.startswith(".")):
-            raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds something else.", "Choose a new folder.")
-        _write(wanted, path)
-        return
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        there = None
-    if not isinstance(there, dict) or set(there) != set(wanted) or there["file_ending"] != wanted["file_ending"]:
-        raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds another data set.", "Choose a new folder.")
-    if there["channel_names"] != wanted["channel_names"]:
-        names = ", ".join(map(str, there["channel_names"].values()))
-        raise MedDLError(Code.CHANNELS_MISMATCH, f"The cases of the set have other channels: {names}.")
-    if there["labels"] != wanted["labels"]:
-        names = ", ".join(name for name, value in there["labels"].items() if value)
-        raise MedDLError(
-            Code.DATA_INVALID,
-            f"The cases of the set have other structures: {names}.",
-            "In every case, all structures must be drawn. Name them alike, or begin another set.",
-        )
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
@@ -155,6 +181,21 @@ def _on(array: NDArray[Any], own: Geometry, grid: Geometry, how: str) -> NDArray
     if own.same_as(grid):
         return array
     return resample(array, own, grid, how, fill=float(np.min(array)) if how == "linear" else 0.0)  # type: ignore[arg-type]
+
+
+def _check_on(label_map: LabelMap, grid: Geometry) -> None:
+    """Refuses what was drawn on another scan: brought onto this one, it would be empty. Plane by plane."""
+    if label_map.geometry.same_as(grid):
+        return
+    last, drawn, outside = np.array(grid.shape[::-1]) - 1, 0, 0
+    for layer in map(label_map.layer, range(label_map.layers)):
+        for k, plane in enumerate(layer):
+            j, i = np.nonzero(plane)
+            places = label_map.geometry.index_to_ras(np.stack([i, j, np.full_like(i, k)], axis=-1))
+            beyond = np.abs(grid.ras_to_index(places) - last / 2) > last / 2 + WITHIN
+            drawn, outside = drawn + len(i), outside + int(beyond.any(axis=-1).sum())
+    if outside > OUTSIDE * drawn:
+        raise MedDLError(Code.LABELS_APART, f"{outside / drawn:.0%} of the segmentation lie outside the scan.")
 
 
 def _label_map_on(label_map: LabelMap, grid: Geometry) -> LabelMap:

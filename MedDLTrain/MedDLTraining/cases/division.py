@@ -35,17 +35,21 @@ def divide(data_set: DataSet, folds: int, fold: int, seed: int) -> Division:
     """Divides the cases. Cases of one patient stay together. What a split names for a test is never taken.
 
     Args:
-        data_set: its first split, where it has one, says which cases are for training; those for validation are taken
-            where it names them and ``folds`` is 0.
+        data_set: its first split, where it has one, says which cases are for training.
         folds: parts of equal size of the training cases; 0: as the split says, or 5 where it names none.
-        fold: which part is for validation, from 0.
+        fold: which part is for validation, from 0; which of the divisions that a split names.
         seed: of the order.
 
     Raises:
-        MedDLError: DATA_INVALID where there is no case for training.
+        MedDLError: DATA_INVALID where there is no case for training; PLAN_INVALID for a division that is not there.
     """
-    training, watched = _split(data_set)
-    if folds == 0 and watched:
+    named = named_folds(data_set) if folds == 0 else 0
+    if named and fold >= named:
+        raise MedDLError(
+            Code.PLAN_INVALID, f"There is no fold {fold}: the split names {named}, from 0.", "Give --fold one of them."
+        )
+    training, watched = _split(data_set, fold if named else 0)
+    if named:
         return Division(training, watched)
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in training:
@@ -53,7 +57,7 @@ def divide(data_set: DataSet, folds: int, fold: int, seed: int) -> Division:
     if not groups:
         raise MedDLError(Code.DATA_INVALID, "There is no case to train on.", "Look at the split with meddl check.")
     if len(groups) == 1:
-        message = "There is one patient only: the validation Dice is that of the training's own cases."
+        message = "There is one patient only, as files say it: the validation Dice is that of the training's own cases."
         return Division(training, training, (Notice(Code.DATA_SCARCE, message),))
     names = sorted(groups)
     random.Random(seed).shuffle(names)  # noqa: S311  no secret
@@ -65,10 +69,16 @@ def divide(data_set: DataSet, folds: int, fold: int, seed: int) -> Division:
     return Division(tuple(parts[0]), tuple(parts[1]))
 
 
-def _split(data_set: DataSet) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+def named_folds(data_set: DataSet) -> int:
+    """How many divisions the data set's split names, each with cases for training and for validation; 0: none."""
+    whole = [all(_split(data_set, n)) for n in range(len(data_set.splits))]
+    return len(whole) if all(whole) else 0
+
+
+def _split(data_set: DataSet, number: int) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
     if not data_set.splits:
         return data_set.cases, ()
-    parts = {name.casefold(): names for name, names in data_set.splits[0].parts}
+    parts = {name.casefold(): names for name, names in data_set.splits[number].parts}
     training = _of(data_set.cases, [n for name in TRAINING for n in parts.get(name.casefold(), ())])
     watched = _of(data_set.cases, [n for name in WATCHED for n in parts.get(name, ())])
     return training, watched

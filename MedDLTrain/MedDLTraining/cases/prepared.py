@@ -21,6 +21,7 @@ from MedDLCore.spec import ModelSpec
 from MedDLCore.writers import content_hash
 
 from ..data import Case, DataSet
+from ..data.files import content_of
 from .truth import on_network_grid
 
 PLACES = 10_000
@@ -39,12 +40,14 @@ class PreparedCase:
         folder: where its arrays are.
         patient: as in ``Case``.
         sha256: of each of its images, by content; see ``writers.content_hash``.
+        truth_sha256: of ``truth``.
     """
 
     id: str
     folder: Path
     patient: str = ""
     sha256: tuple[str, ...] = ()
+    truth_sha256: str = ""
 
     @cached_property
     def image(self) -> NDArray[np.float32]:
@@ -72,7 +75,7 @@ def prepare_cases(
     cases: Sequence[Case] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[PreparedCase, ...]:
-    """Prepares cases, one in memory at a time. What is there from an earlier run with the same grid is kept.
+    """Prepares cases, one in memory at a time. What is there from an earlier run of the same files and grid is kept.
 
     Args:
         data_set: where the cases are from.
@@ -100,9 +103,9 @@ def prepare_cases(
 def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> PreparedCase:
     note, made_of = folder / f"{case.id}.json", _made_of(case, data_set, spec)
     known = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-    contents = known.pop("contents", ())
+    contents, truth_sha256 = known.pop("contents", ()), known.pop("truth", "")
     if contents and known == made_of:
-        return PreparedCase(case.id, folder, case.patient, tuple(contents))
+        return PreparedCase(case.id, folder, case.patient, tuple(contents), truth_sha256)
     note.unlink(missing_ok=True)
     loaded = data_set.load(case)
     contents = [content_hash(volume) for volume in loaded.volumes]
@@ -112,9 +115,10 @@ def _prepared(case: Case, data_set: DataSet, spec: ModelSpec, folder: Path) -> P
     _save(folder / f"{case.id}_truth.npy", truth)
     with atomic_path(folder / f"{case.id}_places.npz") as path:
         np.savez(path, **_places(truth, len(spec.labels)))  # type: ignore[arg-type]
+    truth_sha256 = hashlib.sha256(np.ascontiguousarray(truth).data).hexdigest()
     with atomic_path(note) as path:  # last: it vouches for the others
-        path.write_text(json.dumps({**made_of, "contents": contents}), encoding="utf-8")
-    return PreparedCase(case.id, folder, case.patient, tuple(contents))
+        path.write_text(json.dumps({**made_of, "contents": contents, "truth": truth_sha256}), encoding="utf-8")
+    return PreparedCase(case.id, folder, case.patient, tuple(contents), truth_sha256)
 
 
 def _made_of(case: Case, data_set: DataSet, spec: ModelSpec) -> dict[str, str]:
@@ -128,9 +132,13 @@ def _made_of(case: Case, data_set: DataSet, spec: ModelSpec) -> dict[str, str]:
         "activation": spec.output.activation,
     }
     source = [repr((case.images, case.truths, case.segments)), repr(data_set.table.rows)]
+    paths = [path for image in case.images for path in image.files] + [
+        path for truth in case.truths for path in truth.files
+    ]
+    files = [content_of(path) for path in paths]
     return {
         name: hashlib.sha256(json.dumps(value).encode()).hexdigest()
-        for name, value in (("settings", settings), ("source", source))
+        for name, value in (("settings", settings), ("source", source), ("files", files))
     }
 
 

@@ -35,8 +35,22 @@ def find_copies(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Findi
     if repeated and not data_set.splits:
         cases = tuple(case for group in repeated for case in group)
         yield Finding(Fault.PATIENT_REPEATS, f"{len(repeated)} patients have several cases.", cases)
+    if not patients:
+        yield from _in_folders(data_set)
     for split in data_set.splits:
         yield from _across(split, data_set, copies, repeated)
+
+
+def _in_folders(data_set: DataSet) -> Iterator[Finding]:
+    """Cases of which nobody says whose they are, several in each of several folders, as ``patient7/CT`` is."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for case in data_set.cases:
+        folder, slash, _ = case.name.rpartition("/")
+        folders[folder if slash else ""].append(case.id)
+    several = [cases for folder, cases in folders.items() if folder and len(cases) > 1]
+    if len(several) > 1:
+        message = f"{len(several)} folders hold several cases each, and nothing says who the patients are."
+        yield Finding(Fault.PATIENT_UNKNOWN, message)
 
 
 def _across(

@@ -62,6 +62,7 @@ class Fault(str, Enum):
     DUPLICATE_IN_SPLIT = "DUPLICATE_IN_SPLIT"
     PATIENT_IN_SPLIT = "PATIENT_IN_SPLIT"
     PATIENT_REPEATS = "PATIENT_REPEATS"
+    PATIENT_UNKNOWN = "PATIENT_UNKNOWN"
     SPLIT_TWICE = "SPLIT_TWICE"
     SPLIT_UNKNOWN = "SPLIT_UNKNOWN"
 
@@ -153,7 +154,7 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         ),
         Fault.LABEL_NEVER: _ruin(
             "There is nothing to learn it from: its Dice will be 0, or not defined.",
-            "Leave the label out of the table, or add cases in which it was drawn.",
+            "Add cases in which it was drawn, or leave the label out of the table.",
         ),
         Fault.NO_FOREGROUND: _warning(
             "The case teaches that there is nothing: right for a healthy scan, wrong for one not yet annotated.",
@@ -168,8 +169,8 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
             "Check that it is truly absent.",
         ),
         Fault.SEGMENTS_OVERLAP: _warning(
-            "A network that gives one structure per voxel cannot give both.",
-            "Train with overlapping outputs, or decide in the Segment Editor which structure wins.",
+            "Each structure gets an output of its own, and a voxel can be several: slips of the brush are learnt, too.",
+            "Nothing where they truly overlap; else decide in the Segment Editor which structure wins.",
         ),
         Fault.VOLUME_OUTLIER: _warning(
             "A structure of another order of size is often a slip of the brush, a wrong label or a wrong spacing.",
@@ -230,6 +231,10 @@ EFFECTS: Mapping[Fault, Effect] = MappingProxyType(
         Fault.PATIENT_REPEATS: _note(
             "Several cases come from one patient; they must not be divided between training and validation.",
             "Nothing: cases of one patient stay together where MedDL divides them.",
+        ),
+        Fault.PATIENT_UNKNOWN: _warning(
+            "If a folder is a patient, the network is tested on patients whom it knows: its Dice is too high.",
+            "If a folder is a patient, say so with --patient '^([^/]+)/'. If none is: nothing.",
         ),
         Fault.SPLIT_TWICE: _ruin(
             "The network is tested on what it was trained on: its Dice is worthless.",

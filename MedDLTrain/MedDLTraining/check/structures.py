@@ -24,6 +24,8 @@ def find_in_structures(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterato
     if bare and len(bare) < len(read):
         message = f"{len(bare)} of {len(read)} cases have no voxel of any structure."
         yield Finding(Fault.NO_FOREGROUND, message, tuple(sorted(bare)))
+    if read and not data_set.labels:
+        yield Finding(Fault.LABEL_NEVER, f"No structure was drawn in any of {len(read)} cases.")
     for label in data_set.labels:
         yield from _of_label(label.name, [case for case in read if case.id not in bare], len(read))
     overlapping = [case for case in read if case.overlap]

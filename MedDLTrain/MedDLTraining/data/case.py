@@ -15,6 +15,7 @@ person calls it, mostly a file's name, and may name a patient: it is shown on th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from MedDLCore.errors import MedDLError
@@ -22,7 +23,14 @@ from MedDLCore.volume import LabelMap, Terminology, Volume
 
 
 class ImageSource(Protocol):
-    """Where a volume is."""
+    """Where a volume is.
+
+    Attributes:
+        files: that it reads; none where it is taken out of a scene.
+    """
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...  # noqa: D102 - above
 
     def read(self) -> Volume:
         """Reads it: ``(K, J, I)``, one channel.
@@ -39,7 +47,11 @@ class TruthSource(Protocol):
     Attributes:
         own_grid: it may lie on another grid than its scan, as segmentations of Slicer and DICOM do: these hold the part
             around their segments. A label map in a plain volume file must lie on its scan's very voxels.
+        files: as of an image.
     """
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...  # noqa: D102 - above
 
     @property
     def own_grid(self) -> bool: ...  # noqa: D102 - above

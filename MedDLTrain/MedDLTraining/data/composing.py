@@ -132,7 +132,9 @@ def _layer_of(truth: LabelMap, value: int) -> int:
 
 
 def _off(own: Geometry, grid: Geometry) -> str:
-    """How a grid differs from the scan's; nothing where it is the same."""
+    """How a grid differs from the scan's; nothing where it has the same voxels, in whatever order they are stored."""
+    if own.reoriented("RAS").same_as(grid.reoriented("RAS"), SAME_GRID_MM):
+        return ""
     if own.shape != grid.shape:
         sizes = [" x ".join(map(str, geometry.shape[::-1])) for geometry in (own, grid)]
         return f"it has {sizes[0]} voxels, the scan {sizes[1]}"

@@ -42,6 +42,11 @@ class DicomSegFile:
     path: Path
     own_grid: bool = True
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return (self.path,)
+
     def read(self, scan: Volume) -> LabelMap:
         """Reads it: on the scan's grid where it lies on the scan's slices, else on its own.
 

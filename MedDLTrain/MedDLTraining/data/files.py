@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.models.digests import known_sha256
 from MedDLCore.readers import ReadOptions, read
 from MedDLCore.readers.label_values import label_values, values_present
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd, segments_of_seg_nrrd
@@ -20,6 +21,13 @@ from .case import Segment
 SEG_NRRD = ".seg.nrrd"
 SUFFIXES = (SEG_NRRD, ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Ends of names of volume files; the longer ones first."""
+
+HEADERS = (".nhdr", ".mhd")
+"""Ends of names of files whose voxels lie in another one."""
+
+
+FRAMES = "Save its volumes as files of their own, or name them as the channels of a case in a dataset.json."
+"""What to do about a scan of several volumes: which of them is meant stands nowhere."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,19 @@ class VolumeFile:
     frame: int | None = None
     modality: str | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return self.paths
+
     def read(self) -> Volume:
         """Reads it."""
-        volumes = read(list(self.paths), ReadOptions(frame=self.frame, modality=self.modality))
+        try:
+            volumes = read(list(self.paths), ReadOptions(frame=self.frame, modality=self.modality))
+        except MedDLError as error:
+            if error.code is Code.NOT_3D:
+                raise MedDLError(error.code, error.message, FRAMES) from error
+            raise
         if len(volumes) != 1:
             raise MedDLError(
                 Code.CHANNELS_MISMATCH,
@@ -55,6 +73,11 @@ class LabelFile:
     path: Path
     own_grid: bool = False
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return (self.path,)
+
     def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
         (volume,) = read(self.path)
@@ -68,6 +91,11 @@ class SegNrrdFile:
     path: Path
     own_grid: bool = True
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That it reads."""
+        return (self.path,)
+
     def read(self, scan: Volume | None = None) -> LabelMap:  # noqa: ARG002
         """Reads it."""
         return read_seg_nrrd(self.path)
@@ -77,6 +105,13 @@ def suffix_of(path: Path) -> str | None:
     """The end of a volume file's name; None for other files, and for what systems put beside them (``._image.nii``)."""
     name = path.name.lower()
     return None if name.startswith(".") else next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+
+
+def content_of(path: Path) -> str:
+    """Its digest. Of a header whose voxels lie in another file, which may change alone, when it was written."""
+    if path.suffix in HEADERS:
+        return repr((path.resolve(), path.stat().st_size, path.stat().st_mtime_ns))
+    return known_sha256(path)
 
 
 def stem_of(path: Path) -> str:

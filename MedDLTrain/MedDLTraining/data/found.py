@@ -10,6 +10,11 @@ from MedDLCore.spec import Channel
 
 from .case import Case, Unusable
 
+HOW_PAIRS_ARE_NAMED = (
+    "Add what is missing, under the scan's name: images/a.nii.gz and labels/a.nii.gz, a.nii.gz and a_label.nii.gz, "
+    "a.nrrd and a.seg.nrrd. Or leave it out with --leave-out NAME."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -46,7 +51,7 @@ class Found:
 
 def alone(name: str, what: str, lacks: str) -> Unusable:
     """A scan without a segmentation, or the other way round."""
-    return Unusable("", name, MedDLError(Code.PAIR_MISSING, f"The {what} {name} has no {lacks}."))
+    return Unusable("", name, MedDLError(Code.PAIR_MISSING, f"The {what} {name} has no {lacks}.", HOW_PAIRS_ARE_NAMED))
 
 
 def patient_digest(text: str) -> str:

@@ -77,7 +77,8 @@ def open_folder(
         raise MedDLError(
             Code.NO_IMAGES,
             "The folder holds no scans with segmentations.",
-            "It takes images and label maps, volumes with .seg.nrrd, DICOM series with SEG, or Slicer scenes.",
+            "It takes images and label maps (NIfTI, NRRD, MetaImage), volumes with .seg.nrrd, DICOM series with SEG, "
+            "or Slicer scenes.",
         )
     return _data_set(found, splits, patient)
 

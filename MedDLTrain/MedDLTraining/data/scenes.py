@@ -51,6 +51,7 @@ class SceneScan:
     """The scan of an annotated scan."""
 
     scan: Callable[[], AnnotatedScan]
+    files: tuple[Path, ...] = ()
 
     def read(self) -> Volume:
         """Takes it out of the scene; its values are checked as those of files are."""
@@ -66,6 +67,7 @@ class SceneSegmentation:
     source: Callable[[], AnnotatedScan]
     number: int
     own_grid: bool = True
+    files: tuple[Path, ...] = ()
 
     def read(self, scan: Volume) -> LabelMap:  # noqa: ARG002
         """Takes it out of the scene."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,6 @@ from typing import Protocol
 from MedDLCore.clock import OnProgress
 from MedDLCore.errors import Code, MedDLError, Notice
 from MedDLCore.models import ModelPackage
-from MedDLCore.models.digests import known_sha256
 from MedDLCore.pipeline import Model, segment
 from MedDLCore.spec import Channel
 from MedDLCore.volume import Label, LabelMap, Volume
@@ -22,6 +21,7 @@ from ..data.files import (
     SEG_NRRD,
     LabelFile,
     SegNrrdFile,
+    content_of,
     segments_beside,
     segments_of_seg_file,
     stem_of,
@@ -30,9 +30,6 @@ from ..data.files import (
 from ..data.nnunet import segments_described
 from .reliability import Reliability, Tally, why_not
 from .structures import Structure
-
-HEADERS = (".nhdr", ".mhd")
-"""Ends of names of files whose voxels lie in another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +153,8 @@ class FilePredictions:
             raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {folder.name}.")
         files = [path for path in sorted(folder.rglob("*")) if suffix_of(path)]
         described = segments_described(folder)
-        found = {case.id: _found(case, files, folder, described) for case in cases}
+        names = {case.name for case in cases}
+        found = {case.id: _found(case, files, folder, described, names - {case.name}) for case in cases}
         self._cases = {key: its for key, its in found.items() if isinstance(its, Case)}
         self._failed = {key: its for key, its in found.items() if isinstance(its, MedDLError)}
         if not self._cases:
@@ -177,7 +175,7 @@ class FilePredictions:
         """What is in the file, wherever it lies, and what its values are called."""
         found = self._cases.get(case.id)
         path = None if found is None else _path_of(found.truths[0])
-        return "" if found is None or path is None else repr((_content_of(path), found.segments))
+        return "" if found is None or path is None else repr((content_of(path), found.segments))
 
     def of(
         self,
@@ -201,18 +199,18 @@ class FilePredictions:
 
 
 def _found(
-    case: Case, files: Sequence[Path], folder: Path, described: tuple[Segment, ...] | None
+    case: Case, files: Sequence[Path], folder: Path, described: tuple[Segment, ...] | None, others: Collection[str]
 ) -> Case | MedDLError | None:
     """A case's prediction; why there is none that can be read; None where there is none."""
     try:
-        path = _file_of(case, files, folder)
+        path = _file_of(case, files, folder, others)
         return None if path is None else _as_case(case.id, path, described)
     except MedDLError as error:
         return error
 
 
-def _file_of(case: Case, files: Sequence[Path], folder: Path) -> Path | None:
-    """The file that is called as the case; else the one whose name goes on after it.
+def _file_of(case: Case, files: Sequence[Path], folder: Path, others: Collection[str]) -> Path | None:
+    """The file that is called as the case; else the one whose name goes on after it, and is not that of another case.
 
     Raises:
         MedDLError: PAIR_AMBIGUOUS.
@@ -220,12 +218,19 @@ def _file_of(case: Case, files: Sequence[Path], folder: Path) -> Path | None:
     last = case.name.rsplit("/", 1)[-1]
     stems = [(path, path.relative_to(folder).with_name(stem_of(path)).as_posix()) for path in files]
     exact = [path for path, stem in stems if stem == case.name] or [path for path in files if stem_of(path) == last]
-    longer = [path for path in files if re.match(re.escape(last) + r"[\W_]", stem_of(path))]
+    nearer = [other for name in others if _begins(other := name.rsplit("/", 1)[-1], last)]
+    longer = [path for path in files if _begins(stem_of(path), last)]
+    longer = [path for path in longer if not any(_begins(stem_of(path), other) for other in nearer)]
     choice = exact or longer
     if len(choice) > 1:
         names = ", ".join(path.relative_to(folder).as_posix() for path in choice)
         raise MedDLError(Code.PAIR_AMBIGUOUS, f"Which is the prediction of {case.name}? {names}.")
     return choice[0] if choice else None
+
+
+def _begins(text: str, with_name: str) -> bool:
+    """Whether it is a name, or goes on after it with another word."""
+    return re.match(re.escape(with_name) + r"(?:[\W_]|$)", text) is not None
 
 
 def _as_case(key: str, path: Path, described: tuple[Segment, ...] | None) -> Case:
@@ -239,13 +244,6 @@ def _as_case(key: str, path: Path, described: tuple[Segment, ...] | None) -> Cas
             "Put the dataset.json that names them into the folder of predictions, or give .seg.nrrd files.",
         )
     return Case(key, key, (), (LabelFile(path),), segments)
-
-
-def _content_of(path: Path) -> str:
-    """Its digest. Of a header whose voxels lie in another file, which may change alone, when it was written."""
-    if path.suffix in HEADERS:
-        return repr((path.resolve(), path.stat().st_size, path.stat().st_mtime_ns))
-    return known_sha256(path)
 
 
 def _path_of(source: TruthSource) -> Path | None:

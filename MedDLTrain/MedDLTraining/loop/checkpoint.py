@@ -32,7 +32,7 @@ def write_checkpoint(state: Mapping[str, Any], folder: Path, epoch: int) -> None
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"epoch_{epoch:06d}.pt"
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
-        _save(state, file)
+        save(state, file)
     with atomic_path(path.with_suffix(".json")) as unfinished:  # it vouches for the file that is there already
         unfinished.write_text(json.dumps({"sha256": sha256_of(path)}), encoding="utf-8")
     kept = set(_newest_first(folder)[:KEPT])
@@ -48,18 +48,20 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, tuple[Notice, 
     Returns:
         None where there is none; and a notice for each that is damaged and was passed over.
     """
-    notices: list[Notice] = []
+    damaged: list[str] = []
+    state = None
     for path in _newest_first(folder):
         state = _read(path)
         if state is not None:
-            return state, tuple(notices)
-        message = f"The checkpoint {path.name} is damaged; the training goes on from the one before."
-        notices.append(Notice(Code.CHECKPOINT_DAMAGED, message))
-    return None, tuple(notices)
+            break
+        damaged.append(path.name)
+    then = "goes on from the one before" if state is not None else "begins anew, for no checkpoint is whole"
+    message = "The checkpoint {} is damaged; the training {}."
+    return state, tuple(Notice(Code.CHECKPOINT_DAMAGED, message.format(name, then)) for name in damaged)
 
 
-def _save(state: Mapping[str, Any], file: IO[bytes]) -> None:
-    """The system's own error where the disk is full: torch's, on closing the archive, hides it."""
+def save(state: Mapping[str, Any], file: IO[bytes]) -> None:
+    """``torch.save``, with the system's own error where the disk is full: torch's, on closing the archive, hides it."""
     try:
         torch.save(dict(state), file)
     except RuntimeError as error:

@@ -153,6 +153,7 @@ class _Loop:
         self._loss_of = loss_function(plan.loss, plan.overlapping, self._processes.total)
         self._best, self._history = _Best(), []  # type: tuple[_Best, list[Epoch]]
         self._made_of = _made_of(plan, training, validation)
+        self._contents = _contents(training, validation)
         self._notices = self._go_on()
         self._started, self._done = time.monotonic(), 0
 
@@ -279,6 +280,7 @@ class _Loop:
     def _state(self) -> dict[str, Any]:
         return {
             "made_of": self._made_of,
+            "contents": self._contents,
             "network": self._network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "average": None if self._average is None else self._average.to_save(),
@@ -296,6 +298,12 @@ class _Loop:
                 Code.PLAN_INVALID,
                 "The training in this folder has another plan, or other cases.",
                 "Give the plan that it began with, or another folder.",
+            )
+        if state.get("contents", self._contents) != self._contents:  # older checkpoints do not say
+            raise MedDLError(
+                Code.PLAN_INVALID,
+                "Scans or label maps have changed since the training in this folder began.",
+                "Begin anew in another folder, or put back what it began with.",
             )
         self._network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
@@ -336,6 +344,12 @@ def _made_of(plan: Plan, training: Sequence[PreparedCase], validation: Sequence[
     cases = [[case.id for case in part] for part in (training, validation)]
     settings = {key: value for key, value in plan_to_plain(plan).items() if key not in LATER or value is not None}
     return hashlib.sha256(json.dumps([settings, cases], sort_keys=True).encode()).hexdigest()
+
+
+def _contents(training: Sequence[PreparedCase], validation: Sequence[PreparedCase]) -> str:
+    """What the cases hold, of which ``_made_of`` knows the names."""
+    cases = [[[*case.sha256, case.truth_sha256] for case in part] for part in (training, validation)]
+    return hashlib.sha256(json.dumps(cases).encode()).hexdigest()
 
 
 def _mean(dice: Mapping[str, float]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,16 +10,13 @@ from numpy.typing import NDArray
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.spec import Channel, FixedZScore, FloatTriple, Grid, IntensityStep, ZScore
-from MedDLCore.volume import Label, parse_orientation
 
 from ..check.facts import CaseFacts
 from ..data import DataSet
+from .flips import flips
 
 APART = 3.0
 """Voxels that are so many times longer along one axis than along another are resampled there on their own (nnU-Net)."""
-
-SIDES = {"left", "right", "links", "rechts"}
-"""Words in the names of labels that tell the two sides of a patient apart."""
 
 
 @dataclass(frozen=True)
@@ -79,28 +75,8 @@ def fingerprint(facts: Sequence[CaseFacts], data_set: DataSet) -> Fingerprint:
         channels,
         overlapping,
         _padding(channels),
-        flips(data_set.labels, grid.orientation),
+        flips(data_set.labels, grid.orientation, usable),
     )
-
-
-def flips(labels: Sequence[Label], orientation: str | None) -> tuple[int, ...]:
-    """The network axis from left to right, unless a label would get the place of another one there.
-
-    A body in the mirror is a body; upside down, or front to back, it is none, and a network that must know it all the
-    same learns less in the same time. The axis is left out where names or codes of labels tell the two sides apart
-    (left kidney, right kidney). Of a grid without an orientation, nothing is known.
-    """
-    if orientation is None or any(SIDES & _words(label) for label in labels):
-        return ()
-    axes, _ = parse_orientation(orientation)
-    return tuple(n for n, world in enumerate(axes) if world == 0)
-
-
-def _words(label: Label) -> set[str]:
-    terms = label.terminology
-    concepts = (terms.type, terms.modifier, terms.region_modifier) if terms else ()
-    text = " ".join([label.name, *(concept.meaning for concept in concepts if concept is not None)])
-    return set(re.findall(r"[^\W\d_]+", text.casefold()))
 
 
 def _channel(n: int, channel: Channel, facts: Sequence[CaseFacts]) -> Channel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage
@@ -13,7 +14,8 @@ from MedDLCore.spec import Channel, Grid, Inference, ModelSpec, Network
 from ..check.facts import CaseFacts
 from ..data import DataSet
 from .architecture import WIDTHS, Architecture, architecture_for, first_patch
-from .fingerprint import Fingerprint, fingerprint, flips
+from .fingerprint import Fingerprint, fingerprint
+from .flips import flips
 from .head import with_channels, with_inputs
 from .plan import Augmentation, Listening, Optimiser, Plan, Schedule, Start, Validation
 
@@ -137,6 +139,7 @@ def plan_from_model(
     fixed: float = 0.0,
     held_out: int = 1,
     interactive: bool = False,
+    facts: Sequence[CaseFacts] = (),
 ) -> Plan:
     """A plan that begins with another model's weights: on its grid, with its preprocessing and its network.
 
@@ -148,10 +151,11 @@ def plan_from_model(
         fixed: as in ``Start``.
         held_out: cases for validation.
         interactive: it listens to clicks, as a model that does goes on to do.
+        facts: of the cases that are learnt from.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH where the data have other channels; MODEL_INVALID for a model without a patch, in
-            parts, or with code of its own.
+        MedDLError: CHANNELS_MISMATCH where the data have other channels, or in another order; MODEL_INVALID for a model
+            without a patch, in parts, or with code of its own; PLAN_INVALID where its grid is too coarse for a label.
     """
     spec = package.spec
     if package.parts or package.previous or package.trusted or spec.inference.patch is None or spec.foreground:
@@ -165,7 +169,9 @@ def plan_from_model(
             Code.CHANNELS_MISMATCH,
             f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
         )
-    overlapping = not data_set.exclusive
+    check_order(data_set.channels, spec.channels, spec.name)
+    _check_seen(facts, spec)
+    overlapping = not data_set.exclusive or any(case.overlap for case in facts)
     outputs = len(data_set.labels) + (not overlapping)
     listening, inference = _listening_after(spec, interactive), replace(spec.inference, mirror_axes=())
     if listening is not None:
@@ -181,13 +187,46 @@ def plan_from_model(
         steps_on_scan=spec.steps_on_scan,
         overlapping=overlapping,
         batch=budget.batch,
-        augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation)),
+        augmentation=Augmentation(flips=flips(data_set.labels, spec.grid.orientation, facts)),
         start=Start(str(package.folder), package.sha256, fixed),
         listening=listening,
     )
     if plan.spec.input_channels != spec.input_channels:
         plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
     return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def _check_seen(facts: Sequence[CaseFacts], spec: ModelSpec) -> None:
+    """Refuses a grid on whose voxels a structure is not to be seen: its Dice would be 0.
+
+    Raises:
+        MedDLError: PLAN_INVALID.
+    """
+    spacing = spec.grid.spacing or (0.0, 0.0, 0.0)
+    for name in dict.fromkeys(name for case in facts for name in case.labels):
+        volumes = [its.volume for case in facts if (its := case.labels.get(name)) is not None and its.voxels]
+        if volumes and median(volumes) < math.prod(spacing):
+            mm = " x ".join(f"{each:g}" for each in spacing)
+            raise MedDLError(
+                Code.PLAN_INVALID,
+                f"{name} is smaller than one voxel of {spec.name}, whose grid has {mm} mm: it could not be learnt.",
+                "Begin with a model of a finer grid, or without --from.",
+            )
+
+
+def check_order(offered: Sequence[Channel], wanted: Sequence[Channel], name: str) -> None:
+    """Refuses the same channels in another order: each would be taken for another one.
+
+    Raises:
+        MedDLError: CHANNELS_MISMATCH.
+    """
+    have, want = ([channel.name.casefold() for channel in its] for its in (offered, wanted))
+    if sorted(have) == sorted(want) and have != want:
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"{name} takes {', '.join(c.name for c in wanted)}; the data have {', '.join(c.name for c in offered)}.",
+            "Give the data's channels in that order: with --channel, or in dataset.json and the numbers of the files.",
+        )
 
 
 def listening_on(grid: Grid) -> Listening:

@@ -187,8 +187,8 @@ class Plan:
         epochs: of the whole training.
         foreground: the part of each batch whose patches are centred on a structure.
         deep_supervision: resolutions below the full one that also learn, where the network has outputs for them.
-        folds: the cases are divided into so many parts; ``fold``, from 0, is held out. 0: those that the data set's own
-            split names.
+        folds: the cases are divided into so many parts; ``fold``, from 0, is held out. 0: as the data set's own split
+            says; where that names several divisions (nnU-Net's ``splits_final.json``), ``fold`` is one of them.
         listening: the network learns to listen to clicks on every label, too; None: it does not.
         seed: of everything that is drawn.
         start: begin with another model's weights.

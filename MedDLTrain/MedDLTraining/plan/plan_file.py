@@ -44,6 +44,12 @@ def plan_from_plain(data: Mapping[str, Any]) -> Plan:
         raise MedDLError(Code.PLAN_INVALID, error.message) from error
 
 
+def same_plan(one: Plan, other: Plan) -> bool:
+    """Whether two plans are one on disk."""
+    first, second = (json.loads(json.dumps(plan_to_plain(plan))) for plan in (one, other))
+    return bool(first == second)
+
+
 def read_plan(path: Path) -> Plan:
     """Reads a plan.
 

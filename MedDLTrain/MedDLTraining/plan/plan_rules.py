@@ -37,8 +37,8 @@ def _problems(plan: Plan) -> Iterator[tuple[str, str]]:
     for name, low in (("batch", 1), ("iterations", 1), ("epochs", 1), ("deep_supervision", 0), ("folds", 0)):
         if not low <= getattr(plan, name) <= MOST:
             yield name, f"must be at least {low}"
-    if plan.folds == 1 or not 0 <= plan.fold < max(plan.folds, 1):
-        yield "fold", "folds are 0, or at least 2, and fold is below that"
+    if plan.folds == 1 or plan.fold < 0 or 0 < plan.folds <= plan.fold:
+        yield "fold", "folds are at least 2, or 0 for those that a split names, and fold, from 0, is one of them"
     if not 0 <= plan.seed < 2**32:
         yield "seed", "must lie between 0 and 2**32 - 1"
     if not 0 <= plan.foreground <= 1:

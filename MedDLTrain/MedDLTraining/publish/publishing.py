@@ -175,11 +175,11 @@ def _joined(states: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _write_weights(state: Mapping[str, Any], path: Path) -> None:
     """Plain tensors in a plain dictionary, each once, also under several names. Equal weights give equal bytes."""
-    import torch
-
+    from ..loop.checkpoint import save
     from ..loop.weights import copied
 
-    torch.save(copied(state), path)
+    with path.open("wb") as file:
+        save(copied(state), file)
 
 
 def _write_json(content: Any, path: Path) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from fixtures.balls import ball
 from fixtures.listening import listening_package
+from fixtures.models import BALL
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd
-from MedDLCore.volume import Geometry
+from MedDLCore.volume import Geometry, LabelMap
+from MedDLCore.writers import write_seg_nrrd
 from MedDLTraining.data import open_folder
 
 GEOMETRY = Geometry.from_parts((24, 30, 28), (1.5, 1.5, 1.5))
@@ -56,3 +58,17 @@ def test_what_cannot_be_collected_is_refused(scan: Path, tmp_path: Path) -> None
     assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path / "set") == Exit.INPUT
     assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path, "--channel", "a") != Exit.OK
     assert not (tmp_path / "set").exists()
+
+
+def test_inputs_that_do_not_lie_on_each_other_are_not_collected(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the grid of the first, the second would be written as nothing at all."""
+    away = GEOMETRY.ijk_to_ras.copy()
+    away[:3, 3] += 500
+    nibabel.save(nibabel.Nifti1Image(np.ones(GEOMETRY.shape[::-1], np.int16), away), tmp_path / "away.nii.gz")
+    drawn = LabelMap(np.ones(GEOMETRY.shape, np.uint8), GEOMETRY, (BALL,))
+    write_seg_nrrd(drawn, tmp_path / "drawn.seg.nrrd")
+    given = ("collect", scan, tmp_path / "away.nii.gz", "--labels", tmp_path / "drawn.seg.nrrd")
+    assert meddl(*given, "--into", tmp_path / "set") == Exit.INPUT
+    assert "CHANNELS_APART" in capsys.readouterr().err and not (tmp_path / "set").exists()

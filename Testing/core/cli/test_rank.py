@@ -75,3 +75,12 @@ def test_a_part_of_a_scan_is_not_ranked(scans: list[Path], tmp_path: Path) -> No
     package = threshold_package(tmp_path / "m", 0)
     assert meddl("rank", scans[0], "-m", package, "--structure", "ball") == Exit.USAGE
     assert meddl("rank", scans[0], "-m", package, "--modality", "CT", "--passes", "dropout") == Exit.MODEL
+
+
+def test_a_table_that_cannot_be_written_is_said_before_a_scan_is_looked_at(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    given = ("rank", *scans, "-m", threshold_package(tmp_path / "m", 0), "--modality", "CT", "--json")
+    assert meddl(*given, "--csv", tmp_path / "file" / "rank.csv") == Exit.OUTPUT
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["error"]

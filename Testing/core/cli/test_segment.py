@@ -324,6 +324,16 @@ def test_a_model_of_crops_looks_where_the_click_is(scan: Path, tmp_path: Path) -
     assert segment(scan, *given, *collect) == Exit.INPUT and not (tmp_path / "set").exists()
 
 
+def test_a_set_that_the_corrected_case_does_not_belong_to_is_said_before_anything_is_run(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine.txt").write_text("kept")
+    assert clicked("4.5,4.5,4.5=ball", scan, tmp_path, "--collect", tmp_path / "set") == Exit.OUTPUT
+    assert Code.OUTPUT_EXISTS.value in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() and [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
+
+
 @pytest.mark.parametrize("click", ["1,2=ball", "1,2,3", "1,2,3=", "1,2,nan=ball", "a,b,c=ball"])
 def test_a_click_that_is_none_is_refused_as_it_was_typed(click: str, scan: Path, tmp_path: Path) -> None:
     assert clicked(click, scan, tmp_path) == Exit.USAGE

@@ -141,7 +141,17 @@ def test_slicer_knows_the_colours() -> None:
 
 
 SAME_NAMES = [
-    ["left_kidney", "kidney left", "kidney_L", "Left-Kidney", "LEFT KIDNEY", "L kidney", "Kidney (left)"],
+    [
+        "left_kidney",
+        "kidney left",
+        "kidney_L",
+        "Left-Kidney",
+        "LEFT KIDNEY",
+        "L kidney",
+        "Kidney (left)",
+        "KidneyLeft",
+        "LeftKidney",
+    ],
     ["right lung lower lobe", "lung_lower_lobe_right", "Lower lobe of lung, right"],
     ["heart_ventricle_left", "Left ventricle", "LV"],
     ["oesophagus", "Esophagus", "ESOPHAGUS*"],

@@ -230,7 +230,7 @@ def test_importing_the_models_and_listing_them_does_not_import_torch(tmp_path: P
 
 
 def test_everybody_may_read_the_weights_of_a_package(tmp_path: Path) -> None:
-    """The safetensors library writes files that only their owner can read."""
+    """A model is there to be shared; some libraries write files that only their owner can read."""
     package = write_package(threshold_spec(), threshold_weights(), tmp_path / "package")
     assert (package.folder / package.spec.weights[0].file).stat().st_mode & 0o044 == 0o044
 
@@ -246,3 +246,17 @@ def test_a_name_too_long_to_be_a_file_s_is_not_found(name: str, tmp_path: Path) 
             attempt()
         assert refusal.value.code is code
         assert len(refusal.value.message) < 500
+
+
+def test_a_disk_that_is_full_is_named_and_leaves_no_half_of_a_model(tmp_path: Path) -> None:
+    """The library that writes safetensors hides the system's reason."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(MedDLError) as refused:
+            write_package(threshold_spec(), {"weight": torch.ones(100_000)}, tmp_path / "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.value.code is Code.NO_SPACE
+    assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ from fixtures.models import BALL, model, spec
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import segment
 from MedDLCore.refine import Click, Refinement, segment_with_clicks
-from MedDLCore.spec import Grid, Inference
+from MedDLCore.spec import Grid, Inference, Output
 from MedDLCore.volume import Geometry, Label, LabelMap, Volume
 
 SHAPE = (40, 44, 48)
@@ -188,6 +188,32 @@ def test_in_thick_slices_the_voxel_that_is_clicked_takes_part_wherever_in_it_the
         refinement.add(Click((r, a, s), "ball"))
         found = refinement.label_map.array > 0
         assert found[4, 15, 12] and not found[[2, 6]].any()
+
+
+def test_a_ball_has_the_voxels_that_it_had_in_training_where_the_grid_is_a_little_coarser_than_asked_for() -> None:
+    """40 voxels of 1 mm are 13 of 3.08 mm: a ball of 3 mm reached its neighbours in training, and must do so here."""
+    counts = []
+    for size in (39, 40):
+        volume = Volume(np.zeros((size,) * 3, np.int16), geometry((size,) * 3), "CT")
+        refinement = Refinement([volume], listening(grid=Grid("RAS", spacing=(RADIUS,) * 3, rule="extent")))
+        refinement.add(Click(at(volume.geometry, size // 2, size // 2, size // 2), "ball"))
+        counts.append(np.count_nonzero(refinement.label_map.array))
+    assert counts[1] > 0.9 * counts[0] > 100
+
+
+@pytest.mark.parametrize("direction", [None, turned(), np.eye(3)[[1, 2, 0]]])
+def test_a_click_that_says_nothing_new_changes_nothing_in_thick_slices_either(direction: np.ndarray | None) -> None:
+    """Of these the network's result takes its nearest slices, also on the way back from a patch."""
+    grid = Geometry.from_parts((12, 60, 66), (0.83, 0.83, 5.3), direction, (-10.0, 5.0, 20.0))
+    k, j, i = np.indices(grid.shape)
+    inside = (j - 30) ** 2 + (i - 30) ** 2 < (6 + k) ** 2
+    array = 200 * inside + np.random.default_rng(0).normal(0, 20, grid.shape)
+    volume = Volume(array.astype(np.int16), grid, "CT")
+    wanted = Grid("RAS", spacing=(1.0, 1.0, 4.0), rule="extent", interpolation="cubic", apart=3.0)
+    listens = listening(grid=wanted, output=Output("softmax", apart=3.0), inference=Inference(patch=(32, 32, 8)))
+    refinement = Refinement([volume], listens)
+    assert refinement.label_map.array.any()
+    assert refinement.add(Click(at(grid, 6, 55, 55), "ball", positive=False)).is_nothing
 
 
 def test_what_there_is_already_is_begun_with_by_the_names_of_its_structures() -> None:

@@ -82,6 +82,18 @@ def test_a_segmentation_on_its_own_grid_and_several_channels_come_onto_that_of_t
     assert (loaded.volumes[1].array == 5).all() and loaded.volumes[1].geometry.same_as(PLACE)
 
 
+def test_the_segmentation_of_another_scan_is_refused_and_not_kept_as_an_empty_one(tmp_path: Path) -> None:
+    matrix = PLACE.ijk_to_ras.copy()
+    matrix[:3, 3] += 500
+    elsewhere = replace(labels(), geometry=Geometry(PLACE.shape, matrix))
+    with pytest.raises(MedDLError, match="100%") as caught:
+        add_to_training_set(tmp_path / "set", [scan()], elsewhere, CT)
+    assert caught.value.code is Code.LABELS_APART and not (tmp_path / "set").exists()
+    larger = PLACE.cropped((-2, -2, -2), [n + 2 for n in PLACE.shape])  # what lies beyond holds nothing
+    around = LabelMap(np.pad(labels().array, 2), larger, (BALL,))
+    assert add_to_training_set(tmp_path / "set", [scan()], around, CT).cases == 1
+
+
 def test_nothing_of_a_patient_stands_in_it(tmp_path: Path) -> None:
     add_to_training_set(tmp_path / "set", [scan()], labels(), CT)
     for path in (tmp_path / "set").rglob("*"):
