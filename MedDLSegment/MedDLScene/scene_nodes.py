@@ -9,7 +9,10 @@ UNCERTAINTY = "MedDL.Uncertainty"
 
 
 def nodesOfScene(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
-    """The nodes of a class, in the scene's order."""
+    """The nodes of a class, in the scene's order.
+
+    Not ``GetNodesByClass``: Python never deletes the collection that it makes, nor the nodes in it.
+    """
     return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from .hierarchy import putBesideVolume
 from .libraries import slicer
 from .result_nodes import putStatistics
+from .scene_nodes import nodesOfScene
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +49,7 @@ def browsedVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> BrowsedV
     scene = volumeNode.GetScene() if volumeNode is not None else None
     if scene is None:
         return None
-    browsers = scene.GetNodesByClass("vtkMRMLSequenceBrowserNode")
-    for n in range(browsers.GetNumberOfItems()):
-        browser = browsers.GetItemAsObject(n)
+    for browser in nodesOfScene(scene, "vtkMRMLSequenceBrowserNode"):
         sequence = browser.GetSequenceNode(volumeNode)
         if sequence is not None and sequence.GetNumberOfDataNodes() > 0:
             return BrowsedVolume(volumeNode, browser, sequence)
