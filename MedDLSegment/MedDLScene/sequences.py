@@ -12,7 +12,6 @@ from typing import Any
 
 from .hierarchy import putBesideVolume
 from .libraries import slicer
-from .result_nodes import putStatistics
 from .scene_nodes import nodesOfScene
 
 
@@ -103,6 +102,8 @@ class SegmentationSequence:
 
     def show(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
         """From now on this node shows the result of the item that is browsed; the table tells of all items."""
+        from .result_nodes import putStatistics
+
         scene, volume = self._browsed.volume.GetScene(), self._browsed.volume
         self._sequence.SetName(scene.GenerateUniqueName(f"{segmentationNode.GetName()} sequence"))
         scene.AddNode(self._sequence)
