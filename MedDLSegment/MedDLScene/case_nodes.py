@@ -1,4 +1,4 @@
-"""A case of a data set in the scene: its scans, what was drawn on them, and what a model found."""
+"""A case of a data set in the scene: its scans, what was drawn on them, what a model found, and how it is varied."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from MedDLCore.volume import LabelMap, Volume
 
 from .libraries import slicer
 from .result_scene import volumeToNode
-from .scene_nodes import scansOfScene
+from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import labelMapToSegmentationNode
 
 CASE = "MedDL.Case"
@@ -46,6 +46,29 @@ def caseToScene(
         segmentation = labelMapToSegmentationNode(found, scans[0], scene, before, name=f"{name} found")
         segmentation.GetDisplayNode().SetVisibility2DFill(False)
     return scans[0]
+
+
+def variationsToScene(
+    name: str, volume: Volume, truth: LabelMap, scene: slicer.vtkMRMLScene
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Puts variations of a case into the scene, in place of those that were there. They are not saved with it.
+
+    Args:
+        name: of the case.
+        volume: the patches beside each other.
+        truth: what was drawn on them.
+        scene: gets the nodes.
+    """
+    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"):
+        for node in nodesOfScene(scene, kind):
+            if node.GetAttribute(VARIATIONS):
+                scene.RemoveNode(node)
+    scan = volumeToNode(volume, scene, f"{name} varied")
+    segmentation = labelMapToSegmentationNode(truth, scan, scene, name=f"{name} varied, drawn")
+    for node in (scan, segmentation):
+        node.SetAttribute(VARIATIONS, "1")
+        node.SetSaveWithScene(False)
+    return scan
 
 
 def openedCase(name: str, scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:

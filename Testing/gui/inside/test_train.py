@@ -91,6 +91,7 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     ui.previewButton.click()
     done(chosen, wait)
     assert ui.previewLabel.visible and not ui.previewLabel.pixmap.isNull()
+    assert scene.GetFirstNodeByName("patient_000 varied") and scene.GetFirstNodeByName("patient_000 varied, drawn")
 
     ui.startButton.click()
     assert ui.startButton.text == "Stop" and "Slicer can be closed" in ui.closingLabel.text
@@ -110,7 +111,7 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     done(chosen, wait)
     worst = rows(ui.judgedTable)[0][0]
     assert {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")} == {
-        f"{worst} drawn", f"{worst} found"
+        "patient_000 varied, drawn", f"{worst} drawn", f"{worst} found"
     }  # fmt: skip
 
     assert ui.publishButton.toolTip == "Say under which licence, e.g. CC-BY-4.0."
