@@ -334,7 +334,7 @@ def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, pi
 
 
 def test_the_line_about_a_model_takes_no_more_room_than_its_text(widget: Any, picture: Any, wait: Wait) -> None:
-    """A label that wraps asks for more lines than it needs, unless it says that it can be wide."""
+    """A label that wraps asks for more lines than it needs, unless it can be wide and its text cannot be selected."""
     choose(widget, wait, "Organs")
     wait(lambda: widget.ui.modelSummary.text)
     picture("0-model")
