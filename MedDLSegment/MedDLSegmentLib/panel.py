@@ -84,6 +84,7 @@ class SegmentPanel:
         if parameters is None:
             self._session.sceneClosed()
             self._forget()
+            self._letGo()
         self.parametersChanged()
 
     def parametersChanged(self) -> None:
@@ -233,6 +234,7 @@ class SegmentPanel:
         self._update(run=run.progress)
         if run.progress is not None:
             return
+        self._letGo()
         self._planTimer.start()
         if run.error is not None:
             self._update(problem=said(run.error), notices=run.notices)
@@ -240,6 +242,11 @@ class SegmentPanel:
             found = run.segmentation.GetName()
             self._update(problem="", notices=run.notices, done=_("Done: {name}").format(name=found))
             self._set("segmentation", run.segmentation)
+
+    def _letGo(self) -> None:
+        """A run keeps its nodes alive: one that has ended is let go with the scene."""
+        if self._parameters is None and self.run is not None and self.run.progress is None:
+            self.run = None
 
     def _forget(self) -> None:
         """What was said of another choice. That the worker failed stays, as long as it has told no model."""

@@ -135,9 +135,13 @@ class SegmentSession:
 
     def _begin(self, kind: type[AnyRun], choice: Choice, onChange: Callable[[Any], None]) -> Any:
         run = kind(choice, self.worker, self._handover, self._scene, onChange)
-        self._runs = [other for other in self._runs if other.progress is not None]
+        self._forgetRuns()
         self._runs.append(run)
         return run.start()
+
+    def _forgetRuns(self) -> None:
+        """Those that have ended: they keep their nodes alive."""
+        self._runs = [run for run in self._runs if run.progress is not None]
 
     def correct(
         self,
@@ -200,6 +204,7 @@ class SegmentSession:
         """Forgets what lay in the scene; runs have cancelled themselves."""
         self.dropPlan()
         self._endCorrections()
+        self._forgetRuns()
         self._handover.forget()
 
     def _endCorrections(self) -> None:
