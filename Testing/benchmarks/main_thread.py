@@ -102,6 +102,9 @@ def main(scan: Path, cases: Path) -> None:
     for name in MODULES:
         clock.measured(f"load {name}", host.load, name)
     in_host.show_a_panels_widgets(host)
+    from MedDLSegmentLib.surface_steps import SurfaceSteps
+
+    clock.allow(SurfaceSteps, "_step")
     host.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "another scan")
     segment = clock.measured("open MedDLSegment", host.widget, "MedDLSegment")
 
@@ -111,12 +114,10 @@ def main(scan: Path, cases: Path) -> None:
     from MedDLCore.readers import read
     from MedDLScene.result_scene import volumeToNode
     from MedDLSegmentLib.handover import Handover
-    from MedDLSegmentLib.surface_steps import SurfaceSteps
     from MedDLTraining.plan.plan_file import plan_to_plain
 
     clock.allow(Handover, "give")
     clock.allow(MedDLScene.result_nodes, "resultToScene")
-    clock.allow(SurfaceSteps, "_step")
 
     volume = volumeToNode(read(scan)[0], host.scene, "scan")
     ui = segment.ui

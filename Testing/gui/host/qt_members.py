@@ -20,6 +20,7 @@ METHODS = {
     "QLayout": "setContentsMargins",
     "QListWidget": "addItem clear item setCurrentRow",
     "QListWidgetItem": "checkState setCheckState setToolTip",
+    "QPixmap": "scaledToWidth",
     "QPlainTextEdit": "setPlainText",
     "QProcess": (
         "kill processId readAllStandardOutput setProcessEnvironment setStandardErrorFile start waitForFinished"
