@@ -116,10 +116,10 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Called when Slicer quits, and before the module is reloaded."""
-        self._setParameterNode(None)
-        self.removeObservers()
-        if self.pages is not None:
+        if self.pages is not None:  # None: it could not be made, and a developer reloads it
+            self._setParameterNode(None)
             self.pages.close()
+        self.removeObservers()
         if self.logic is not None:
             self.logic.close()
 
