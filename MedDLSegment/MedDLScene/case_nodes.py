@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from MedDLCore.volume import LabelMap, Volume
+from MedDLCore.volume import Geometry, LabelMap, Volume
 
 from .libraries import slicer
 from .result_scene import volumeToNode
 from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import labelMapToSegmentationNode
+
+BESIDE = 50.0
+"""mm between variations and what else is in the scene."""
 
 CASE = "MedDL.Case"
 """The attribute of a scan that was opened from a data set: which case it is."""
@@ -51,7 +55,7 @@ def caseToScene(
 def variationsToScene(
     name: str, volume: Volume, truth: LabelMap, scene: slicer.vtkMRMLScene
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """Puts variations of a case into the scene, in place of those that were there. They are not saved with it.
+    """Puts variations of a case into the scene, beside all else, for those that were there. They are not saved with it.
 
     Args:
         name: of the case.
@@ -63,12 +67,25 @@ def variationsToScene(
         for node in nodesOfScene(scene, kind):
             if node.GetAttribute(VARIATIONS):
                 scene.RemoveNode(node)
-    scan = volumeToNode(volume, scene, f"{name} varied")
-    segmentation = labelMapToSegmentationNode(truth, scan, scene, name=f"{name} varied, drawn")
+    free = _beside(volume.geometry, scene)
+    scan = volumeToNode(replace(volume, geometry=free), scene, f"{name} varied")
+    segmentation = labelMapToSegmentationNode(replace(truth, geometry=free), scan, scene, name=f"{name} varied, drawn")
     for node in (scan, segmentation):
         node.SetAttribute(VARIATIONS, "1")
         node.SetSaveWithScene(False)
     return scan
+
+
+def _beside(geometry: Geometry, scene: slicer.vtkMRMLScene) -> Geometry:
+    """Moved to the right of all volumes: what was drawn on them would be seen over this one."""
+    right = 0.0
+    for node in nodesOfScene(scene, "vtkMRMLScalarVolumeNode"):
+        bounds = [0.0] * 6
+        node.GetRASBounds(bounds)
+        right = max(right, bounds[1])
+    matrix = geometry.ijk_to_ras.copy()
+    matrix[0, 3] += right + BESIDE - geometry.corners()[:, 0].min()
+    return Geometry(geometry.shape, matrix)
 
 
 def openedCase(name: str, scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:

@@ -65,3 +65,7 @@ def test_variations_replace_those_before_and_nothing_is_learnt_from_them_or_save
     assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
     (scan,) = annotatedScans(scene)
     assert scan.name == "one" and len(scan.segmentations) == 1
+    there, beside = [0.0] * 6, [0.0] * 6
+    scan.node.GetRASBounds(there)
+    varied.GetRASBounds(beside)
+    assert beside[0] > there[1], "what was drawn on a scan would be seen over them"
