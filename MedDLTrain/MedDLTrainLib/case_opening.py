@@ -48,14 +48,14 @@ class CaseOpening:
         self._shown(scan, [*told["scans"], *(told[key] for key in ("truth", "found") if key in told)])
 
     def _showVaried(self, told: Mapping[str, Any]) -> None:
+        if self._workflow.state.plan is None:
+            return  # the scene was closed meanwhile
         from MedDLScene.case_nodes import variationsToScene
 
         folder = self._session.folder
         names = {case[0]: case[1] for case in self._workflow.state.cases}
-        volume, truth = (
-            take_volume(from_plain(Scan, told["scan"], "scan"), folder),
-            take_label_map(told["truth"], folder),
-        )
+        volume = take_volume(from_plain(Scan, told["scan"], "scan"), folder)
+        truth = take_label_map(told["truth"], folder)
         scan = variationsToScene(names.get(told["case"], told["name"]), volume, truth, self._scene)
         del volume, truth
         self._shown(scan, [told["scan"], told["truth"]])

@@ -126,6 +126,16 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     assert segment.panel.state.offered.structures == ("liver", "left kidney", "right kidney")
 
 
+def test_variations_for_a_scene_that_was_closed_are_not_shown(chosen: Any, scene: Any, wait: Wait) -> None:
+    chosen.ui.checkButton.click()
+    done(chosen, wait)
+    with_a_small_plan(chosen)
+    chosen.ui.previewButton.click()
+    scene.Clear()
+    done(chosen, wait)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
 def test_a_real_plan_keeps_to_the_time_that_was_given(chosen: Any, wait: Wait) -> None:
     ui = chosen.ui
     ui.minutesSpinBox.setValue(1)
