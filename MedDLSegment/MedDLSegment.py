@@ -105,7 +105,8 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time a person opens the module."""
         if self._parameterNode is None:
             self._useParameterNode()
-        self._chooseFirstVolume()
+        else:
+            self._chooseFirstVolume(self._parameterNode)
         self.pages.enter()
 
     def exit(self) -> None:
@@ -115,10 +116,10 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Called when Slicer quits, and before the module is reloaded."""
-        self._setParameterNode(None)
-        self.removeObservers()
-        if self.pages is not None:
+        if self.pages is not None:  # None: it could not be made, and a developer reloads it
+            self._setParameterNode(None)
             self.pages.close()
+        self.removeObservers()
         if self.logic is not None:
             self.logic.close()
 
@@ -137,18 +138,20 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _onSceneEndImport(self, _caller: Any, _event: Any) -> None:
         self._useParameterNode()
-        self._chooseFirstVolume()
 
     def _useParameterNode(self) -> None:
         """Shows the choices of the scene's node, which is made where there is none."""
-        self._setParameterNode(self.logic.getParameterNode())
+        parameterNode = self.logic.getParameterNode()
+        self._chooseFirstVolume(parameterNode)
+        self._setParameterNode(parameterNode)
 
-    def _chooseFirstVolume(self) -> None:
+    @staticmethod
+    def _chooseFirstVolume(parameterNode: MedDLSegmentParameterNode) -> None:
         """Of those that can be chosen: label maps and volumes of vectors are scalar volumes to Slicer, too."""
-        if not self._parameterNode.inputVolume:
+        if not parameterNode.inputVolume:
             kind = "vtkMRMLScalarVolumeNode"
             scans = (node for node in slicer.util.getNodesByClass(kind) if node.GetClassName() == kind)
-            self._parameterNode.inputVolume = next((node for node in scans if not node.GetHideFromEditors()), None)
+            parameterNode.inputVolume = next((node for node in scans if not node.GetHideFromEditors()), None)
 
     def _setParameterNode(self, parameterNode: MedDLSegmentParameterNode | None) -> None:
         if self._parameterNode is not None:

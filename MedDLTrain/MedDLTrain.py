@@ -88,10 +88,10 @@ class MedDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """Called when Slicer quits, and before the module is reloaded. A training keeps its last epoch."""
-        self._setParameterNode(None)
-        self.removeObservers()
-        if self.panel is not None:
+        if self.panel is not None:  # None: it could not be made, and a developer reloads it
+            self._setParameterNode(None)
             self.panel.close()
+        self.removeObservers()
         if self.logic is not None:
             self.logic.close()
 

@@ -13,7 +13,7 @@ from MedDLCore.volume import LabelMap, Volume
 from .host import Host, createScene
 from .libraries import slicer
 from .scene_files import loadScene
-from .scene_nodes import nodesOfScene, scansOfScene
+from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import referredVolume, wholeLabelMapFromSegmentationNode
 from .volume_node import volumeFromNode
 
@@ -66,6 +66,8 @@ def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list
     scans = scansOfScene(scene)
     drawn: dict[str, list[slicer.vtkMRMLSegmentationNode]] = {scan.GetID(): [] for scan in scans}
     for node in nodesOfScene(scene, "vtkMRMLSegmentationNode"):
+        if node.GetAttribute(VARIATIONS):
+            continue
         reference = referredVolume(node) or (scans[0] if len(scans) == 1 else None)
         if reference is None or reference.GetID() not in drawn:
             raise MedDLError(

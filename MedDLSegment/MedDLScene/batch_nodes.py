@@ -13,6 +13,7 @@ from .dicom_origin import INSTANCES
 from .libraries import slicer, vtk
 from .result_nodes import resultToScene
 from .result_scene import volumeToNode
+from .scene_nodes import nodesOfScene
 
 SCAN = "MedDL.BatchScan"
 """The attribute of a volume that was opened from a batch: the scan's key."""
@@ -23,8 +24,7 @@ TABLE = "MedDL.BatchTable"
 
 def openedScans(key: str, scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:
     """The volumes of a scan that was opened before."""
-    found = scene.GetNodesByClass("vtkMRMLScalarVolumeNode")
-    nodes = [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
+    nodes = nodesOfScene(scene, "vtkMRMLScalarVolumeNode")
     return [node for node in nodes if node.GetAttribute(SCAN) == key]
 
 
@@ -88,9 +88,8 @@ def segmentsTable(path: Path, scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLTable
     reader.SetDetectNumericColumns(True)
     reader.Update()
     folder = str(path.parent)
-    found = scene.GetNodesByClass("vtkMRMLTableNode")
-    nodes = [found.GetItemAsObject(n) for n in range(found.GetNumberOfItems())]
-    table = next((node for node in nodes if node.GetAttribute(TABLE) == folder), None)
+    tables = nodesOfScene(scene, "vtkMRMLTableNode")
+    table = next((node for node in tables if node.GetAttribute(TABLE) == folder), None)
     if table is None:
         table = scene.AddNewNodeByClass("vtkMRMLTableNode", scene.GenerateUniqueName("Segments of the batch"))
         table.SetAttribute(TABLE, folder)

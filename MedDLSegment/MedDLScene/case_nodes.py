@@ -1,15 +1,19 @@
-"""A case of a data set in the scene: its scans, what was drawn on them, and what a model found."""
+"""A case of a data set in the scene: its scans, what was drawn on them, what a model found, and how it is varied."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from MedDLCore.volume import LabelMap, Volume
+from MedDLCore.volume import Geometry, LabelMap, Volume
 
 from .libraries import slicer
 from .result_scene import volumeToNode
-from .scene_nodes import scansOfScene
+from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import labelMapToSegmentationNode
+
+BESIDE = 50.0
+"""mm between variations and what else is in the scene."""
 
 CASE = "MedDL.Case"
 """The attribute of a scan that was opened from a data set: which case it is."""
@@ -46,6 +50,42 @@ def caseToScene(
         segmentation = labelMapToSegmentationNode(found, scans[0], scene, before, name=f"{name} found")
         segmentation.GetDisplayNode().SetVisibility2DFill(False)
     return scans[0]
+
+
+def variationsToScene(
+    name: str, volume: Volume, truth: LabelMap, scene: slicer.vtkMRMLScene
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Puts variations of a case into the scene, beside all else, for those that were there. They are not saved with it.
+
+    Args:
+        name: of the case.
+        volume: the patches beside each other.
+        truth: what was drawn on them.
+        scene: gets the nodes.
+    """
+    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode"):
+        for node in nodesOfScene(scene, kind):
+            if node.GetAttribute(VARIATIONS):
+                scene.RemoveNode(node)
+    free = _beside(volume.geometry, scene)
+    scan = volumeToNode(replace(volume, geometry=free), scene, f"{name} varied")
+    segmentation = labelMapToSegmentationNode(replace(truth, geometry=free), scan, scene, name=f"{name} varied, drawn")
+    for node in (scan, segmentation):
+        node.SetAttribute(VARIATIONS, "1")
+        node.SetSaveWithScene(False)
+    return scan
+
+
+def _beside(geometry: Geometry, scene: slicer.vtkMRMLScene) -> Geometry:
+    """Moved to the right of all volumes: what was drawn on them would be seen over this one."""
+    right = 0.0
+    for node in nodesOfScene(scene, "vtkMRMLScalarVolumeNode"):
+        bounds = [0.0] * 6
+        node.GetRASBounds(bounds)
+        right = max(right, bounds[1])
+    matrix = geometry.ijk_to_ras.copy()
+    matrix[0, 3] += right + BESIDE - geometry.corners()[:, 0].min()
+    return Geometry(geometry.shape, matrix)
 
 
 def openedCase(name: str, scene: slicer.vtkMRMLScene) -> list[slicer.vtkMRMLScalarVolumeNode]:

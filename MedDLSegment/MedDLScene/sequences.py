@@ -12,7 +12,7 @@ from typing import Any
 
 from .hierarchy import putBesideVolume
 from .libraries import slicer
-from .result_nodes import putStatistics
+from .scene_nodes import nodesOfScene
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +48,7 @@ def browsedVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> BrowsedV
     scene = volumeNode.GetScene() if volumeNode is not None else None
     if scene is None:
         return None
-    browsers = scene.GetNodesByClass("vtkMRMLSequenceBrowserNode")
-    for n in range(browsers.GetNumberOfItems()):
-        browser = browsers.GetItemAsObject(n)
+    for browser in nodesOfScene(scene, "vtkMRMLSequenceBrowserNode"):
         sequence = browser.GetSequenceNode(volumeNode)
         if sequence is not None and sequence.GetNumberOfDataNodes() > 0:
             return BrowsedVolume(volumeNode, browser, sequence)
@@ -104,6 +102,8 @@ class SegmentationSequence:
 
     def show(self, segmentationNode: slicer.vtkMRMLSegmentationNode) -> None:
         """From now on this node shows the result of the item that is browsed; the table tells of all items."""
+        from .result_nodes import putStatistics
+
         scene, volume = self._browsed.volume.GetScene(), self._browsed.volume
         self._sequence.SetName(scene.GenerateUniqueName(f"{segmentationNode.GetName()} sequence"))
         scene.AddNode(self._sequence)

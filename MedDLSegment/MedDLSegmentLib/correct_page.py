@@ -141,7 +141,7 @@ class CorrectPage:
 
     def end(self) -> None:
         """No more of these corrections."""
-        clicks, self.clicks = self.clicks, None
+        clicks, self.clicks, self._about = self.clicks, None, ()
         if clicks is not None:
             clicks.close()
             self._update(going=Going())

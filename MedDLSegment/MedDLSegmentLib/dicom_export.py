@@ -17,12 +17,12 @@ from .worker_process import Request, WorkerProcess
 
 def reasonNotToExport(segmentationNode: Any) -> str:
     """Why it cannot be exported; empty: it can, as far as is known before its files are read."""
+    if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
+        return _("There is no segmentation yet.")
     from MedDLScene.dicom_origin import instancesOf
     from MedDLScene.result_nodes import runManifest
     from MedDLScene.segmentation_node import referredVolume
 
-    if segmentationNode is None or segmentationNode.GetSegmentation().GetNumberOfSegments() == 0:
-        return _("There is no segmentation yet.")
     if runManifest(segmentationNode) is None:
         return _("This is no result of MedDL: Slicer's own export knows how it was made.")
     volume = referredVolume(segmentationNode)

@@ -112,7 +112,8 @@ class Pages:
         """Puts the widgets of a .ui file into their page. Returns them by their names."""
         loaded = slicer.util.loadUI(self._resourcePath(f"UI/MedDLSegment{name}.ui"))
         self.widget.widget(NAMES.index(name)).layout().addWidget(loaded)
-        loaded.show()  # at once: Qt would do so with its next events
+        if name:  # its page is seen: Qt would show it only with its next events
+            loaded.show()
         if name in ("", "Correct"):
             loaded.setMRMLScene(slicer.mrmlScene)
         return slicer.util.childWidgetVariables(loaded)

@@ -84,6 +84,7 @@ class SegmentPanel:
         if parameters is None:
             self._session.sceneClosed()
             self._forget()
+            self._letGo()
         self.parametersChanged()
 
     def parametersChanged(self) -> None:
@@ -98,14 +99,15 @@ class SegmentPanel:
         self._leaveOthersSegmentation(parameters)
         model = offered_models.modelNamed(self.state.models or (), parameters.model)
         volumes = self._volumes(model)
-        self._update(
+        self.state = self.state.with_(
             model=parameters.model,
             inputs=tuple(volume is not None for volume in volumes),
             chosen=numberChosen(parameters.structures, model),
             items=self._showSequence(parameters),
         )
         self._showDevices(self._session.devices)
-        self._placesChanged()
+        self._forgetOther()
+        self._show()
         self._planTimer.start()
 
     def onApply(self) -> None:
@@ -149,12 +151,19 @@ class SegmentPanel:
         return choice, *placesOf(choice.region, choice.points)
 
     def _placesChanged(self) -> None:
-        """The region or a point may lie elsewhere, or another choice was made: what was said of the old one goes."""
-        if self._parameters is not None and self._about != self._plannable():
-            self._about = self._plannable()
+        """The region or a point may lie elsewhere."""
+        if self._parameters is not None and self._forgetOther():
+            self._show()
+            self._planTimer.start()
+
+    def _forgetOther(self) -> bool:
+        """What was said of another choice goes; whether it is another one."""
+        about = self._plannable()
+        isOther, self._about = about != self._about, about
+        if isOther:
             self._session.dropPlan()
             self._forget()
-            self._planTimer.start()
+        return isOther
 
     def _volumes(self, model: Offered | None) -> list[Any]:
         """The chosen volume of each input; None where none is chosen."""
@@ -225,6 +234,7 @@ class SegmentPanel:
         self._update(run=run.progress)
         if run.progress is not None:
             return
+        self._letGo()
         self._planTimer.start()
         if run.error is not None:
             self._update(problem=said(run.error), notices=run.notices)
@@ -233,10 +243,15 @@ class SegmentPanel:
             self._update(problem="", notices=run.notices, done=_("Done: {name}").format(name=found))
             self._set("segmentation", run.segmentation)
 
+    def _letGo(self) -> None:
+        """A run keeps its nodes alive: one that has ended is let go with the scene."""
+        if self._parameters is None and self.run is not None and self.run.progress is None:
+            self.run = None
+
     def _forget(self) -> None:
         """What was said of another choice. That the worker failed stays, as long as it has told no model."""
         problem = self.state.problem if self.state.models is None else ""
-        self._update(plan=None, planProblem="", notices=(), done="", problem=problem)
+        self.state = self.state.with_(plan=None, planProblem="", notices=(), done="", problem=problem)
 
     def _update(self, **changes: Any) -> None:
         self.state = self.state.with_(**changes)

@@ -65,18 +65,17 @@ class ResultActions:
 
     def stop(self) -> None:
         """Makes no more surfaces; what is shown stays as it is."""
-        self._surfaces.stop()
-        self._tell(surfaces=None)
+        if self._surfaces.isRunning:
+            self._surfaces.stop()
+            self._tell(surfaces=None)
 
     def show(self) -> None:
         """What can be clicked, and why not."""
-        from MedDLScene.result_nodes import statisticsTable
-
         segmentation = self._segmentation()
         some = segmentation is not None and segmentation.GetSegmentation().GetNumberOfSegments() > 0
         none = "" if some else _("There is no segmentation yet.")
         _show3DButton(some, self._surfaces.isRunning, some and _isShown3D(segmentation)).show(self._ui.show3DButton)
-        table = some and statisticsTable(segmentation) is not None
+        table = some and _hasTable(segmentation)
         why = none or ("" if table else _("This segmentation has no table: it is no result of MedDL."))
         Button(_("Statistics"), table, why or _("Shows the table of volumes.")).show(self._ui.statisticsButton)
         why = _("Wait for the one that is written.") if self._export.isRunning else reasonNotToExport(segmentation)
@@ -94,6 +93,12 @@ def _show3DButton(some: bool, isRunning: bool, isShown: bool) -> Button:
         return Button(_("Hide 3D"), True, _("Hides the surfaces of the segments."))
     about = _("Makes the surfaces of the segments and shows them.") if some else _("There is no segmentation yet.")
     return Button(_("Show 3D"), some, about)
+
+
+def _hasTable(segmentation: Any) -> bool:
+    from MedDLScene.result_nodes import statisticsTable
+
+    return statisticsTable(segmentation) is not None
 
 
 def _isShown3D(segmentation: Any) -> bool:

@@ -13,19 +13,20 @@ from .handover import Handover
 from .model_errands import ModelErrands
 from .offered_models import readOffered
 from .segment_run import Choice, SegmentRun
-from .sequence_run import SequenceRun
-from .uncertainty_run import UncertaintyRun
 from .worker_process import Request, WorkerProcess, interpreter
 
 if TYPE_CHECKING:
     from MedDLCore.models.offered import Offered
 
     from .click_session import Answers, ClickSession
+    from .sequence_run import SequenceRun
+    from .uncertainty_run import UncertaintyRun
+
+    AnyRun = SegmentRun | SequenceRun | UncertaintyRun
 
 OnModels = Callable[[tuple["Offered", ...]], None]
 OnPlan = Callable[[Mapping[str, Any], tuple[Notice, ...]], None]
 OnError = Callable[[MedDLError], None]
-AnyRun = SegmentRun | SequenceRun | UncertaintyRun
 
 
 class SegmentSession:
@@ -121,18 +122,26 @@ class SegmentSession:
         Raises:
             ValueError: all of a sequence is wanted, and the volume is of none.
         """
+        from .sequence_run import SequenceRun
+
         self.dropPlan()
         return self._begin(SequenceRun if choice.wholeSequence else SegmentRun, choice, onChange)
 
     def measure(self, choice: Choice, onChange: Callable[[UncertaintyRun], None] = lambda _: None) -> UncertaintyRun:
         """Starts to measure how sure a model is of each voxel."""
+        from .uncertainty_run import UncertaintyRun
+
         return self._begin(UncertaintyRun, choice, onChange)
 
     def _begin(self, kind: type[AnyRun], choice: Choice, onChange: Callable[[Any], None]) -> Any:
         run = kind(choice, self.worker, self._handover, self._scene, onChange)
-        self._runs = [other for other in self._runs if other.progress is not None]
+        self._forgetRuns()
         self._runs.append(run)
         return run.start()
+
+    def _forgetRuns(self) -> None:
+        """Those that have ended: they keep their nodes alive."""
+        self._runs = [run for run in self._runs if run.progress is not None]
 
     def correct(
         self,
@@ -195,6 +204,7 @@ class SegmentSession:
         """Forgets what lay in the scene; runs have cancelled themselves."""
         self.dropPlan()
         self._endCorrections()
+        self._forgetRuns()
         self._handover.forget()
 
     def _endCorrections(self) -> None:

@@ -48,6 +48,8 @@ class UncertaintyPart:
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
         """Follows the choices of this node; None: the scene is closed, and a run cancels itself."""
         self._parameters, self._overlay, self._made = parameters, None, {}
+        if self.run is not None and self.run.progress is None:
+            self.run = None  # it keeps its nodes alive
 
     def show(self, correct: CorrectState) -> None:
         """What the page knows has changed."""

@@ -1,8 +1,8 @@
-"""A case in the scene: what was drawn on it, and what the trained model finds in it."""
+"""A case in the scene: what was drawn on it, what the trained model finds in it, and how a training varies it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +33,10 @@ class CaseOpening:
         else:
             self._workflow.show(case, withModel, lambda told: self._show(name or told["name"], told))
 
+    def preview(self, case: str) -> None:
+        """Shows in the slice views how the training will vary a case; empty: the first one."""
+        self._workflow.preview(case, self._showVaried)
+
     def _show(self, name: str, told: Mapping[str, Any]) -> None:
         from MedDLScene.case_nodes import caseToScene
 
@@ -40,9 +44,25 @@ class CaseOpening:
         volumes = [take_volume(from_plain(Scan, scan, "scan"), folder) for scan in told["scans"]]
         truth, found = (take_label_map(told[key], folder) if key in told else None for key in ("truth", "found"))
         scan = caseToScene(name, volumes, truth, found, self._scene)
-        given = [*told["scans"], *(told[key] for key in ("truth", "found") if key in told)]
         del volumes, truth, found  # Windows deletes no file that is mapped
+        self._shown(scan, [*told["scans"], *(told[key] for key in ("truth", "found") if key in told)])
+
+    def _showVaried(self, told: Mapping[str, Any]) -> None:
+        if self._workflow.state.plan is None:
+            return  # the scene was closed meanwhile
+        from MedDLScene.case_nodes import variationsToScene
+
+        folder = self._session.folder
+        names = {case[0]: case[1] for case in self._workflow.state.cases}
+        volume = take_volume(from_plain(Scan, told["scan"], "scan"), folder)
+        truth = take_label_map(told["truth"], folder)
+        scan = variationsToScene(names.get(told["case"], told["name"]), volume, truth, self._scene)
+        del volume, truth
+        self._shown(scan, [told["scan"], told["truth"]])
+
+    def _shown(self, scan: Any, given: Sequence[Mapping[str, Any]]) -> None:
+        """It is in the slice views; what the child gave is not needed any more."""
         for each in given:
             with suppress(OSError):
-                (folder / each["array"]).unlink()
+                (self._session.folder / each["array"]).unlink()
         slicer.util.setSliceViewerLayers(background=scan, fit=True)

@@ -82,7 +82,10 @@ class TrainPanel:
             (ui.checkButton, self.onCheck),
             (ui.openButton, lambda: self._opening.open(self._case, False)),
             (ui.planButton, lambda: self._cancelOr("plan", workflow.plan)),
-            (ui.previewButton, lambda: workflow.preview(self._case if self._case in workflow.state.usable else "")),
+            (
+                ui.previewButton,
+                lambda: self._opening.preview(self._case if self._case in workflow.state.usable else ""),
+            ),
             (ui.startButton, self.onStart),
             (ui.pauseButton, workflow.pause),
             (ui.curvesButton, self.onCurves),

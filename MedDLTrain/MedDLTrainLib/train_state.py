@@ -168,7 +168,9 @@ def planButton(state: TrainState) -> Button:
 def previewButton(state: TrainState) -> Button:
     """Draws how a case is varied."""
     reason = _whileWorking(state) or ("" if state.plan is not None else _("Plan the training first."))
-    return _button(_("Preview variations"), reason, _("Shows how the training will vary the chosen case."))
+    return _button(
+        _("Preview variations"), reason, _("Shows in the slice views how the training will vary the chosen case.")
+    )
 
 
 def startButton(state: TrainState) -> Button:

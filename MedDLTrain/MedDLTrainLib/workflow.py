@@ -186,12 +186,15 @@ class Workflow:
         self._planJob = job = self._wantedPlan()
         self._ask("plan", job, lambda told: self._update(plan=told))
 
-    def preview(self, case: str) -> None:
-        """Draws how a case is varied."""
-        if self.state.plan is None:
-            return
-        job = PreviewJob(self._data(), self.state.plan["plan"], case)
-        self._ask("preview", job, lambda told: self._update(picture=str(self._session.folder / told["picture"])))
+    def preview(self, case: str, onShown: Callable[[Mapping[str, Any]], None]) -> None:
+        """Shows how a case is varied."""
+
+        def shown(told: Mapping[str, Any]) -> None:
+            self._update(picture=str(self._session.folder / told["picture"]))
+            onShown(told)
+
+        if self.state.plan is not None:
+            self._ask("preview", PreviewJob(self._data(), self.state.plan["plan"], case), shown)
 
     def train(self) -> None:
         """Begins, or goes on with what the folder holds."""

@@ -47,6 +47,18 @@ def new_host() -> Any:
     return Host(Path(os.environ["MEDDL_GUI_FOLDER"]))
 
 
+def show_a_panels_widgets(host: Any) -> None:
+    """Makes and shows the widgets of a panel, without the panel: PySide6's first use of its classes is not Slicer's."""
+    import slicer
+
+    widgets = slicer.util.loadUI(str(host.folder / "Resources" / "UI" / "MedDLSegment.ui"))
+    widgets.show()
+    slicer.util.childWidgetVariables(widgets)
+    host.app.processEvents()
+    widgets.deleteLater()
+    host.app.processEvents()
+
+
 def wait(host: Any, condition: Callable[[], object]) -> None:
     """Lets Qt's events come until something is so."""
     end = time.monotonic() + PATIENCE

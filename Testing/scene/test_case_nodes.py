@@ -13,7 +13,7 @@ pytest.importorskip("slicer")
 from fixtures.data_sets import NAMES, drawn, labels_of
 from MedDLCore.volume import LabelMap, Volume
 from MedDLScene.annotated import annotatedScans
-from MedDLScene.case_nodes import caseToScene
+from MedDLScene.case_nodes import caseToScene, variationsToScene
 from MedDLScene.host import createScene
 
 
@@ -54,3 +54,18 @@ def test_every_channel_is_a_volume_of_its_own(scene: Any) -> None:
     first = caseToScene("one", [volume, volume], truth, None, scene)
     assert first.GetName() == "one 1" and scene.GetFirstNodeByName("one 2") is not None
     assert caseToScene("one", [volume, volume], truth, None, scene) is first
+
+
+def test_variations_replace_those_before_and_nothing_is_learnt_from_them_or_saved(scene: Any) -> None:
+    volume, truth = a_case()
+    caseToScene("one", [volume], truth, None, scene)
+    for name in ("one", "two"):
+        varied = variationsToScene(name, volume, truth, scene)
+    assert varied.GetName() == "two varied" and not varied.GetSaveWithScene()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+    (scan,) = annotatedScans(scene)
+    assert scan.name == "one" and len(scan.segmentations) == 1
+    there, beside = [0.0] * 6, [0.0] * 6
+    scan.node.GetRASBounds(there)
+    varied.GetRASBounds(beside)
+    assert beside[0] > there[1], "what was drawn on a scan would be seen over them"

@@ -16,6 +16,7 @@ from fixtures.child_process import Child
 from fixtures.data_sets import NAMES, clean_set, drawn, labels_of
 from fixtures.trainings import data_in_memory, tiny_plan
 from MedDLCore.models import open_model
+from MedDLCore.plain_data import from_plain
 from MedDLCore.volume import Geometry, LabelMap, Volume
 from MedDLCore.worker import end_group, give_volume
 from MedDLCore.worker.arrays import give_label_map, take_label_map, take_volume
@@ -110,9 +111,12 @@ def test_a_plan_of_ones_own_is_followed_as_it_is(child: Child, data: Data, tmp_p
     assert child.refused("plan", PlanJob(data, "x", 0.3, 10**9, file=str(file))) == "PLAN_INVALID"
 
 
-def test_a_preview_is_a_picture_in_the_private_folder(child: Child, data: Data) -> None:
-    name = child.ask("preview", PreviewJob(data, a_plan(), "patient_002"))["picture"]
-    assert (child.folder / name).read_bytes().startswith(b"\x89PNG")
+def test_a_preview_is_a_picture_and_a_volume_in_the_private_folder(child: Child, data: Data) -> None:
+    told = child.ask("preview", PreviewJob(data, a_plan(), "patient_002"))
+    assert (child.folder / told["picture"]).read_bytes().startswith(b"\x89PNG")
+    scan = take_volume(from_plain(Scan, told["scan"], "scan"), child.folder)
+    truth = take_label_map(told["truth"], child.folder)
+    assert told["name"] == "patient_002" and scan.geometry.same_as(truth.geometry) and truth.array.any()
 
 
 def test_a_training_tells_its_epochs_is_judged_shown_published_and_used(

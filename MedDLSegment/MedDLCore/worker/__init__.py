@@ -10,11 +10,27 @@ library moves the bytes and ``Conversation`` does the rest.
 Importing this imports neither torch nor SimpleITK.
 """
 
-from .arrays import give_label_map, give_volume, take_array, take_label_map
-from .client import Worker
-from .conversation import Conversation
-from .messages import Collection, Correction, Errand, Event, Export, Job, Scan
-from .process import end_group, worker_command
+from typing import TYPE_CHECKING
+
+from ..lazily import lazily
+
+if TYPE_CHECKING:
+    from .arrays import give_label_map, give_volume, take_array, take_label_map
+    from .client import Worker
+    from .conversation import Conversation
+    from .messages import Collection, Correction, Errand, Event, Export, Job, Scan
+    from .process import end_group, worker_command
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "arrays": "give_label_map give_volume take_array take_label_map",
+            "client": "Worker",
+            "conversation": "Conversation",
+            "messages": "Collection Correction Errand Event Export Job Scan",
+            "process": "end_group worker_command",
+        },
+    )
 
 __all__ = [
     "Collection",

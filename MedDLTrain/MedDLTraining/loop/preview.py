@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from MedDLCore.atomic import atomic_path
@@ -14,8 +13,7 @@ from MedDLCore.volume import Label
 
 from ..cases import PreparedCase
 from ..plan import Plan
-from .augmentation import Draws, augment
-from .sampling import cut, source_shape
+from .variations import across, variations
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,10 +39,10 @@ def contact_sheet(case: PreparedCase, plan: Plan, path: Path, seed: int = 0) -> 
     """
     from PIL import Image
 
-    images, truths = _variations(case, plan, seed)
+    images, truths = variations(case, plan, COLUMNS * ROWS, seed)
     low, high = (float(v) for v in np.percentile(images[0, 0], (0.5, 99.5)))
     sheet = Image.new("RGB", (COLUMNS * EDGE, ROWS * EDGE))
-    axis = _across(plan)
+    axis = across(plan)
     for n, (image, truth) in enumerate(zip(images, truths, strict=True)):
         at = _middle(truth, axis)
         grey = np.clip((image[0].take(at, axis) - low) / max(high - low, 1e-6), 0, 1)
@@ -52,36 +50,6 @@ def contact_sheet(case: PreparedCase, plan: Plan, path: Path, seed: int = 0) -> 
         sheet.paste(_upright(tinted), (n % COLUMNS * EDGE, n // COLUMNS * EDGE))
     with atomic_path(path) as unfinished:
         sheet.save(unfinished)
-
-
-def _variations(case: PreparedCase, plan: Plan, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """``(n, C, *patch)`` and ``(n, L, *patch)``; the first is the patch itself."""
-    count, source = COLUMNS * ROWS, source_shape(plan.patch)
-    middle = [n // 2 for n in case.truth.shape[1:]]
-    if case.places:
-        middle = np.median(np.concatenate(list(case.places.values())), axis=0).astype(int).tolist()
-    start = [m - s // 2 for m, s in zip(middle, source, strict=True)]
-    image = cut(case.image, start, source, plan.inference.padding_value)
-    truth = cut(case.truth, start, source, 0)
-    a, b, c = (slice((s - p) // 2, (s - p) // 2 + p) for s, p in zip(source, plan.patch, strict=True))
-    images, truths = augment(
-        torch.from_numpy(image)[None].repeat(count - 1, 1, 1, 1, 1),
-        torch.from_numpy(truth)[None].float().repeat(count - 1, 1, 1, 1, 1),
-        plan,
-        Draws(seed),
-    )
-    return (
-        np.concatenate([image[None, :, a, b, c], images.numpy()]),
-        np.concatenate([truth[None, :, a, b, c].astype(np.float32), truths.numpy()]),
-    )
-
-
-def _across(plan: Plan) -> int:
-    """The axis that is looked along: that of the thickest slices, or the last."""
-    if 1 in plan.patch:
-        return plan.patch.index(1)
-    spacing = plan.grid.spacing or (1.0, 1.0, 1.0)
-    return max(range(3), key=lambda axis: (spacing[axis], axis))
 
 
 def _middle(truth: NDArray[np.float32], axis: int) -> int:

@@ -116,7 +116,11 @@ class PlanJob:
 
 @dataclass(frozen=True)
 class PreviewJob:
-    """Draws how a case is varied. The result: ``picture``, the name of a PNG in the private folder."""
+    """Shows how a case is varied.
+
+    The result: ``picture``, the name of a PNG in the private folder; ``case`` and ``name``, its id and its name;
+    ``scan`` (as ``Scan``) and ``truth`` (as ``worker.arrays`` gives a label map): see ``loop.mosaic``.
+    """
 
     data: Data
     plan: Mapping[str, Any]

@@ -24,6 +24,7 @@ from ..cases import divide, prepare_cases
 from ..check import Finding, Report
 from ..cross_validation import cross_validate
 from ..data import Case, DataSet
+from ..loop.mosaic import mosaic
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
 from ..plan import Budget, Plan
@@ -108,7 +109,14 @@ def preview_task(job: PreviewJob, desk: Desk, talk: Talk) -> Result:
     (ready,) = prepare_cases(data_set, plan.spec, talk.folder / "preview", (case,))
     name = f"augmentation-{talk.number}.png"
     contact_sheet(ready, plan, talk.folder / name)
-    return {"picture": name}
+    volume, labels = mosaic(ready, plan)
+    return {
+        "picture": name,
+        "case": case.id,
+        "name": case.name,
+        "scan": to_plain(give_volume(volume, talk.folder)),
+        "truth": give_label_map(labels, talk.folder),
+    }
 
 
 def train_task(job: TrainJob, desk: Desk, talk: Talk) -> Result:

@@ -8,6 +8,8 @@ from PySide6 import QtCore, QtWidgets
 from slicer import vtkMRMLScene
 from vtk import vtkCommand
 
+from MedDLScene.scene_nodes import nodesOfScene
+
 from .pythonqt import Bridge
 
 
@@ -125,10 +127,8 @@ class qMRMLNodeComboBox(Bridge, QtWidgets.QWidget):
 
     def _nodes(self) -> list[Any]:
         nodes = []
-        for kind in self._given["nodeTypes"]:
-            found = self._scene.GetNodesByClass(kind) if self._scene is not None else None
-            for n in range(found.GetNumberOfItems() if found is not None else 0):
-                node = found.GetItemAsObject(n)
+        for kind in self._given["nodeTypes"] if self._scene is not None else ():
+            for node in nodesOfScene(self._scene, kind):
                 exact = self._given["showChildNodeTypes"] or node.GetClassName() == kind
                 if exact and not node.GetHideFromEditors():
                     nodes.append(node)

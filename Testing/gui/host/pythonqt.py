@@ -18,6 +18,8 @@ Read in PythonQt 4.1.0, of which CTK builds a fork for Slicer 5.12 and 5.13 (wit
 - Enumerators are numbers, found in their class (``qt.QProcess.CrashExit``); flags may be a plain number.
 - An item that is given to a list or a table belongs to C++ from then on.
 
+- What PySide6 has and PythonQt, Qt 5 or Qt 6 may lack is refused: ``qt_members`` lists what is known to be in all.
+
 What PythonQt does and this does not check:
 
 - ``None`` for a ``QString`` is an error there, and an empty text here.
@@ -33,6 +35,8 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from PySide6 import QtCore
+
+from . import qt_members
 
 Slot = Callable[..., object]
 
@@ -64,6 +68,7 @@ class Bridge:
             return getattr(type(self), name).__get__(self)
         if name.startswith("_") or name == "stand_in_signals" or name in VIRTUAL:
             return read(name)
+        qt_members.check(type(self), name)
         found = _property(read, name)
         return read(name) if found is None else _plain(read("property")(found))
 
@@ -72,6 +77,7 @@ class Bridge:
         if name.startswith("_"):
             super().__setattr__(name, value)
             return
+        qt_members.check(type(self), name)
         found = _property(read, name)
         if found is None:
             raise AttributeError(f"{type(self).__name__} has no property {name!r}")
@@ -85,6 +91,8 @@ class Bridge:
         if signal.startswith("2"):  # PySide6's own signals look this method up
             return QtCore.QObject.connect(self, signal, slot, *rest)
         bound, arity = self._signal(signal)
+        if signal not in self.stand_in_signals:
+            qt_members.check(type(self), signal)
 
         def call(*args: Any) -> None:
             try:
@@ -153,4 +161,5 @@ def _accepted(slot: Slot) -> float:
 
 def bridged(kind: type) -> type:
     """The class as PythonQt would give it."""
-    return type(kind.__name__, (Bridge, kind), {"__doc__": kind.__doc__})
+    before = Bridge if issubclass(kind, QtCore.QObject) else qt_members.Listed
+    return type(kind.__name__, (before, kind), {"__doc__": kind.__doc__})

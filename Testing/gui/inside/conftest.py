@@ -22,8 +22,10 @@ PATIENCE = float(os.environ.get("MEDDL_GUI_PATIENCE", "120"))
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Any]:
+    from gui.host import qt_members
     from gui.host.start import Host
 
+    qt_members.watched = str(FOLDER)
     running = Host(FOLDER)
     for name in MODULES:
         running.load(name)

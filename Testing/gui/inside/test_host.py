@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gui.host.qt_members import UnknownMemberError
+
 
 def test_an_unknown_signal_property_or_class_fails(host: Any) -> None:
     import ctk
@@ -51,3 +53,29 @@ def test_properties_are_attributes_and_slots_get_what_they_accept(host: Any) -> 
     box.connect("toggled(bool)", told.append)
     box.setChecked(True)
     assert told == ["none", True]
+
+
+@pytest.mark.parametrize(
+    ("line", "member"),
+    [
+        ("qt.QPushButton().text = 'Apply'", ""),
+        ("qt.QTableWidget().setRowCount(2)", ""),
+        ("slicer.qMRMLWidget().setMRMLScene(None)", ""),
+        ("qt.QComboBox().connect('currentIndexChanged(int)', print)", ""),
+        ("qt.QComboBox().connect('textActivated(QString)', print)", "QComboBox.textActivated(QString)"),
+        ("qt.QComboBox().placeholderText = 'none'", "QComboBox.placeholderText"),
+        ("qt.QTableWidget().isPersistentEditorOpen(None)", "QTableWidget.isPersistentEditorOpen"),
+        ("qt.QListWidgetItem('a').setForeground(None)", "QListWidgetItem.setForeground"),
+    ],
+)
+def test_a_member_of_qt_that_nobody_has_looked_up_is_refused(host: Any, line: str, member: str) -> None:
+    import qt
+    import slicer
+
+    code = compile(line, str(host.folder / "MedDLSegmentLib" / "panel.py"), "exec")
+    if not member:
+        exec(code, {"qt": qt, "slicer": slicer})
+        return
+    with pytest.raises(UnknownMemberError) as refused:
+        exec(code, {"qt": qt, "slicer": slicer})
+    assert member in str(refused.value)

@@ -20,6 +20,7 @@ from PySide6 import QtCore, QtWidgets
 from vtk.util import numpy_support
 
 from gui.host.start import PANEL_WIDTH
+from gui.inside.test_apply import choose
 
 Wait = Callable[..., None]
 
@@ -330,6 +331,15 @@ def test_pictures_of_the_page_of_clicks(widget: Any, a_body: Any, scene: Any, pi
     picture("23-correct-grow")
     parameters.correctModel = ""
     pages.show("")
+
+
+def test_the_line_about_a_model_takes_no_more_room_than_its_text(widget: Any, picture: Any, wait: Wait) -> None:
+    """A label that wraps asks for more lines than it needs, unless it can be wide and its text cannot be selected."""
+    choose(widget, wait, "Organs")
+    wait(lambda: widget.ui.modelSummary.text)
+    picture("0-model")
+    label = widget.ui.modelSummary
+    assert label.height - label.heightForWidth(label.width) < label.fontMetrics().lineSpacing()
 
 
 def test_the_keyboard_goes_through_the_panel_from_top_to_bottom(widget: Any, host: Any) -> None:

@@ -11,6 +11,7 @@ import slicer
 from PySide6 import QtGui
 
 from gui.host.bare import STAND_INS
+from gui.host.start import ModulePanel
 from gui.run import MODULES
 
 HEAVY = {"torch", "monai", "numpy", "SimpleITK", "pydicom", "scipy", "MedDLCore", "MedDLScene", "MedDLTraining",
@@ -106,3 +107,11 @@ print("done")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("done"), done.stdout[-2000:] + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_panel_that_could_not_be_made_can_be_made_again(host: Any, scene: Any, name: str) -> None:
+    """A developer reloads a module whose set-up failed: Slicer cleans up first, whatever there is."""
+    made = getattr(sys.modules[name], f"{name}Widget")(ModulePanel(name))
+    made.cleanup()
+    assert not made.Observations

@@ -91,6 +91,7 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     ui.previewButton.click()
     done(chosen, wait)
     assert ui.previewLabel.visible and not ui.previewLabel.pixmap.isNull()
+    assert scene.GetFirstNodeByName("patient_000 varied") and scene.GetFirstNodeByName("patient_000 varied, drawn")
 
     ui.startButton.click()
     assert ui.startButton.text == "Stop" and "Slicer can be closed" in ui.closingLabel.text
@@ -110,7 +111,7 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     done(chosen, wait)
     worst = rows(ui.judgedTable)[0][0]
     assert {node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")} == {
-        f"{worst} drawn", f"{worst} found"
+        "patient_000 varied, drawn", f"{worst} drawn", f"{worst} found"
     }  # fmt: skip
 
     assert ui.publishButton.toolTip == "Say under which licence, e.g. CC-BY-4.0."
@@ -123,6 +124,16 @@ def test_from_a_folder_of_cases_to_a_model_in_meddlsegment(
     segment = host.shown("MedDLSegment")
     wait(lambda: any(model.name == "tiny" for model in segment.panel.state.models or ()))
     assert segment.panel.state.offered.structures == ("liver", "left kidney", "right kidney")
+
+
+def test_variations_for_a_scene_that_was_closed_are_not_shown(chosen: Any, scene: Any, wait: Wait) -> None:
+    chosen.ui.checkButton.click()
+    done(chosen, wait)
+    with_a_small_plan(chosen)
+    chosen.ui.previewButton.click()
+    scene.Clear()
+    done(chosen, wait)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
 
 
 def test_a_real_plan_keeps_to_the_time_that_was_given(chosen: Any, wait: Wait) -> None:
