@@ -13,7 +13,7 @@ from MedDLCore.volume import LabelMap, Volume
 from .host import Host, createScene
 from .libraries import slicer
 from .scene_files import loadScene
-from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
+from .scene_nodes import FOUND, VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import referredVolume, wholeLabelMapFromSegmentationNode
 from .volume_node import volumeFromNode
 
@@ -54,7 +54,8 @@ class AnnotatedScan:
 def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list[AnnotatedScan]:
     """The scans of a scene, with the segmentations that refer to them.
 
-    A segmentation that refers to no scan belongs to the scene's only one.
+    A segmentation that refers to no scan belongs to the scene's only one. What only shows a case of a training, varied
+    or as a model found it, nobody drew.
 
     Args:
         scene: is not changed.
@@ -66,7 +67,7 @@ def annotatedScans(scene: slicer.vtkMRMLScene, host: Host | None = None) -> list
     scans = scansOfScene(scene)
     drawn: dict[str, list[slicer.vtkMRMLSegmentationNode]] = {scan.GetID(): [] for scan in scans}
     for node in nodesOfScene(scene, "vtkMRMLSegmentationNode"):
-        if node.GetAttribute(VARIATIONS):
+        if node.GetAttribute(VARIATIONS) or node.GetAttribute(FOUND):
             continue
         reference = referredVolume(node) or (scans[0] if len(scans) == 1 else None)
         if reference is None or reference.GetID() not in drawn:

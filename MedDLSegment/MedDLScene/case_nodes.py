@@ -9,7 +9,7 @@ from MedDLCore.volume import Geometry, LabelMap, Volume
 
 from .libraries import slicer
 from .result_scene import volumeToNode
-from .scene_nodes import VARIATIONS, nodesOfScene, scansOfScene
+from .scene_nodes import FOUND, VARIATIONS, nodesOfScene, scansOfScene
 from .segmentation_node import labelMapToSegmentationNode
 
 BESIDE = 50.0
@@ -48,6 +48,7 @@ def caseToScene(
     if found is not None:
         before = scene.GetFirstNodeByName(f"{name} found")
         segmentation = labelMapToSegmentationNode(found, scans[0], scene, before, name=f"{name} found")
+        segmentation.SetAttribute(FOUND, "1")
         segmentation.GetDisplayNode().SetVisibility2DFill(False)
     return scans[0]
 

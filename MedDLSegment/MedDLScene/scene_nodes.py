@@ -11,6 +11,9 @@ UNCERTAINTY = "MedDL.Uncertainty"
 VARIATIONS = "MedDL.Variations"
 """The attribute of nodes that show how a training varies a case: see ``case_nodes``. Nothing is learnt from them."""
 
+FOUND = "MedDL.Found"
+"""The attribute of a segmentation that shows what a model found in a case, beside what was drawn: no truth either."""
+
 
 def nodesOfScene(scene: slicer.vtkMRMLScene, kind: str) -> list[slicer.vtkMRMLNode]:
     """The nodes of a class, in the scene's order.

@@ -49,6 +49,13 @@ def test_what_was_found_is_drawn_as_outlines_and_replaced_the_next_time(scene: A
     assert drawn_node.GetDisplayNode().GetVisibility2DFill() and not found_node.GetDisplayNode().GetVisibility2DFill()
 
 
+def test_what_a_model_found_in_a_case_is_not_taken_for_drawn_when_the_scene_is_learnt_from(scene: Any) -> None:
+    volume, truth = a_case()
+    caseToScene("one", [volume], truth, truth, scene)
+    (scan,) = annotatedScans(scene)
+    assert [node.GetName() for node in scan.segmentations] == ["one drawn"]
+
+
 def test_every_channel_is_a_volume_of_its_own(scene: Any) -> None:
     volume, truth = a_case()
     first = caseToScene("one", [volume, volume], truth, None, scene)
