@@ -45,11 +45,13 @@ class CaseOpening:
         truth, found = (take_label_map(told[key], folder) if key in told else None for key in ("truth", "found"))
         scan = caseToScene(name, volumes, truth, found, self._scene)
         del volumes, truth, found  # Windows deletes no file that is mapped
-        self._shown(scan, [*told["scans"], *(told[key] for key in ("truth", "found") if key in told)])
+        self._drop([*told["scans"], *(told[key] for key in ("truth", "found") if key in told)])
+        slicer.util.setSliceViewerLayers(background=scan, fit=True)
 
     def _showVaried(self, told: Mapping[str, Any]) -> None:
-        if self._workflow.state.plan is None:
-            return  # the scene was closed meanwhile
+        if self._workflow.state.plan is None:  # the scene was closed meanwhile
+            self._drop([told["scan"], told["truth"]])
+            return
         from MedDLScene.case_nodes import variationsToScene
 
         folder = self._session.folder
@@ -58,11 +60,11 @@ class CaseOpening:
         truth = take_label_map(told["truth"], folder)
         scan = variationsToScene(names.get(told["case"], told["name"]), volume, truth, self._scene)
         del volume, truth
-        self._shown(scan, [told["scan"], told["truth"]])
+        self._drop([told["scan"], told["truth"]])
+        slicer.util.setSliceViewerLayers(background=scan, fit=True)
 
-    def _shown(self, scan: Any, given: Sequence[Mapping[str, Any]]) -> None:
-        """It is in the slice views; what the child gave is not needed any more."""
+    def _drop(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """What the child process gave is in the scene, or not wanted any more."""
         for each in given:
             with suppress(OSError):
                 (self._session.folder / each["array"]).unlink()
-        slicer.util.setSliceViewerLayers(background=scan, fit=True)

@@ -134,6 +134,7 @@ def test_variations_for_a_scene_that_was_closed_are_not_shown(chosen: Any, scene
     scene.Clear()
     done(chosen, wait)
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+    assert not list(chosen.panel._session.folder.glob("*.npy"))  # not wanted, and gone
 
 
 def test_a_real_plan_keeps_to_the_time_that_was_given(chosen: Any, wait: Wait) -> None:
