@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from MedDLCore.errors import Code, MedDLError, Notice
-from MedDLCore.models.offered import Input, Offered
+from MedDLCore.models import ModelStore
+from MedDLCore.models.offered import Input, Offered, offered_models
 from MedDLSegmentLib.correct_state import (
     GROW_CUT,
     CorrectState,
@@ -65,6 +67,12 @@ def test_what_a_model_found_that_does_not_listen_is_corrected_by_one_that_does_f
     state = ready(models=(*MODELS, plain, more), wantedModel="")
     assert state.with_(segmentModel="plain").model == "organs"
     assert state.with_(segmentModel="more").model == GROW_CUT  # nobody listens for the spleen
+
+
+def test_of_the_models_that_come_with_meddl_one_corrects_the_other(tmp_path: Path) -> None:
+    models = tuple(offered_models(ModelStore(tmp_path)))
+    assert CorrectState(models, segmentModel="hippocampus").model == "hippocampus-clicks"
+    assert CorrectState(models, segmentModel="phantom").model == GROW_CUT
 
 
 def test_structures_are_the_models_or_the_segments() -> None:
