@@ -41,9 +41,10 @@ class UncertaintyState:
 
 
 def model(state: UncertaintyState) -> Offered | None:
-    """The model that is asked: the one that answers clicks, or else that of the page Segment."""
+    """The model that is asked: the one that was chosen for clicks, or else that of the page Segment."""
     correct = state.correct
-    return correct.offered or offered_models.modelNamed(correct.models or (), correct.segmentModel)
+    chosen = correct.offered if correct.wantedModel else None
+    return chosen or offered_models.modelNamed(correct.models or (), correct.segmentModel)
 
 
 def reasonNotToMeasure(state: UncertaintyState) -> str:

@@ -25,10 +25,16 @@ def ready(**changes: Any) -> UncertaintyState:
     return UncertaintyState(CorrectState(MODELS, "organs", inputs=(True,)).with_(**changes))
 
 
-def test_the_model_that_answers_clicks_is_asked_or_else_that_of_the_page_segment() -> None:
+def test_the_model_that_was_chosen_for_clicks_is_asked_or_else_that_of_the_page_segment() -> None:
     assert model(ready()) is LISTENS and model(ready(segmentModel="deaf")) is LISTENS
     assert model(ready(wantedModel=GROW_CUT, segmentModel="deaf")) is DEAF
     assert model(ready(wantedModel=GROW_CUT)) is None
+
+
+def test_what_a_model_found_is_measured_by_it_and_not_by_the_one_that_corrects_it() -> None:
+    plain = Offered("plain", inputs=(Input("scan", "CT"),), structures=("liver",))
+    state = ready(models=(*MODELS, plain), wantedModel="", segmentModel="plain")
+    assert state.correct.model == "organs" and model(state) is plain
 
 
 @pytest.mark.parametrize(
