@@ -32,14 +32,13 @@ REACH = 25.0
 """mm: so far beyond its outermost click a structure can grow."""
 
 
-def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArray[np.uint16]:
+def growCut(volume: Volume, seeds: NDArray[Any]) -> NDArray[np.uint16]:
     """Grows every seed until all voxels are something.
 
     Args:
         volume: ``(K, J, I)``.
         seeds: ``(K, J, I)`` whole numbers below 2**15: one for each structure, and one for what is none of them;
             ``NOTHING`` elsewhere.
-        locality: how much a millimetre costs, in units of intensity; more of it keeps seeds from leaking far away.
 
     Returns:
         ``(K, J, I)`` the numbers of the seeds.
@@ -58,7 +57,6 @@ def growCut(volume: Volume, seeds: NDArray[Any], locality: float = 0.0) -> NDArr
     grower = slicer.vtkImageGrowCutSegment()
     grower.SetIntensityVolume(_image(image, volume.geometry))
     grower.SetSeedLabelVolume(_image(seeds.astype(np.int16), volume.geometry))
-    grower.SetDistancePenalty(locality)
     grower.Update()
     return arrayOfImage(grower.GetOutput())[1:-1, 1:-1, 1:-1].astype(np.uint16)
 
