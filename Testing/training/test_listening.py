@@ -53,6 +53,21 @@ def test_the_next_click_is_the_middle_of_the_largest_error() -> None:
     assert next_click(truth, truth, ONE, MM, False) is None
 
 
+def test_in_a_single_slice_the_click_is_in_the_middle_too() -> None:
+    """Its neighbours that are not there are no border: every voxel of the error lay at it, and the first was taken."""
+    truth = block((1, 20, 20), slice(0, 1), slice(3, 16), slice(5, 12))
+    assert next_click(0 * truth, truth, ONE, MM, False) == ((0, 6, 8), 1, True)
+    rng = np.random.default_rng(0)
+    drawn = [next_click(0 * truth, truth, ONE, MM, False, rng) for _ in range(50)]
+    assert all(click is not None and 4 < click.voxel[1] < 14 and 6 < click.voxel[2] < 10 for click in drawn)
+
+
+def test_an_error_that_fills_the_grid_is_clicked_within_it() -> None:
+    for shape in ((9, 9, 9), (1, 9, 9), (1, 1, 1)):
+        full = np.ones((1, *shape), np.uint8)
+        assert next_click(0 * full, full, ONE, MM, False) == (tuple(n // 2 for n in shape), 1, True)
+
+
 def test_two_errors_that_do_not_touch_do_not_count_together() -> None:
     truth = block((24, 24, 24), slice(0, 5), slice(0, 5), slice(0, 5))
     truth[0, 10:15, 10:15, 10:15] = truth[0, 18:24, 18:24, 18:24] = 1
