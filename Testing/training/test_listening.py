@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.fitting import fit
 from MedDLTraining.loop.listening import loss_at_clicks, with_clicks, with_silence
 from MedDLTraining.loop.network import begin_with, new_network
+from MedDLTraining.loop.probe import seconds_of
 from MedDLTraining.loop.simulated_user import next_click
 from MedDLTraining.plan import Budget, Listening, Plan, Start, plan_from_model
 from MedDLTraining.plan.head import with_inputs
@@ -112,6 +114,21 @@ def test_a_part_of_a_batch_is_silent_and_the_rest_has_clicks_where_the_network_i
     assert 2 <= int(silent.sum()) <= 10
     assert all(one[1:7].any() for one in heard[~silent])
     assert network.training and all(part.training for part in network.modules())
+
+
+def test_an_iteration_is_timed_with_the_clicks_that_it_has_on_average(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One draw of them was timed again and again: it made a plan for less than half of the time."""
+    made = []
+    monkeypatch.setattr("MedDLTraining.loop.listening.next_click", lambda *given: made.append(1) or next_click(*given))
+
+    def clicks_in(work: Callable[[], object], _: str) -> float:
+        made.clear()
+        work()
+        return len(made)
+
+    monkeypatch.setattr("MedDLTraining.loop.probe._median", clicks_in)
+    plan = listening(tiny_plan(data_in_memory()), silent=0.2, most=4)
+    assert seconds_of(plan, "cpu")[0] == pytest.approx(plan.batch * 0.8 * 2.5)
 
 
 def test_each_patch_has_the_clicks_of_its_place_whoever_holds_it() -> None:

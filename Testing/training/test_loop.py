@@ -24,6 +24,7 @@ from MedDLTraining.loop.fitting import Fitted, fit
 from MedDLTraining.loop.network import new_network, outputs_of
 from MedDLTraining.loop.sampling import draw_batch
 from MedDLTraining.plan import Augmentation, Loss, Optimiser, Plan, Validation
+from MedDLTraining.plan.architecture import architecture_for
 
 Cases = tuple[PreparedCase, ...]
 
@@ -269,6 +270,13 @@ def test_networks_of_several_kinds_learn_on_as_many_resolutions_as_they_have(
     result = trained(given, cases, tmp_path / "c")
     changed = [key for key in start if not torch.equal(start[key], result.weights[key])]
     assert len(changed) > 0.6 * len(start)
+
+
+def test_a_network_for_slices_learns_on_several_resolutions_too() -> None:
+    of_slices = architecture_for((16, 16, 1), (1.0, 1.0, 1.0)).network(4, 1, 4)
+    given = plan(network=of_slices, inference=Inference(patch=(16, 16, 1)))
+    outputs = outputs_of(new_network(given), torch.zeros((2, 1, 16, 16, 1)), 1)
+    assert [tuple(output.shape) for output in outputs] == [(2, 4, 16, 16, 1), (2, 4, 8, 8, 1)]
 
 
 def test_overlapping_labels_are_learnt_with_a_sigmoid(tmp_path: Path) -> None:

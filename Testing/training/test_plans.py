@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from fixtures.data_sets import clean_set, drawn, labels_of
 from fixtures.trainings import data_in_memory, overlapping_in_memory, staged_unet, tiny_plan
 from MedDLCore.errors import Code, MedDLError
-from MedDLCore.spec import Channel, FixedZScore, ZScore
+from MedDLCore.models.networks import build_network
+from MedDLCore.models.networks.slicewise import Slicewise
+from MedDLCore.spec import Channel, FixedZScore, Inference, ZScore
 from MedDLTraining.check import check
 from MedDLTraining.data import open_folder
+from MedDLTraining.loop.network import new_network
 from MedDLTraining.plan import Budget, Start, make_plan, read_plan, write_plan
 from MedDLTraining.plan.architecture import architecture_for, first_patch
 from MedDLTraining.plan.fingerprint import fingerprint
@@ -158,6 +162,30 @@ def test_the_patch_is_a_multiple_of_all_strides_and_flat_voxels_are_not_halved_a
     )
     flat = architecture_for((128, 128, 1), (1, 1, 1))
     assert flat.patch[2] == 1 and all(stride[2] == 1 for stride in flat.strides)
+
+
+def test_for_single_slices_a_network_of_two_dimensions_is_planned_that_computes_what_flat_kernels_do() -> None:
+    """Flat kernels of three dimensions took twice the time."""
+    for flat in range(3):
+        shape = [32, 48, 16]
+        shape[flat] = 1
+        architecture = architecture_for(shape, (1.0, 1.0, 1.0))
+        planned = architecture.network(4, 1, 2)
+        of_slices = new_network(
+            replace(tiny_plan(data_in_memory()), network=planned, inference=Inference(architecture.patch))
+        )
+        assert isinstance(of_slices, Slicewise)
+        sizes = {
+            "kernels": [list(its) for its in architecture.kernels],
+            "strides": [list(its) for its in architecture.strides],
+        }
+        of_volumes = build_network(replace(planned, arguments={**planned.arguments, **sizes}))
+        state = of_slices.network.state_dict()
+        flattened = {key: state[key].reshape(its.shape) for key, its in of_volumes.state_dict().items()}
+        of_volumes.load_state_dict(flattened)
+        image = torch.randn((2, 1, *architecture.patch), generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            assert torch.allclose(of_slices.eval()(image), of_volumes.eval()(image), atol=1e-5)
 
 
 def test_patches_become_smaller_step_by_step_and_end() -> None:

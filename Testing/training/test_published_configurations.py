@@ -32,6 +32,7 @@ from MedDLCore.spec import (
     Output,
     Percentiles,
     Scale,
+    Triple,
     Weights,
     Window,
     ZScore,
@@ -121,6 +122,11 @@ MODELS = {
     "statistics of the network's grid": model(ZScore(), Clip(-1, 1), statistics="grid"),
     "batch normalisation": model(network=flat_at_first(**STAGED)),
     "slices": slices(),
+    "slices through a network for volumes": model(
+        network=flat_at_first(kernels=[[3, 3, 1]] * 3, strides=[[1, 1, 1], [2, 2, 1], [2, 2, 1]]),
+        inference=replace(WINDOWS, patch=(16, 12, 1)),
+        grid=Grid("RAS"),
+    ),
     "a network of MONAI": of_monai("UNet", **UNET),
 }
 
@@ -193,13 +199,18 @@ def test_what_monai_cannot_do_is_refused_by_name(spec: ModelSpec, reason: str, t
         configuration(spec, runner_networks(spec, load_networks(source_of(written(spec, tmp_path / "m")).package)))
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.8, 0.8, 5.0)], ids=str)
-def test_the_networks_that_are_planned_are_networks_of_monai(spacing: tuple[float, ...]) -> None:
-    network = architecture_for((32, 32, 16), spacing).network(8, 1, 4)
+@pytest.mark.parametrize(
+    ("patch", "spacing"),
+    [((32, 32, 16), (1.0,) * 3), ((32, 32, 16), (0.8, 0.8, 5.0)), ((32, 32, 1), (1.0,) * 3)],
+    ids=str,
+)
+def test_the_networks_that_are_planned_are_networks_of_monai(patch: Triple, spacing: tuple[float, ...]) -> None:
+    network = architecture_for(patch, spacing).network(8, 1, 4)
     own = build_network(network).eval()
     own.load_state_dict(lively(own))
-    translated = runner_networks(model(network=network, inference=replace(WINDOWS, patch=(32, 32, 16))), [own])
+    translated = runner_networks(model(network=network, inference=replace(WINDOWS, patch=patch)), [own])
     assert translated.definition["_target_"] == "monai.networks.nets.DynUNet"
+    assert translated.dimensions == (2 if 1 in patch else 3)
 
 
 def test_a_kernel_of_dyn_unet_holds_those_of_both_its_stages() -> None:

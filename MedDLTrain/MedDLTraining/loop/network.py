@@ -10,6 +10,7 @@ from MedDLCore.inference.backends import SinglePatch
 from MedDLCore.models import ModelPackage, load_networks
 from MedDLCore.models.networks import build_network, for_volumes
 from MedDLCore.models.networks.registry import OWN_NETWORKS
+from MedDLCore.models.networks.slicewise import Slicewise
 from MedDLCore.models.networks.unets import StagedUNet
 from MedDLCore.spec import Network
 
@@ -134,6 +135,9 @@ def outputs_of(network: nn.Module, images: Tensor, resolutions: int) -> list[Ten
         resolutions: coarser outputs that are wanted, where the network has them. MONAI's networks that are built with
             deep supervision always give theirs.
     """
+    if isinstance(network, Slicewise):
+        of_slices = outputs_of(network.network, images.squeeze(network.dim), resolutions)
+        return [logits.unsqueeze(network.dim) for logits in of_slices]
     with SinglePatch():
         if resolutions and isinstance(network, StagedUNet):
             return _with_coarser(network, images, resolutions)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from MedDLCore.inference import Predictor, free_memory
 from MedDLCore.kept_memory import keeping_memory
 from MedDLCore.models.networks import build_network, for_volumes
 
-from ..plan import Plan
+from ..plan import Listening, Plan
 from .augmentation import Draws, augment
 from .listening import with_clicks
 from .losses import loss_function
@@ -117,7 +118,10 @@ def speed_of(plan: Plan, device: str) -> float:
 
 
 def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
-    """Seconds of an iteration, augmentation included, and of one window of inference: medians of a few."""
+    """Seconds of an iteration, augmentation included, and of one window of inference: medians of a few.
+
+    How many clicks a patch has is drawn, from none to many: an iteration counts with as many as there are on average.
+    """
     network = new_network(plan).to(device)
     optimiser = optimiser_of(network, plan.optimiser)
     loss_of = loss_function(plan.loss, plan.overlapping)
@@ -128,7 +132,7 @@ def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
     truth = torch.zeros((plan.batch, layers, *source))
     truth[:, :, source[0] // 2 :] = 1
 
-    def iteration() -> None:
+    def iteration(plan: Plan) -> None:
         varied = augment(images.to(device), truth.to(device), plan, Draws(plan.seed, device))
         optimiser.zero_grad()
         with precision(plan, device):
@@ -138,10 +142,19 @@ def seconds_of(plan: Plan, device: str) -> tuple[float, float]:
         optimiser.step()
 
     with keeping_memory():  # as the loop does
-        step = _median(iteration, device)
+        listening = plan.listening
+        step = _median(lambda: iteration(replace(plan, listening=_of_one_click(listening, silent=1.0))), device)
+        if listening is not None:
+            clicked = _median(lambda: iteration(replace(plan, listening=_of_one_click(listening, silent=0.0))), device)
+            step += (1 - listening.silent) * (1 + listening.most) / 2 * max(0.0, clicked - step)
         predictor = Predictor([network.eval()], plan.spec.output_channels, device)
         window = torch.zeros((1, plan.spec.input_channels, *plan.patch))
         return step, _median(lambda: predictor(window), device)
+
+
+def _of_one_click(listening: Listening | None, silent: float) -> Listening | None:
+    """With one click on every patch that has any."""
+    return None if listening is None else replace(listening, silent=silent, most=1)
 
 
 def precision(plan: Plan, device: str) -> torch.autocast | nullcontext[None]:

@@ -15,12 +15,13 @@ class Slicewise(nn.Module):
         """Takes the network and the network axis (0, 1, 2) along which patches have one voxel."""
         super().__init__()
         self.network = network
-        self._dim = axis + 2
+        self.dim = axis + 2
+        """Of a batch of patches, the dimension of that axis."""
 
     def forward(self, patches: Tensor) -> Tensor:
         """``(B, C, d0, d1, d2)`` with one voxel along the axis -> the same with the network's channels."""
-        logits: Tensor = self.network(patches.squeeze(self._dim))
-        return logits.unsqueeze(self._dim)
+        logits: Tensor = self.network(patches.squeeze(self.dim))
+        return logits.unsqueeze(self.dim)
 
 
 def for_volumes(network: nn.Module, patch: tuple[int, int, int] | None) -> nn.Module:

@@ -64,7 +64,7 @@ def configuration(spec: ModelSpec, networks: RunnerNetworks) -> dict[str, Any]:
         "preprocessing": {"_target_": "Compose", "transforms": ["@turning", *preparing]},
         "dataset": {"_target_": "Dataset", "data": "@datalist", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
-        "inferer": _inferer(spec.inference),
+        "inferer": _inferer(spec.inference, networks.dimensions),
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [*joined, *_deciding(spec, list(grid.back), bool(grid.turning))],
@@ -128,7 +128,7 @@ def _evaluator(networks: RunnerNetworks) -> tuple[Transform, list[Transform]]:
     return engine, [{"_target_": "MeanEnsembled", "keys": keys, "output_key": "pred"}]
 
 
-def _inferer(inference: Inference) -> Transform:
+def _inferer(inference: Inference, dimensions: int) -> Transform:
     if inference.patch is None:
         if inference.divisor > 1:
             raise NotInMonaiError("MONAI's inferer for whole scans has no equal of inference.divisor")
@@ -143,7 +143,7 @@ def _inferer(inference: Inference) -> Transform:
         "padding_mode": PADDINGS[inference.padding],
         "cval": inference.padding_value,
     }
-    if inference.patch.count(1) != 1:
+    if dimensions == 3:
         return window
     axis = inference.patch.index(1)
     size = [n for n in inference.patch if n > 1]

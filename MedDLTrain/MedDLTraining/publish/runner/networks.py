@@ -26,11 +26,13 @@ class RunnerNetworks:
     Attributes:
         definition: ``_target_`` and arguments, for each of the networks.
         count: how many there are.
+        dimensions: 3, or 2 where they take slices.
         state: the state dict of the network, or of a ``ModuleList`` of them.
     """
 
     definition: Mapping[str, Any]
     count: int
+    dimensions: int
     state: Mapping[str, Tensor]
 
 
@@ -57,11 +59,12 @@ def runner_networks(spec: ModelSpec, networks: Sequence[nn.Module]) -> RunnerNet
         translated.load_state_dict(state)
         _check_equal(own, translated, spec)
         states.append(translated.state_dict())
+        dimensions = _dimensions(translated)
     definition = {"_target_": f"monai.networks.nets.{name}", **arguments}
     if len(states) == 1:
-        return RunnerNetworks(definition, 1, states[0])
+        return RunnerNetworks(definition, 1, dimensions, states[0])
     joined = {f"{n}.{key}": value for n, state in enumerate(states) for key, value in state.items()}
-    return RunnerNetworks(definition, len(states), joined)
+    return RunnerNetworks(definition, len(states), dimensions, joined)
 
 
 def _arguments(network: Network) -> tuple[str, dict[str, Any]]:
@@ -90,7 +93,7 @@ def _check_equal(own: nn.Module, translated: nn.Module, spec: ModelSpec) -> None
     import torch
 
     patch = spec.inference.patch or (32, 32, 32)
-    size = [n for n in patch if n > 1] if _is_flat(translated) else list(patch)
+    size = [n for n in patch if n > 1] if _dimensions(translated) == 2 else list(patch)
     noise = torch.randn((1, spec.input_channels, *size), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours, theirs = own(noise), translated(noise)
@@ -99,7 +102,7 @@ def _check_equal(own: nn.Module, translated: nn.Module, spec: ModelSpec) -> None
         raise NotInMonaiError(f"the network {spec.network.name} gives other logits in MONAI")
 
 
-def _is_flat(network: nn.Module) -> bool:
+def _dimensions(network: nn.Module) -> int:
     import torch
 
-    return any(isinstance(part, torch.nn.Conv2d) for part in network.modules())
+    return 2 if any(isinstance(part, torch.nn.Conv2d) for part in network.modules()) else 3
