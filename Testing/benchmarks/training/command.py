@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from .place import Place
 from .report import summary, table
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+ONE = ("--threads", 1)
+"""Of ``meddl``."""
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -84,6 +88,16 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the jobs")
     parser.add_argument("--summary", action="store_true", help="the table of the jobs that are done")
     return parser.parse_args(given)
+
+
+def meddl(*words: object) -> None:
+    """Does what ``meddl`` does with these words, and says them; where it fails, so does this program."""
+    from MedDLCore.cli.main import run
+
+    given = [str(word) for word in words]
+    print(f"$ meddl {shlex.join(given)}", file=sys.stderr, flush=True)
+    if (status := run(given)) != 0:
+        sys.exit(status)
 
 
 def one_thread() -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from pathlib import Path
 from MedDLCore.models.opening import SHIPPED
 
 from .cases import LABELS, LEARNT_FROM, SCORED, default_data, names_of, write_data_set
-from .command import one_thread
+from .command import ONE, meddl, one_thread
 
 NAME, CLICKS = "hippocampus", "hippocampus-clicks"
 
@@ -35,8 +34,6 @@ STRUCTURES = {f"{part.lower()} hippocampus": value for part, value in LABELS.ite
 """Under names whose codes are known."""
 
 MOST_BYTES = 10_000_000
-
-ONE = ("--threads", 1)
 
 GENTLE_RATE = 3e-4
 """At which a network that is good learns to listen: with the usual one it forgets more of what it could."""
@@ -77,7 +74,7 @@ def main(given: Sequence[str] | None = None) -> None:
     )
     scan = data / "images" / f"{names_of(data, SCORED)[0]}.nii.gz"
     plain = into / NAME
-    _meddl("train", learnt, "--out", plain, "--minutes", arguments.minutes, "--folds", 10, "--resume", *ONE)
+    meddl("train", learnt, "--out", plain, "--minutes", arguments.minutes, "--folds", 10, "--resume", *ONE)
     made = {NAME: _published(plain, SAID, scored, scan)}
     if arguments.listening:
         listening = into / CLICKS
@@ -94,33 +91,24 @@ def _teach_to_listen(learnt: Path, plain: Path, out: Path, minutes: float) -> No
     plan_file = out / "plan.json"
     if not plan_file.is_file():
         begun = ("--from", plain / "model", "--interactive", "--minutes", minutes, "--folds", 10, "--name", CLICKS)
-        _meddl("train", learnt, "--out", out, *begun, "--only-plan", *ONE)
+        meddl("train", learnt, "--out", out, *begun, "--only-plan", *ONE)
         plan = json.loads(plan_file.read_text(encoding="utf-8"))
         plan["optimiser"]["rate"] = GENTLE_RATE
         plan_file.write_text(json.dumps(plan, indent=1), encoding="utf-8")
-    _meddl("train", learnt, "--out", out, "--resume", *ONE)
+    meddl("train", learnt, "--out", out, "--resume", *ONE)
 
 
 def _published(training: Path, said: Mapping[str, str], scored: Path, scan: Path) -> Path:
     """The model of a training, with its card; not larger than may come with MedDL."""
     report, made = (training.with_name(f"{training.name}.{what}") for what in ("evaluation", "published"))
-    _meddl("evaluate", scored, "--model", training / "model", "--out", report, "--overwrite", *ONE)
+    meddl("evaluate", scored, "--model", training / "model", "--out", report, "--overwrite", *ONE)
     stated = [part for name, text in said.items() for part in (f"--{name}", text)]
     more = ("--evaluation", report, "--measure", scan, "--for-meddl-alone", "--overwrite")
-    _meddl("publish", training, "--out", made, *stated, *more)
+    meddl("publish", training, "--out", made, *stated, *more)
     size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     if size > MOST_BYTES:
         sys.exit(f"{training.name}: {size / 1e6:.1f} MB are too many to come with MedDL")
     return made
-
-
-def _meddl(*words: object) -> None:
-    from MedDLCore.cli.main import run
-
-    given = [str(word) for word in words]
-    print(f"$ meddl {shlex.join(given)}", flush=True)
-    if (status := run(given)) != 0:
-        sys.exit(status)
 
 
 def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
