@@ -183,6 +183,7 @@ def test_a_zip_moves_the_model_and_keeps_its_digest(
 ) -> None:
     monkeypatch.setenv("MEDDL_MODELS", str(tmp_path / "models"))
     command = ("publish", training, "--licence", "CC-BY-4.0", "--name", "abdomen", "--version", "2.1.0", "--json")
+    command += ("--title", "Abdomen of a phantom")
     assert meddl(*command, "--out", tmp_path / "a.zip") == Exit.OK
     told = json.loads(capsys.readouterr().out)
     assert meddl(*command, "--out", tmp_path / "b.zip") == Exit.OK
@@ -192,7 +193,8 @@ def test_a_zip_moves_the_model_and_keeps_its_digest(
     assert stored is not None and stored.sha256 == told["sha256"] and stored.spec.version == "2.1.0"
     capsys.readouterr()
     assert meddl("models", "list", "--json") == Exit.OK
-    assert "abdomen" in [row["name"] for row in json.loads(capsys.readouterr().out)["models"]]
+    listed = {row["name"]: row["title"] for row in json.loads(capsys.readouterr().out)["models"]}
+    assert listed["abdomen"] == "Abdomen of a phantom"
     scan = scan_of(tmp_path / "scans")
     arguments = ("segment", scan, "--model", "abdomen", "--out", tmp_path / "s", "--no-picture", "--threads", 1)
     assert meddl(*arguments) == Exit.OK

@@ -25,6 +25,7 @@ from .settings import FilePath
 @click.option("--data-source", default="", help="Where the training data are from.")
 @click.option("--citation", default="", help="How to cite it.")
 @click.option("--name", default="", help="Of the model; that of the training by default.")
+@click.option("--title", default="", help="By which people know it, e.g. 'Liver on CT'; its name by default.")
 @click.option("--version", default="", help="Of the model; 1.0.0 by default.")
 @click.option(
     "--evaluation", type=FilePath(exists=True, file_okay=False), help="Folder of meddl evaluate, of this model."

@@ -117,7 +117,7 @@ def _stated(spec: ModelSpec, statement: Statement, run: Mapping[str, Any] | None
     return replace(
         spec,
         name=statement.name or spec.name,
-        title=statement.name or spec.title or spec.name,
+        title=statement.title or statement.name or spec.title or spec.name,
         version=statement.version or spec.version or "1.0.0",
         description=statement.description or spec.description,
         licence=statement.licence,

@@ -23,7 +23,8 @@ class Statement:
         licence_text: its full text, if given.
         authors, copyright, description, intended_use, limits, data_source, citation: texts.
         name: of the model, where it is not that of the training.
-        version: likewise.
+        title: by which people know it, e.g. ``Liver on CT``; its name by default.
+        version: 1.0.0 by default.
     """
 
     licence: str
@@ -36,6 +37,7 @@ class Statement:
     data_source: str = ""
     citation: str = ""
     name: str = ""
+    title: str = ""
     version: str = ""
 
     def checked(self) -> Statement:

@@ -39,6 +39,7 @@ GENTLE_RATE = 3e-4
 """At which a network that is good learns to listen: with the usual one it forgets more of what it could."""
 
 SAID = {
+    "title": "Hippocampus on T1 MR, two parts",
     "licence": "CC-BY-SA-4.0",
     "authors": "MedDL",
     "description": "Finds the anterior part (the head) and the posterior part (body and tail) of the hippocampus in "
@@ -60,6 +61,7 @@ SAID = {
 
 SAID_OF_CLICKS = {
     **SAID,
+    "title": "Hippocampus on T1 MR, two parts, corrected by clicks",
     "description": f"Corrects by clicks what {NAME} finds in T1-weighted MRI, or finds it by itself, a little less "
     f"well. It began with the weights of {NAME} and learnt from the same scans.",
 }
