@@ -13,6 +13,7 @@ import numpy as np
 from MedDLCore.models import open_model
 from MedDLCore.pipeline import Model, load, segment
 from MedDLCore.readers import ReadOptions, read
+from MedDLCore.volume import LabelMap
 
 from ..training.cases import default_data, names_of, shuffled
 from . import __doc__ as about
@@ -27,16 +28,23 @@ def run(
     model: Model, data: Path, names: Sequence[str], most: int, first: Model | None = None
 ) -> dict[str, list[Session]]:
     """The sessions of all cases, by who answers; ``first`` finds what the network begins with."""
-    sessions: dict[str, list[Session]] = {"network": [], "grow-cut": [], "same clicks": []}
+    sessions: dict[str, list[Session]] = {}
     for name in names:
         (volume,) = read(data / "images" / f"{name}.nii.gz", ReadOptions(modality="MR"))
         (labels,) = read(data / "labels" / f"{name}.nii.gz", ReadOptions(modality="MR"))
         truth, given = np.asarray(labels.array).astype(np.uint8), (volume.geometry, model.spec, most)
         start = None if first is None else segment([volume], first).label_map
+        nothing = LabelMap(np.zeros_like(truth), volume.geometry, model.spec.labels)
         by_network = correct(ByNetwork(volume, model, start), truth, *given)
-        sessions["network"].append(by_network)
-        sessions["grow-cut"].append(correct(ByGrowCut(volume, model), truth, *given))
-        sessions["same clicks"].append(correct(ByGrowCut(volume, model), truth, *given, by_network.clicks))
+        from_nothing = correct(ByNetwork(volume, model, nothing), truth, *given)
+        for who, session in (
+            ("network", by_network),
+            ("network from nothing", from_nothing),
+            ("grow-cut", correct(ByGrowCut(volume, model), truth, *given)),
+            ("same clicks", correct(ByGrowCut(volume, model), truth, *given, by_network.clicks)),
+            ("same clicks from nothing", correct(ByGrowCut(volume, model), truth, *given, from_nothing.clicks)),
+        ):
+            sessions.setdefault(who, []).append(session)
     return sessions
 
 
