@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fixtures.listening import listening
+from MedDLCore.errors import Code, MedDLError
 from MedDLCore.pipeline import Model
 from MedDLCore.refine import Click, Refinement, segment_with_clicks
 from MedDLCore.spec import FloatTriple, Grid
@@ -74,3 +75,15 @@ def test_a_click_on_a_face_of_the_scan_that_the_networks_grid_does_not_reach_hol
         change = refinement.add(Click((r, a, s), "ball"))
         assert has(refinement.label_map, "ball", voxel)
         assert all(part.start <= n < part.stop for part, n in zip(change.box, voxel, strict=True))
+
+
+def test_a_click_beyond_a_grid_of_fixed_shape_is_refused_and_not_heard_at_the_grids_face() -> None:
+    grid = Geometry.from_parts((40, 44, 48), (1.0, 1.0, 1.0), None, (0.0, 0.0, 0.0))
+    listens = listening(grid=Grid("RAS", spacing=(1.0, 1.0, 1.0), shape=(20, 20, 20)))
+    refinement = Refinement([Volume(np.zeros(grid.shape, np.int16), grid, "CT")], listens)
+    with pytest.raises(MedDLError, match="sees only the middle") as caught:
+        refinement.add(Click((24.0, 22.0, 2.0), "ball"))
+    assert caught.value.code is Code.REGION_OUTSIDE
+    assert not refinement.label_map.array.any()
+    refinement.add(Click((24.0, 22.0, 10.0), "ball"))
+    assert has(refinement.label_map, "ball", (10, 22, 24))
