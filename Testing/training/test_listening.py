@@ -17,7 +17,7 @@ from MedDLCore.models import load_networks, write_package
 from MedDLCore.models.package import open_folder
 from MedDLCore.pipeline import load, segment
 from MedDLCore.refine import Refinement
-from MedDLCore.spec import Clicks
+from MedDLCore.spec import Clicks, Network
 from MedDLTraining.cases import PreparedCase, prepare_cases
 from MedDLTraining.check import check
 from MedDLTraining.events import Control, Epoch, Step
@@ -154,6 +154,20 @@ def test_a_network_that_learns_to_listen_begins_with_exactly_the_plain_one(overl
     heard_by = network.train()(heard).square().sum()
     heard_by.backward()
     assert entry.grad is not None and entry.grad[:, 1:].any()
+
+
+def test_a_meshnet_learns_to_listen_too_whose_layers_say_how_many_channels_they_take(tmp_path: Path) -> None:
+    layer = {"in_channels": 1, "out_channels": 5, "kernel_size": 3, "padding": 1, "stride": 1, "dilation": 1}
+    last = {**layer, "in_channels": 5, "out_channels": 4, "kernel_size": 1, "padding": 0}
+    plain = tiny_plan(data_in_memory(), network=Network("MeshNet", {"layers": [layer, last]}))
+    package = package_of(plain, tmp_path / "plain")
+    plan = plan_from_model(package, data_in_memory(), Budget(0.02, 10**9), "x", interactive=True)  # type: ignore[arg-type]
+    network = new_network(plan)
+    assert plan.spec.input_channels == 10 and begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    images, _ = batch_of(plan, 1)
+    with torch.no_grad():
+        plainly = load_networks(package)[0](images)  # type: ignore[arg-type]
+        assert torch.allclose(network.eval()(with_silence(images, plan)), plainly, atol=1e-5)
 
 
 def test_a_network_that_listens_is_gone_on_with_as_it_is(tmp_path: Path) -> None:
