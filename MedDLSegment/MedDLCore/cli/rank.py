@@ -62,6 +62,7 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
 
     The model runs several times over each INPUT: as the networks of its ensemble, with dropout, or on a noisier,
     brighter, mirrored scan. Where its passes disagree, it would learn most from a correction. Those scans come first.
+    For a model with several channels, INPUTs are those of one case after the other, in its order.
     """
     if replace(request.options, allow=frozenset()) != Options():
         raise click.UsageError("Whole scans are ranked: leave --structure, --roi, --at and --crop-body away.")
@@ -72,7 +73,7 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
                 check_folder(place)
         package = open_model(request.model)
         tally = Tally(reporter)
-        for case, model in each_case(request, package, reporter, tally, ("write", "picture")):
+        for case, model in each_case(request, package, reporter, tally, ("write", "picture"), several=True):
             try:
                 its = measure(case, model, way, request.options, reporter.progress, maps is not None)
             except MedDLError as error:
