@@ -156,6 +156,27 @@ def test_a_network_that_learns_to_listen_begins_with_exactly_the_plain_one(overl
     assert entry.grad is not None and entry.grad[:, 1:].any()
 
 
+def test_corrected_cases_with_their_segments_in_another_order_go_on_with_the_models_own_outputs(tmp_path: Path) -> None:
+    """Each output, and each channel of clicks, began anew: what the model knew of its structures was lost."""
+    data_set = data_in_memory()
+    package = package_of(listening(tiny_plan(data_set)), tmp_path / "listens")
+    names = [label.name for label in data_set.labels]
+    turned = data_set.with_table(data_set.table.ordered_as(names[::-1]))
+    assert [label.name for label in turned.labels] == names[::-1]
+    facts = check(turned).facts
+    plan = plan_training(facts, turned, Budget(0.02, 10**9), "x", package.folder.as_posix(), folds=2)  # type: ignore[attr-defined]
+    assert [label.name for label in plan.labels] == names
+    network = new_network(replace(plan, seed=9))
+    assert begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    known = load_networks(package)[0].state_dict()  # type: ignore[arg-type]
+    assert all(torch.equal(known[key], value) for key, value in network.state_dict().items())
+    trained = train(turned, replace(plan, iterations=1, epochs=1), tmp_path / "on").package
+    assert trained is not None and [label.name for label in trained.spec.labels] == names
+    for ours, given in zip(data_set.cases, turned.cases, strict=True):
+        truths = data_set.load(ours).truth, turned.ordered_as(plan.labels).load(given).truth
+        assert np.array_equal(truths[0].array, truths[1].array)
+
+
 def test_a_meshnet_learns_to_listen_too_whose_layers_say_how_many_channels_they_take(tmp_path: Path) -> None:
     layer = {"in_channels": 1, "out_channels": 5, "kernel_size": 3, "padding": 1, "stride": 1, "dilation": 1}
     last = {**layer, "in_channels": 5, "out_channels": 4, "kernel_size": 1, "padding": 0}

@@ -230,7 +230,7 @@ def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
     from MedDLTraining.loop.preview import contact_sheet
 
     with private_folder() as folder:
-        (case,) = prepare_cases(data_set, plan.spec, folder, data_set.cases[:1])
+        (case,) = prepare_cases(data_set.ordered_as(plan.labels), plan.spec, folder, data_set.cases[:1])
         contact_sheet(case, plan, path)
 
 
