@@ -18,6 +18,8 @@ from MedDLCore.models.package import open_folder
 from MedDLCore.pipeline import load, segment
 from MedDLCore.refine import Refinement
 from MedDLCore.spec import Clicks, Network
+from MedDLCore.spec_rules import MOST_CLICKED
+from MedDLCore.volume import Label
 from MedDLTraining.cases import PreparedCase, prepare_cases
 from MedDLTraining.check import check
 from MedDLTraining.events import Control, Epoch, Step
@@ -232,6 +234,14 @@ def test_a_training_with_clicks_that_is_stopped_and_goes_on_comes_to_the_same_we
 def test_a_plan_that_listens_in_no_possible_way_is_refused(changes: dict[str, object], where: str) -> None:
     with pytest.raises(MedDLError, match=f"plan.listening.{where}") as caught:
         listening(tiny_plan(data_in_memory()), **changes)
+    assert caught.value.code is Code.PLAN_INVALID
+
+
+def test_clicks_on_more_structures_than_a_network_takes_are_refused_in_the_words_of_a_training() -> None:
+    labels = tuple(Label(n, f"rib {n}", (200, 200, 200)) for n in range(1, MOST_CLICKED + 2))
+    plan = tiny_plan(data_in_memory(), labels=labels, network=staged_unet(len(labels) + 1))
+    with pytest.raises(MedDLError, match=f"at most {MOST_CLICKED} structures; there are {len(labels)}") as caught:
+        replace(plan, listening=Listening(12.0))
     assert caught.value.code is Code.PLAN_INVALID
 
 
