@@ -267,6 +267,19 @@ def test_what_a_plan_would_be_followed_in_spite_of_is_refused_before_hours_are_s
     assert asked.split()[0] in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
+def test_the_dice_of_the_only_case_is_not_said_to_be_of_cases_that_were_not_learnt_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = clean_set(tmp_path / "d", 1)
+    write_plan(tiny_plan(open_folder(folder), iterations=1, epochs=1), tmp_path / "plan.json")
+    assert (
+        meddl("train", folder, "--out", tmp_path / "run", "--plan", tmp_path / "plan.json", "--threads", 1) == Exit.OK
+    )
+    told = capsys.readouterr()
+    assert Code.DATA_SCARCE.value in told.err and "Dice on the validation cases" in told.out
+    assert "not learnt from" not in told.out + told.err
+
+
 def test_a_training_that_does_not_listen_is_not_gone_on_with_as_one_that_does(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

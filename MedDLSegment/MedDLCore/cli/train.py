@@ -195,7 +195,7 @@ def train(
         at = "" if plan.crops is None else " --at R,A,S"
         text = "\n".join(
             [
-                "Dice on the cases that were not learnt from:",
+                "Dice on the validation cases:",
                 *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
                 f"The model: {trained.package.folder}",
                 f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER{at}",
