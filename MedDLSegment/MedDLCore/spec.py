@@ -280,8 +280,9 @@ class Clicks:
 
     Attributes:
         labels: values of the labels that can be clicked.
-        radius: mm; a click is a ball of ones around the centre of its voxel. Balls of a fixed size say where, and
-            change nothing far away, as distances would (Sofiiuk et al. 2022, table 1).
+        radius: mm, or voxels along an axis on which the grid keeps the scan's spacing; a click is a ball of ones around
+            the centre of its voxel. Balls of a fixed size say where, and change nothing far away, as distances would
+            (Sofiiuk et al. 2022, table 1).
     """
 
     labels: tuple[int, ...]

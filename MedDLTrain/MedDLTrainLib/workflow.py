@@ -397,4 +397,4 @@ def _place(data: Data | None) -> tuple[Any, ...]:
 
 def _diceLine(dice: Mapping[str, float | None]) -> str:
     figures = ", ".join(f"{name} {value:.3f}" for name, value in dice.items() if value is not None)
-    return _("Trained. Dice on the cases that were not learnt from: {figures}").format(figures=figures)
+    return _("Trained. Dice on the validation cases: {figures}").format(figures=figures)

@@ -113,7 +113,9 @@ def plan_training(
     if start is not None and network:
         raise MedDLError(Code.PLAN_INVALID, "A training that begins with a model has that model's network.")
     if start is not None:
-        plan = plan_from_model(open_model(start), data_set, budget, name, fixed, held_out, interactive, learnt_from)
+        package = open_model(start)
+        data_set = data_set.ordered_as(package.spec.labels)
+        plan = plan_from_model(package, data_set, budget, name, fixed, held_out, interactive, learnt_from)
     else:
         plan = make_plan(learnt_from, data_set, budget, name, held_out, interactive)
     if network:
@@ -135,7 +137,7 @@ def train(
     """Trains one network.
 
     Args:
-        data_set: labels as in the plan.
+        data_set: labels as in the plan, in any order.
         plan: from ``plan_training`` or a file.
         folder: of the training, made if it is not there.
         device: torch's name.
@@ -151,6 +153,7 @@ def train(
             with do not go together; DATA_INVALID for a data set in which something cannot be used; NO_MEMORY; see
             ``prepare_cases`` and ``loop.fitting.fit``.
     """
+    data_set = data_set.ordered_as(plan.labels)
     _check(data_set, plan)
     check_folder(folder)
     with claimed(folder, "training"):

@@ -52,6 +52,15 @@ def layout(folder: Path, *names: str, values: tuple[int, ...] = (0, 1, 2)) -> Pa
 # Decathlon and nnU-Net
 
 
+def test_other_names_of_channels_than_dataset_json_has_are_refused_not_ignored(tmp_path: Path) -> None:
+    folder = clean_set(tmp_path / "d", 1)
+    (name,) = (channel.name for channel in open_folder(folder).channels)
+    assert open_folder(folder, channels=(name.upper(),)).cases
+    with pytest.raises(MedDLError, match="T1") as refused:
+        open_folder(folder, channels=("T1",))
+    assert refused.value.code is Code.CHANNELS_MISMATCH
+
+
 def test_the_decathlons_label_table_has_numbers_for_names(tmp_path: Path) -> None:
     folder = clean_set(tmp_path / "d", 2)
     for path in (folder / "imagesTr").iterdir():

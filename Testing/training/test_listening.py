@@ -18,7 +18,9 @@ from MedDLCore.models import load_networks, write_package
 from MedDLCore.models.package import open_folder
 from MedDLCore.pipeline import load, segment
 from MedDLCore.refine import Refinement
-from MedDLCore.spec import Clicks
+from MedDLCore.spec import Clicks, Network
+from MedDLCore.spec_rules import MOST_CLICKED
+from MedDLCore.volume import Label
 from MedDLTraining.cases import PreparedCase, prepare_cases
 from MedDLTraining.check import check
 from MedDLTraining.events import Control, Epoch, Step
@@ -173,6 +175,41 @@ def test_a_network_that_learns_to_listen_begins_with_exactly_the_plain_one(overl
     assert entry.grad is not None and entry.grad[:, 1:].any()
 
 
+def test_corrected_cases_with_their_segments_in_another_order_go_on_with_the_models_own_outputs(tmp_path: Path) -> None:
+    """Each output, and each channel of clicks, began anew: what the model knew of its structures was lost."""
+    data_set = data_in_memory()
+    package = package_of(listening(tiny_plan(data_set)), tmp_path / "listens")
+    names = [label.name for label in data_set.labels]
+    turned = data_set.with_table(data_set.table.ordered_as(names[::-1]))
+    assert [label.name for label in turned.labels] == names[::-1]
+    facts = check(turned).facts
+    plan = plan_training(facts, turned, Budget(0.02, 10**9), "x", package.folder.as_posix(), folds=2)  # type: ignore[attr-defined]
+    assert [label.name for label in plan.labels] == names
+    network = new_network(replace(plan, seed=9))
+    assert begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    known = load_networks(package)[0].state_dict()  # type: ignore[arg-type]
+    assert all(torch.equal(known[key], value) for key, value in network.state_dict().items())
+    trained = train(turned, replace(plan, iterations=1, epochs=1), tmp_path / "on").package
+    assert trained is not None and [label.name for label in trained.spec.labels] == names
+    for ours, given in zip(data_set.cases, turned.cases, strict=True):
+        truths = data_set.load(ours).truth, turned.ordered_as(plan.labels).load(given).truth
+        assert np.array_equal(truths[0].array, truths[1].array)
+
+
+def test_a_meshnet_learns_to_listen_too_whose_layers_say_how_many_channels_they_take(tmp_path: Path) -> None:
+    layer = {"in_channels": 1, "out_channels": 5, "kernel_size": 3, "padding": 1, "stride": 1, "dilation": 1}
+    last = {**layer, "in_channels": 5, "out_channels": 4, "kernel_size": 1, "padding": 0}
+    plain = tiny_plan(data_in_memory(), network=Network("MeshNet", {"layers": [layer, last]}))
+    package = package_of(plain, tmp_path / "plain")
+    plan = plan_from_model(package, data_in_memory(), Budget(0.02, 10**9), "x", interactive=True)  # type: ignore[arg-type]
+    network = new_network(plan)
+    assert plan.spec.input_channels == 10 and begin_with(network, package, plan) == ()  # type: ignore[arg-type]
+    images, _ = batch_of(plan, 1)
+    with torch.no_grad():
+        plainly = load_networks(package)[0](images)  # type: ignore[arg-type]
+        assert torch.allclose(network.eval()(with_silence(images, plan)), plainly, atol=1e-5)
+
+
 def test_a_network_that_listens_is_gone_on_with_as_it_is(tmp_path: Path) -> None:
     plan = listening(tiny_plan(data_in_memory()))
     package = package_of(plan, tmp_path / "listens")
@@ -214,6 +251,14 @@ def test_a_training_with_clicks_that_is_stopped_and_goes_on_comes_to_the_same_we
 def test_a_plan_that_listens_in_no_possible_way_is_refused(changes: dict[str, object], where: str) -> None:
     with pytest.raises(MedDLError, match=f"plan.listening.{where}") as caught:
         listening(tiny_plan(data_in_memory()), **changes)
+    assert caught.value.code is Code.PLAN_INVALID
+
+
+def test_clicks_on_more_structures_than_a_network_takes_are_refused_in_the_words_of_a_training() -> None:
+    labels = tuple(Label(n, f"rib {n}", (200, 200, 200)) for n in range(1, MOST_CLICKED + 2))
+    plan = tiny_plan(data_in_memory(), labels=labels, network=staged_unet(len(labels) + 1))
+    with pytest.raises(MedDLError, match=f"at most {MOST_CLICKED} structures; there are {len(labels)}") as caught:
+        replace(plan, listening=Listening(12.0))
     assert caught.value.code is Code.PLAN_INVALID
 
 

@@ -255,6 +255,40 @@ def test_a_training_that_began_before_plans_knew_of_clicks_is_gone_on_with(tmp_p
     assert train(data_set, read_plan(folder / "plan.json"), folder, resume=True).package is not None
 
 
+@pytest.mark.parametrize(
+    "asked", ["--interactive", "--from phantom", "--seed 3", "--fold 2", "--minutes 60", "--crops"]
+)
+def test_what_a_plan_would_be_followed_in_spite_of_is_refused_before_hours_are_spent(
+    asked: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_plan(tiny_plan(open_folder(folder)), tmp_path / "plan.json")
+    command = ("train", folder, "-o", tmp_path / "run", "--plan", tmp_path / "plan.json", *asked.split())
+    assert meddl(*command) == Exit.USAGE
+    assert asked.split()[0] in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_the_dice_of_the_only_case_is_not_said_to_be_of_cases_that_were_not_learnt_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = clean_set(tmp_path / "d", 1)
+    write_plan(tiny_plan(open_folder(folder), iterations=1, epochs=1), tmp_path / "plan.json")
+    assert (
+        meddl("train", folder, "--out", tmp_path / "run", "--plan", tmp_path / "plan.json", "--threads", 1) == Exit.OK
+    )
+    told = capsys.readouterr()
+    assert Code.DATA_SCARCE.value in told.err and "Dice on the validation cases" in told.out
+    assert "not learnt from" not in told.out + told.err
+
+
+def test_a_training_that_does_not_listen_is_not_gone_on_with_as_one_that_does(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_set, out = open_folder(folder), tmp_path / "run"
+    stopped_after_an_epoch(data_set, tiny_plan(data_set, epochs=2, iterations=1), out)
+    assert meddl("train", folder, "-o", out, "--resume", "--interactive") == Exit.INPUT
+    assert "does not listen to clicks" in capsys.readouterr().err
+
+
 def test_all_folds_together_are_an_ensemble_that_segments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = clean_set(tmp_path / "d", 4), tmp_path / "run"
     write_plan(tiny_plan(open_folder(folder), iterations=2, epochs=2), tmp_path / "plan.json")

@@ -55,7 +55,7 @@ def list_models(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(store.path), "models": rows}))
         return
-    columns = ("name", "modality", "structures", "size", "where", "licence", "title")
+    columns = ("name", "modality", "structures", "clicks", "size", "where", "licence", "title")
     cells = [_cells(row) for row in rows]
     table = [columns, *(tuple(row[column] for column in columns) for row in cells)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -89,6 +89,9 @@ def info(name: str, as_json: bool) -> None:
     lines += [] if spec.crops is None else [f"crops:      {spec.crops}; in a larger scan, name points with --at R,A,S"]
     lines += [f"network:    {spec.network.name}"]
     lines += [f"structures: {', '.join(label.name for label in spec.labels)}"]
+    if spec.clicks is not None:
+        heard = ", ".join(label.name for label in spec.labels if label.value in spec.clicks.labels)
+        lines.append(f"clicks:     on {heard}; meddl segment --click R,A,S=NAME corrects the result")
     lines += [f"measured:   {key}: {value}" for key, value in spec.measured.items()]
     lines += [f"licence:    {licence}", f"citation:   {spec.citation or 'none given'}", f"source:     {spec.source}"]
     lines += [f"Warning {notice}" for notice in notices]
@@ -225,6 +228,7 @@ def _row_of(model: StoredModel) -> dict[str, Any]:
             "name": model.name,
             "modality": "",
             "structures": "",
+            "clicks": False,
             "bytes": model.size,
             "where": problem,
             "licence": "",
@@ -240,6 +244,7 @@ def _row_of_installed(model: Installed) -> dict[str, Any]:
         "name": model.name,
         "modality": _joined(model.modalities),
         "structures": len(model.structures) or "",
+        "clicks": False,
         "bytes": model.size,
         "where": "TotalSegmentator",
         "licence": "",
@@ -254,6 +259,7 @@ def _row_of_entry(item: Entry, store: ModelStore) -> dict[str, Any]:
         "name": item.name,
         "modality": _modality(item.channels),
         "structures": len(item.structures),
+        "clicks": item.spec is not None and item.spec.clicks is not None,
         "bytes": item.size,
         "where": f"{_size(unfinished)} came so far" if unfinished else "to download",
         "licence": item.licence.name,
@@ -268,6 +274,7 @@ def _row(name: str, spec: ModelSpec, size: int, where: str) -> dict[str, Any]:
         "name": name,
         "modality": _modality(spec.channels),
         "structures": len(spec.labels),
+        "clicks": spec.clicks is not None,
         "bytes": size,
         "where": where,
         "licence": known.licence.name if known else spec.licence,
@@ -288,7 +295,7 @@ def _joined(modalities: Iterable[str | None]) -> str:
 def _cells(row: dict[str, Any]) -> dict[str, str]:
     """A row of the list for people. A folder has any name, and a licence may have many lines."""
     terms = "not commercial" if row["non_commercial"] else one_line(row["licence"], LONGEST_TERMS)
-    texts = {**row, "size": _size(row["bytes"]), "licence": terms}
+    texts = {**row, "clicks": "yes" if row["clicks"] else "", "size": _size(row["bytes"]), "licence": terms}
     return {key: one_line(printable(str(text)), LONGEST_CELL) for key, text in texts.items()}
 
 

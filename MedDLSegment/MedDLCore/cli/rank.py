@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from ..errors import MedDLError
 from ..models import open_model
 from ..text import printable
 from ..uncertainty import Uncertainty, measure
-from ..writers import content_hash, output_path, output_stem
+from ..writers import content_hash, output_path, output_stem, safe_name
 from ..writers.nifti import write_nifti_scan
 from ..writers.statistics import spreadsheet_cell
 from .reading import Case, Tally, each_case
@@ -62,6 +64,7 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
 
     The model runs several times over each INPUT: as the networks of its ensemble, with dropout, or on a noisier,
     brighter, mirrored scan. Where its passes disagree, it would learn most from a correction. Those scans come first.
+    For a model with several channels, INPUTs are those of one case after the other, in its order.
     """
     if replace(request.options, allow=frozenset()) != Options():
         raise click.UsageError("Whole scans are ranked: leave --structure, --roi, --at and --crop-body away.")
@@ -71,15 +74,18 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
             if place is not None:
                 check_folder(place)
         package = open_model(request.model)
+        counts = Counter(path.name for path in {path.absolute() for path in request.inputs})
+        twice = {name for name, count in counts.items() if count > 1}
         tally = Tally(reporter)
-        for case, model in each_case(request, package, reporter, tally, ("write", "picture")):
+        for case, model in each_case(request, package, reporter, tally, ("write", "picture"), several=True):
             try:
                 its = measure(case, model, way, request.options, reporter.progress, maps is not None)
             except MedDLError as error:
                 tally.refused(error)
                 continue
             tally.succeeded(its.notices)
-            ranked.append(_ranked(case, its, maps))
+            names = _names_of(case, twice, [one.stem for one in ranked])
+            ranked.append(_ranked(case, its, maps, names))
             reporter.notices(its.notices, ranked[-1].shown)
             reporter.event("ranked", scan=ranked[-1].stem, disagreement=its.disagreement, entropy=its.entropy)
         ranked.sort(key=lambda one: getattr(one.its, by), reverse=True)
@@ -91,14 +97,32 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
     return int(tally.status)
 
 
-def _ranked(case: Case, its: Uncertainty, maps: Path | None) -> Ranked:
+def _ranked(case: Case, its: Uncertainty, maps: Path | None, names: tuple[str, str]) -> Ranked:
     """Without the map, which is on the disk then: many scans are ranked."""
-    source = case[0].source
-    stem = output_stem(source, content_sha256=content_hash(case[0]))
+    shown, stem = names
     if maps is not None and its.map is not None:
         write_nifti_scan(its.map, case[0].geometry, output_path(maps, f"{stem}_disagreement", ".nii.gz"))
-    shown = source.files[0].name if source.files else stem
-    return Ranked(printable(f"{shown} {source.part}".strip()), stem, replace(its, map=None))
+    return Ranked(shown, stem, replace(its, map=None))
+
+
+def _names_of(case: Case, twice: Collection[str], taken: Collection[str]) -> tuple[str, str]:
+    """On the screen, and of files and in tables: with the folder, where that is what tells scans apart.
+
+    Args:
+        case: to be named.
+        twice: names that several INPUTs have, as ``t1.nii.gz`` of every patient.
+        taken: stems of the cases before.
+    """
+    source, digest = case[0].source, content_hash(case[0])
+    shown = stem = output_stem(source, content_sha256=digest)
+    if source.files:
+        file = source.files[0].absolute()
+        within = file.name in twice or source.format == "DICOM"
+        shown = printable(f"{file.parent.name}/{file.name}" if within else file.name)
+        shown = f"{shown} {printable(source.part)}".strip()
+        if file.name in twice and source.format != "DICOM":
+            stem = safe_name(f"{file.parent.name}_{stem}")
+    return shown, safe_name(f"{stem}_{digest[:8]}") if stem in taken else stem
 
 
 def _rows(ranked: list[Ranked]) -> list[tuple[str, ...]]:

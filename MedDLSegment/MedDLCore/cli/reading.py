@@ -55,7 +55,12 @@ class Tally:
 
 
 def each_case(
-    request: Request, package: ModelPackage, reporter: Reporter, tally: Tally, without: tuple[str, ...] = ()
+    request: Request,
+    package: ModelPackage,
+    reporter: Reporter,
+    tally: Tally,
+    without: tuple[str, ...] = (),
+    several: bool = False,
 ) -> Iterator[tuple[Case, Model]]:
     """Reads one case after the other, and loads the model when the first has been read.
 
@@ -65,10 +70,11 @@ def each_case(
         reporter: told of each case and of the stages ``read`` and ``load``.
         tally: told of what is refused.
         without: stages that no case of this command has.
+        several: the command is about many cases, see ``group_inputs``.
     """
     channels = len(package.spec.channels)
     model: Model | None = None
-    for paths in group_inputs(request.inputs, channels):
+    for paths in group_inputs(request.inputs, channels, several):
         name = paths[0].name + (f" (+{len(paths) - 1})" if len(paths) > 1 else "")
         reporter.case(name, without if model is None else (*without, "load"))
         reporter.progress("read", 0, 1)
@@ -86,12 +92,14 @@ def each_case(
             yield case, model
 
 
-def group_inputs(inputs: Sequence[Path], channels: int) -> list[tuple[Path, ...]]:
+def group_inputs(inputs: Sequence[Path], channels: int, several: bool = False) -> list[tuple[Path, ...]]:
     """Which inputs belong together.
 
-    For a model with several channels all of them, in the order of the channels. For a model with one channel each is
-    on its own, but the files of a DICOM series are read together.
+    For a model with several channels all of them, in the order of the channels; with ``several``, so many at a time.
+    For a model with one channel each is on its own, but the files of a DICOM series are read together.
     """
+    if several and channels > 1 and len(inputs) % channels == 0:
+        return [tuple(inputs[n : n + channels]) for n in range(0, len(inputs), channels)]
     return [tuple(inputs)] if channels > 1 else scans_of(inputs)
 
 

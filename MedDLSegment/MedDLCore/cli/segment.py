@@ -20,7 +20,7 @@ from ..pipeline import Model, Segmentation
 from ..preprocess import is_crop
 from ..refine import check_listens, segment_with_clicks
 from ..writers import FORMATS, add_to_training_set, check_training_set
-from .reading import Case, Tally, each_case
+from .reading import Case, Tally, each_case, group_inputs
 from .reporter import Reporter
 from .scenes import SCENE, require_scenes
 from .settings import FilePath, Request, scan_options
@@ -99,6 +99,7 @@ def segment(
         package = open_model(request.model)
         if clicks:
             check_listens(package.spec)
+            _check_single(request, len(package.spec.channels))
         if collect is not None:
             check_training_set(collect, package.spec.channels, [label.name for label in package.spec.labels])
         tally = Tally(reporter)
@@ -126,6 +127,12 @@ def segment(
                 backends=result.segmentation.backends,
             )
     return int(tally.status)
+
+
+def _check_single(request: Request, channels: int) -> None:
+    """Clicks are about what was found in one scan; in another one they would be mistakes that are learnt from."""
+    if len(group_inputs(request.inputs, channels)) > 1 or "all" in (request.reading.series, request.reading.frame):
+        raise click.UsageError("--click corrects one scan: give the others, with their own clicks, one by one.")
 
 
 def _check_whole(case: Case, model: Model) -> None:

@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 
 from ..atomic import check_place, private_folder
-from ..errors import Exit
+from ..errors import Code, Exit, MedDLError
 from ..spec_rules import plain_name
 from ..text import printable
 from .processes import in_processes
@@ -31,6 +31,10 @@ _STAGES = {
     "prepare": "Preparing cases",
     "train": "Training",
 }
+
+
+PLANNED = ("minutes", "memory", "name", "start", "fixed", "network", "interactive", "folds", "fold", "crops", "seed")
+"""Options that a plan holds the answers to."""
 
 
 def _fold(_: click.Context, __: click.Parameter, text: str) -> int | None:
@@ -128,6 +132,8 @@ def train(
 
     if finish and (not resume or fold is None):
         raise click.UsageError("--finish goes with --resume, and with one fold.")
+    if plan_file is not None:
+        _check_nothing_planned(click.get_current_context(), fold)
     control = Control()
     control.enough = finish
     with _Teller(as_json, _STAGES) as teller:
@@ -138,6 +144,12 @@ def train(
         begun = out / PLAN if fold is not None else out / "fold_0" / PLAN
         if resume and begun.is_file():
             plan = read_plan(plan_file or begun)
+            if interactive and plan.listening is None:
+                raise MedDLError(
+                    Code.PLAN_INVALID,
+                    "The training that is gone on with does not listen to clicks.",
+                    "Leave --interactive away, or begin another training: --from takes this one's model.",
+                )
         else:
             facts = _checked(data_set, teller)
             if plan_file is not None:
@@ -183,7 +195,7 @@ def train(
         at = "" if plan.crops is None else " --at R,A,S"
         text = "\n".join(
             [
-                "Dice on the cases that were not learnt from:",
+                "Dice on the validation cases:",
                 *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
                 f"The model: {trained.package.folder}",
                 f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER{at}",
@@ -191,6 +203,16 @@ def train(
         )
         teller.result(text, model=str(trained.package.folder), dice=trained.dice)
     return int(Exit.OK)
+
+
+def _check_nothing_planned(context: click.Context, fold: int | None) -> None:
+    """Refuses options that a plan would be followed in spite of."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in PLANNED or (name == "fold" and fold is None):
+            continue
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} and --plan: the plan says it. Edit a copy, or leave one away.")
 
 
 def _checked(data_set: DataSet, teller: _Teller) -> Any:
@@ -208,7 +230,7 @@ def _draw(data_set: DataSet, plan: Plan, path: Path) -> None:
     from MedDLTraining.loop.preview import contact_sheet
 
     with private_folder() as folder:
-        (case,) = prepare_cases(data_set, plan.spec, folder, data_set.cases[:1])
+        (case,) = prepare_cases(data_set.ordered_as(plan.labels), plan.spec, folder, data_set.cases[:1])
         contact_sheet(case, plan, path)
 
 

@@ -2,7 +2,7 @@
 
 from ..cut import NOTHING_CUT, Cut, inner
 from .around import check_inside, cut_around, extent_of, is_crop
-from .clicks import Clicked, click_channels, mask_channels
+from .clicks import Clicked, click_channels, click_spacing, mask_channels
 from .grid import cut_off, network_grid
 from .intensity import apply_intensity, fit_intensity
 from .memory import preparing_memory
@@ -21,6 +21,7 @@ __all__ = [
     "check_inside",
     "check_meets",
     "click_channels",
+    "click_spacing",
     "cropped",
     "cut_around",
     "cut_off",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spec import Clicks, Triple
+from ..spec import Clicks, FloatTriple, Grid, Triple
 
 ROUNDING = 1e-6
 """mm, and voxels: a voxel whose centre lies on the ball's surface is in it."""
@@ -26,6 +26,17 @@ class Clicked(NamedTuple):
     voxel: Triple
     label: int
     positive: bool = True
+
+
+def click_spacing(grid: Grid) -> FloatTriple:
+    """Mm along axes 0, 1, 2 at which clicks are drawn, in training as in use.
+
+    It is the spacing that the model asks for: the grid's own is a little more or less, so that it holds whole voxels
+    (``grid.rule``), and a ball as wide as two voxels would lose its outermost ones. Where the model keeps a scan's own,
+    a voxel counts as 1 mm: a network that learns from scans of many spacings sees voxels.
+    """
+    a, b, c = (mm or 1.0 for mm in grid.spacing or (0.0, 0.0, 0.0))
+    return a, b, c
 
 
 def click_channels(

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from ..click import Click
 from ..errors import Code, MedDLError
-from ..preprocess import check_inside
-from ..spec import ModelSpec
+from ..preprocess import check_inside, network_grid
+from ..spec import FloatTriple, ModelSpec
 from ..volume import Geometry, Label
 from .box import Box, moved
+
+BESIDE = 1.0
+"""Voxels of the network's grid between the outermost one and a click that is taken for one on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +65,13 @@ def label_of(click: Click, spec: ModelSpec, scan: Geometry) -> Label:
     """The label that a click means.
 
     Raises:
-        MedDLError: CLICKS_MISMATCH where the model does not listen, or not for this structure; REGION_OUTSIDE.
+        MedDLError: CLICKS_MISMATCH where the model does not listen, or not for this structure; REGION_OUTSIDE where the
+            click lies outside the scan, or outside what the model sees of it.
     """
     check_listens(spec)
     heard = [label for label in spec.labels if spec.clicks is not None and label.value in spec.clicks.labels]
     check_inside(scan, click.point)
+    _check_seen(click.point, spec, scan)
     for label in heard:
         if label.name.casefold() == click.structure.casefold():
             return label
@@ -76,3 +81,17 @@ def label_of(click: Click, spec: ModelSpec, scan: Geometry) -> Label:
         f"{click.structure!r} is none of the structures of {spec.name} that can be clicked.",
         f"Take one of: {names}.",
     )
+
+
+def _check_seen(point: FloatTriple, spec: ModelSpec, scan: Geometry) -> None:
+    """Refuses a point, RAS mm, that a grid of fixed shape does not reach: the click would be heard at another place."""
+    if spec.grid.shape is None or spec.crops is not None:
+        return
+    grid = network_grid(scan, spec.grid)
+    last = np.array(grid.shape[::-1]) - 1
+    if (np.abs(grid.ras_to_index(point) - last / 2) > last / 2 + BESIDE).any():
+        raise MedDLError(
+            Code.REGION_OUTSIDE,
+            f"The model {spec.name} sees only the middle of the scan; the point {point} lies outside.",
+            "Cut the scan around what is to be corrected (Crop Volume in Slicer).",
+        )

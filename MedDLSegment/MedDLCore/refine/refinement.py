@@ -20,7 +20,7 @@ from ..spec import FloatTriple
 from ..volume import LabelMap, Volume
 from .box import Box, all_layers, around, box_of, covered, grown, holds, joined, moved, start_of, whole
 from .change import Change, check_listens, label_of
-from .found import Found, found_of, label_map_of, mask_of, nothing
+from .found import Found, found_of, label_map_of, mask_of, nothing, overlapping
 from .opening import Opened, open_alone, open_with
 from .sight import Sight
 from .spread import MOST, connected, cut_off
@@ -53,8 +53,9 @@ class Refinement:
 
     It keeps the prepared scan with labels on the network's grid (``Sight``) and labels on the scan's. A click is one
     patch through the network, or a few where what it says goes on beyond (``spread``); what lies outside their inner
-    parts stays as it is. At its voxel a click has its way, whatever the network says (``heeding``). The model's
-    clean-up is not repeated: what a person put there stays, however small.
+    parts stays as it is. At its voxel a click has its way, whatever the network says (``heeding``), and where the
+    scan's voxels lie between the network's, or beyond them. The model's clean-up is not repeated: what a person put
+    there stays, however small.
 
     Of a scan larger than the crops that a model was trained on, the network sees boxes around clicks: a click outside
     all of them opens one, which begins with what is there. Where nothing is there, a click that adds begins with what
@@ -216,6 +217,8 @@ class Refinement:
             if window.box not in [other.box for other in done]:
                 waiting += cut_off(self._looked(step, window, done, clock), window)
                 done.append(window)
+        for one in (*self._steps, step):
+            self._hold(one, step)
 
     def _looked(self, step: _Step, window: Window, done: Sequence[Window], clock: Clock) -> NDArray[np.bool_]:
         """Runs the network on a patch, which decides what none of those ``done`` has: where what was said goes on."""
@@ -238,6 +241,21 @@ class Refinement:
         step.notices += _told(look.notices)
         self.computed_by = (look.device, tuple(sorted({*self.computed_by[1], *look.backends})))
         return goes_on
+
+    def _hold(self, one: _Step, step: _Step) -> None:
+        """Lets a click have the voxel of the scan that it was made on, in case ``step`` has not."""
+        k, j, i = np.rint(self._scan.ras_to_index(one.point)[::-1]).astype(int).tolist()
+        voxel = around((k, j, i))
+        now = self.within(voxel)
+        if bool(mask_of(now, one.value, self._spec).all()) is one.click.positive:
+            return
+        if overlapping(self._spec):
+            now[one.value - 1] = one.click.positive
+        else:
+            at = one.sight.clicked(one.point, one.value, one.click.positive).voxel
+            nearest = int(one.sight.found[0][at])
+            now[:] = one.value if one.click.positive else nearest if nearest != one.value else 0
+        self._replace(self._found, voxel, now, np.ones((1, 1, 1), np.bool_), step.on_scan)
 
     @staticmethod
     def _replace(

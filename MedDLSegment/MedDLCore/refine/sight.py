@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..errors import Notice
 from ..pipeline import Model
 from ..postprocess import decide
-from ..preprocess import Clicked, Prepared, click_channels, mask_channels
+from ..preprocess import Clicked, Prepared, click_channels, click_spacing, mask_channels
 from ..spec import FloatTriple
 from ..volume import Geometry
 from .box import Box, all_layers, holds, whole
@@ -126,26 +126,16 @@ class Sight:
         assert clicks is not None  # noqa: S101
         shape = [part.stop - part.start for part in window.box]
         box = all_layers(window.box)
-        balls = click_channels(clicked, shape, self._spacing, clicks)
+        balls = click_channels(clicked, shape, click_spacing(self._spec.grid), clicks)
         masks = mask_channels(self.found[box], clicks, overlapping(self._spec))
         image = self._image[box]
         return torch.cat([image, torch.from_numpy(np.concatenate([balls, masks])).to(image)])
-
-    @property
-    def _spacing(self) -> list[float]:
-        """Mm along axes 0, 1, 2, as in training, where clicks were drawn at the spacing that the model asks for.
-
-        The grid's own is a little more or less, so that it holds whole voxels (``grid.rule``): a ball as wide as two
-        voxels would lose its outermost ones.
-        """
-        asked = self._spec.grid.spacing or (0.0, 0.0, 0.0)
-        return [mm or own for mm, own in zip(asked, self.grid.spacing[::-1].tolist(), strict=True)]
 
     def _heed(self, slab: Slab, clicked: Sequence[Clicked]) -> None:
         """Of a window as one slab, its clicks."""
         clicks = self._spec.clicks
         assert clicks is not None  # noqa: S101
-        heed(slab.logits, clicked, clicks, self._spacing, overlapping(self._spec))
+        heed(slab.logits, clicked, clicks, click_spacing(self._spec.grid), overlapping(self._spec))
 
     def _note(self, slab: Slab, into: Found) -> None:
         logits = slab.logits

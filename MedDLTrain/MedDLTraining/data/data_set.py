@@ -96,6 +96,14 @@ class DataSet:
         """The data set under another table of labels."""
         return replace(self, table=table)
 
+    def ordered_as(self, labels: Sequence[Label]) -> DataSet:
+        """The data set with its labels in the order of these where both have the same names; else as it is.
+
+        The first case decides the order: a model that is trained on may have learnt from another one.
+        """
+        names, own = ([label.name for label in its] for its in (labels, self.labels))
+        return self.with_table(self.table.ordered_as(names)) if names != own and sorted(names) == sorted(own) else self
+
 
 def data_set_of(
     cases: Iterable[Case], channels: Sequence[Channel] = (Channel("image"),), table: LabelTable | None = None

@@ -67,6 +67,12 @@ class LabelTable:
             "Add the row, with an empty label to leave the segment out.",
         )
 
+    def ordered_as(self, names: Sequence[str]) -> LabelTable:
+        """The same labels, numbered in the order of ``names``, which are all of theirs."""
+        labels = tuple(replace(self._by_name[name], value=value) for value, name in enumerate(names, start=1))
+        place = {name: n for n, name in enumerate((*names, ""))}
+        return replace(self, labels=labels, rows=tuple(sorted(self.rows, key=lambda row: place[row.label])))
+
     @cached_property
     def _by_key(self) -> Mapping[tuple[str, str, str], str]:
         return {(row.case, row.segment, row.code): row.label for row in self.rows}

@@ -53,15 +53,16 @@ def open_folder(
     Args:
         path: a folder, or a scene file.
         channels: names of the channels: how the names of files, of nodes or of DICOM series end. Empty: one channel, or
-            those that the files number.
+            those that the files number, or that ``dataset.json`` names.
         patient: a regular expression whose first group finds the patient in a case's name.
         splits: from ``split.read_splits``.
         open_scene: ``MedDLScene.annotated.annotatedScansOfFile``; None: scenes cannot be read here.
         on_progress: told of the stages ``files`` and ``labels``.
 
     Raises:
-        MedDLError: FILE_NOT_FOUND, NO_IMAGES, DATA_INVALID; EXTRA_MISSING for a scene without ``open_scene``. What
-            concerns single cases is not raised, but among ``unusable``.
+        MedDLError: FILE_NOT_FOUND, NO_IMAGES, DATA_INVALID; EXTRA_MISSING for a scene without ``open_scene``;
+            CHANNELS_MISMATCH where ``dataset.json`` names others than ``channels``. What concerns single cases is not
+            raised, but among ``unusable``.
     """
     if not path.exists():
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {path.name}.")
@@ -70,7 +71,7 @@ def open_folder(
     elif not path.is_dir():
         found = _scenes([path], path.parent, channels, open_scene)
     elif (path / DATASET_JSON).is_file():
-        found = read_nnunet(path)
+        found = _as_described(read_nnunet(path), channels)
     else:
         found = _look_through(path, channels, open_scene, on_progress)
     if not found.cases and not found.unusable:
@@ -115,6 +116,18 @@ def _data_set(found: Found, splits: tuple[Split, ...] = (), patient: str = "") -
         declared=found.declared,
         named=found.named,
     )
+
+
+def _as_described(found: Found, channels: Sequence[str]) -> Found:
+    """Refuses names of channels that ``dataset.json``, whose numbers decide which file is which, does not have so."""
+    named = [channel.name for channel in found.channels]
+    if channels and [name.casefold() for name in channels] != [name.casefold() for name in named]:
+        raise MedDLError(
+            Code.CHANNELS_MISMATCH,
+            f"{DATASET_JSON} names the channels {', '.join(named)}; {', '.join(channels)} were asked for.",
+            f"Leave --channel away, or change the names in {DATASET_JSON}.",
+        )
+    return found
 
 
 def _patient(case: Case, pattern: str) -> str:

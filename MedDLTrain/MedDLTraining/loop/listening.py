@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  its name everywhere
 from torch import Tensor, nn
 
-from MedDLCore.preprocess import Clicked, click_channels, mask_channels
+from MedDLCore.preprocess import Clicked, click_channels, click_spacing, mask_channels
 
 from ..plan import Plan
 from .losses import Total, alone
@@ -47,7 +47,7 @@ def with_clicks(network: nn.Module, images: Tensor, truth: Tensor, plan: Plan, s
     heard, clicks, listening = with_silence(images, plan), plan.spec.clicks, plan.listening
     if clicks is None or listening is None:
         return heard
-    spacing = [mm or 1.0 for mm in plan.grid.spacing or (1.0, 1.0, 1.0)]
+    spacing = click_spacing(plan.grid)
     rngs = [np.random.default_rng([seed, first + n]) for n in range(len(images))]
     wanted = [0 if rng.random() < listening.silent else int(rng.integers(1, listening.most + 1)) for rng in rngs]
     clicked: list[list[Clicked]] = [[] for _ in rngs]

@@ -38,6 +38,10 @@ def with_inputs(network: Network, inputs: int) -> Network:
     """
     if (changed := _with_count(network, INPUTS, inputs)) is not None:
         return changed
+    if network.name == "MeshNet":
+        first, *later = network.arguments["layers"]
+        layers = [{**first, "in_channels": inputs}, *later]
+        return replace(network, arguments={**network.arguments, "layers": layers})
     raise MedDLError(Code.MODEL_INVALID, f"How many inputs this {network.name} has, its description does not say.")
 
 

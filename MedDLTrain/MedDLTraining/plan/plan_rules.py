@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 
 from MedDLCore.errors import Code, MedDLError
+from MedDLCore.spec_rules import MOST_CLICKED
 
 from .plan import Effect, Plan
 
@@ -45,6 +46,9 @@ def _problems(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "foreground", "is a part, 0 to 1"
     if sorted(label.value for label in plan.labels) != list(range(1, len(plan.labels) + 1)):
         yield "labels", "values are 1, 2, 3 ..."
+    if plan.listening is not None and len(plan.labels) > MOST_CLICKED:
+        few = f"a network listens to clicks on at most {MOST_CLICKED} structures; there are {len(plan.labels)}"
+        yield "listening", f"{few}. Merge some, or leave some out, with a table of labels, or train without clicks"
     if plan.listening is not None and not 0 <= plan.listening.silent <= 1:
         yield "listening.silent", "is a part, 0 to 1"
     if plan.listening is not None and not 1 <= plan.listening.most <= MOST_CLICKS:

@@ -106,7 +106,7 @@ def preview_task(job: PreviewJob, desk: Desk, talk: Talk) -> Result:
     plan = plan_from_plain(job.plan)
     data_set = desk.data_set(job.data, talk.tell)
     case = _case(data_set, job.case) if job.case else data_set.cases[0]
-    (ready,) = prepare_cases(data_set, plan.spec, talk.folder / "preview", (case,))
+    (ready,) = prepare_cases(data_set.ordered_as(plan.labels), plan.spec, talk.folder / "preview", (case,))
     name = f"augmentation-{talk.number}.png"
     contact_sheet(ready, plan, talk.folder / name)
     volume, labels = mosaic(ready, plan)

@@ -15,6 +15,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from fixtures.listening import listening_package
 from fixtures.nnunet_folder import results_folder
 from fixtures.packages import threshold_package
 from MedDLCore.cli.main import run
@@ -137,3 +138,15 @@ def test_a_model_is_added_listed_described_and_removed(
     assert "structures: ball" in capsys.readouterr().out
     assert run(["models", "remove", "mine", "--yes"]) == Exit.OK
     assert not any(store.iterdir())
+
+
+def test_a_model_that_listens_to_clicks_says_so(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (listening_package(tmp_path / "listens").folder, threshold_package(tmp_path / "deaf").folder):
+        assert run(["models", "add", str(folder), "--name", folder.name]) == Exit.OK
+        assert run(["models", "info", folder.name]) == Exit.OK
+        assert ("clicks:     on ball" in capsys.readouterr().out) is (folder.name == "listens")
+    assert run(["models", "list", "--json"]) == Exit.OK
+    rows = {row["name"]: row["clicks"] for row in json.loads(capsys.readouterr().out)["models"]}
+    assert rows["listens"] and not rows["deaf"] and rows["hippocampus-clicks"] and not rows["hippocampus"]

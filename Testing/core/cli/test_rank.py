@@ -13,6 +13,7 @@ import pytest
 from fixtures.models import threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
+from MedDLCore.spec import Channel
 from MedDLCore.volume import Geometry
 
 GRID = Geometry.from_parts((20, 22, 24), (1.5, 1.5, 1.5))
@@ -50,6 +51,35 @@ def test_the_least_sure_comes_first(scans: list[Path], tmp_path: Path, capsys: p
     assert meddl(*given, "--json", "--by", "entropy") == Exit.OK
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1]["ranking"] == ["unsure", "between", "sure"]
+
+
+def test_cases_of_several_channels_are_ranked_one_after_the_other(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All scans were taken for the channels of a single case, and nothing could be ranked."""
+    two = tuple(Channel(name, "CT") for name in ("first", "second"))
+    package = threshold_package(tmp_path / "m", 0, inputs=2, channels=two)
+    given = ("-m", package, "--modality", "CT", "--json")
+    cases = [scan for scan in scans for _ in two]
+    assert meddl("rank", *cases, *given) == Exit.OK
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["ranking"] == ["unsure", "between", "sure"]
+    assert meddl("rank", *scans, *given) == Exit.INPUT, "three scans are not cases of two"
+
+
+def test_scans_of_one_name_in_folders_of_their_own_are_told_apart_and_each_has_its_map(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The map of one patient's t1.nii.gz replaced that of the other, and the table named neither."""
+    moved = [tmp_path / patient / "t1.nii.gz" for patient in ("anna", "ben", "more/anna")]
+    for scan, place in zip(scans, moved, strict=True):
+        place.parent.mkdir(parents=True)
+        scan.rename(place)
+    given = ("-m", threshold_package(tmp_path / "m", 0), "--modality", "CT", "--maps", tmp_path / "maps")
+    assert meddl("rank", *moved, *given) == Exit.OK
+    shown = [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert shown == ["ben/t1.nii.gz", "anna/t1.nii.gz", "anna/t1.nii.gz"]
+    maps = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert len(maps) == 3 and {"anna_t1_disagreement.nii.gz", "ben_t1_disagreement.nii.gz"} < set(maps)
 
 
 def test_warnings_name_the_scan_that_they_are_about(

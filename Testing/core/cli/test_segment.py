@@ -348,3 +348,12 @@ def test_clicks_are_refused_where_nothing_would_listen(
     assert Code.CLICKS_MISMATCH.value in capsys.readouterr().err
     assert clicked(click, scan, tmp_path, "--structure", "ball") == Exit.USAGE
     assert not (tmp_path / "out").exists()
+
+
+def test_clicks_on_one_scan_correct_no_other_one(scan: Path, tmp_path: Path) -> None:
+    """Crops share their coordinates: another patient's scan was corrected, and collected, by the same clicks."""
+    other = tmp_path / "other.nii.gz"
+    other.write_bytes(scan.read_bytes())
+    assert clicked("4.5,4.5,4.5=ball", scan, tmp_path, other, "--collect", tmp_path / "set") == Exit.USAGE
+    assert not (tmp_path / "out").exists() and not (tmp_path / "set").exists()
+    assert clicked("4.5,4.5,4.5=ball", scan, tmp_path / "b", "--frame", "all") == Exit.USAGE
