@@ -14,9 +14,10 @@ from ..errors import Notice
 from ..pipeline import Model
 from ..postprocess import decide
 from ..preprocess import Clicked, Prepared, click_channels, mask_channels
+from ..resample import resample
 from ..spec import FloatTriple
 from ..volume import Geometry
-from .box import Box, all_layers, holds, whole
+from .box import Box, all_layers, holds, moved, start_of, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
 from .heeding import heed
 from .window import Window, on_scan
@@ -86,6 +87,23 @@ class Sight:
     def tell(self, found: Found) -> None:
         """Takes what was found elsewhere, on the grid of its part of the scan."""
         self.found = found_of(label_map_of(found, self._spec, self.scan), self._spec, self.grid)
+
+    def amend(self, box: Box, found: Found, where: NDArray[np.bool_]) -> tuple[Box, Found]:
+        """Takes what was found elsewhere in a box of the scan, ``where`` it differs, as far as the part reaches.
+
+        Returns:
+            The box of the network's grid that has changed, and what was there.
+        """
+        own = moved(box, [-n for n in start_of(self.box)])
+        onto, within = on_scan(own, self.scan, self.grid)
+        before: Found = self.found[all_layers(onto)].copy()
+        if before.size:
+            part = self.grid.cropped([b.start for b in onto], [b.stop for b in onto])
+            given = self.scan.cropped([b.start for b in own], [b.stop for b in own])
+            now = found_of(label_map_of(found, self._spec, given), self._spec, part)
+            differs = resample(where.astype(np.uint8), given, part, "nearest") > 0
+            np.copyto(self.found[all_layers(onto)], now, where=within & differs)
+        return onto, before
 
     def note(self, slab: Slab) -> None:
         """Takes a slab's labels, as the network will be told of them."""

@@ -97,6 +97,18 @@ def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: An
     assert not (found(page, a_scan) & ~first).any(), "the click that was taken back is nowhere"
 
 
+def test_a_click_that_was_taken_back_can_be_made_again_at_the_same_place(page: Any, a_scan: Any, wait: Wait) -> None:
+    """The worker knew the click already, and answered that nothing changes."""
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    page.onUndo()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    assert first.any() and np.array_equal(found(page, a_scan), first)
+
+
 def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
     for n in range(3):
@@ -256,6 +268,53 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 2
     page.onUndo()
     assert not found(page, a_scan, name).any() and page._collect.state.clicks == 1
+    scene.RemoveNode(rules)
+
+
+def draw(volume: Any, node: Any, name: str, mask: NDArray[np.bool_]) -> None:
+    """Adds a segment, as a person who draws on the volume."""
+    from MedDLScene.segmentation_node import placeOnVolume
+
+    if node.GetSegmentation().GetNumberOfSegments() == 0:
+        placeOnVolume(node, volume)
+    node.GetSegmentation().AddEmptySegment(name, name)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, name, volume)
+
+
+def test_a_click_takes_what_another_segment_or_a_mask_has_kept_from_the_one_before(
+    page: Any, a_scan: Any, scene: Any, wait: Wait
+) -> None:
+    """The worker held it for given already, and the click that the page had asked for changed nothing."""
+    from MedDLScene.segment_editor import SINGLETON
+
+    node, ball = page._parameters.segmentation, slicer.util.arrayFromVolume(a_scan) > 100
+    half = np.zeros(ball.shape, bool)
+    half[:, :, :20] = True
+    draw(a_scan, node, "other", half)
+    rules = slicer.vtkMRMLSegmentEditorNode()
+    rules.SetSingletonTag(SINGLETON)
+    rules = scene.AddNode(rules)
+    rules.SetAndObserveSegmentationNode(node)
+    rules.SetSourceVolumeIntensityMask(True)
+    rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
+    page._ui.addButton.click()
+    pressAt(9, 30, UP + 15)
+    wait(answered(page, 1))
+    assert not found(page, a_scan).any()
+    rules.SetSourceVolumeIntensityMask(False)
+    pressAt(9, 30, UP + 15)
+    wait(answered(page, 2))
+    assert np.array_equal(found(page, a_scan), ball & ~half), "the other segment keeps its half"
+    assert "click in it to take them" in page._ui.warningsLabel.text
+    pressAt(-1, 30, UP + 15)
+    wait(answered(page, 3))
+    given = found(page, a_scan)
+    assert given[ball].all() and np.array_equal(found(page, a_scan, "other"), half & ~given)
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan), ball & ~half) and np.array_equal(found(page, a_scan, "other"), half)
+    pressAt(9, 30, UP + 15, ctrl=True)
+    wait(answered(page, 3))
+    assert found(page, a_scan).any() and not (found(page, a_scan) & half).any(), "what was undone does not come back"
     scene.RemoveNode(rules)
 
 
