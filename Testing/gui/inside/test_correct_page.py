@@ -318,6 +318,43 @@ def test_a_click_takes_what_another_segment_or_a_mask_has_kept_from_the_one_befo
     scene.RemoveNode(rules)
 
 
+def test_a_structure_within_another_segment_grows_where_it_is_clicked(page: Any, a_scan: Any) -> None:
+    """Every voxel of the segment around it was a seed of what it is not: a tumour in a liver was a ball of 2 mm."""
+    node, ball = page._parameters.segmentation, slicer.util.arrayFromVolume(a_scan) > 0
+    draw(a_scan, node, "around", np.ones(ball.shape, bool))
+    draw(a_scan, node, "thing", np.zeros(ball.shape, bool))
+    page._parameters.correctModel, page._parameters.correctStructure = "none", "thing"
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    grown = found(page, a_scan, "thing")
+    assert 2 * (ball & grown).sum() / (ball.sum() + grown.sum()) > 0.9
+    assert np.array_equal(found(page, a_scan, "around"), ~grown)
+    pressAt(5, 30, UP + 27, ctrl=True)
+    again = found(page, a_scan, "thing")
+    assert 2 * (ball & again).sum() / (ball.sum() + again.sum()) > 0.9
+    page.onUndo()
+    page.onUndo()
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetSegmentStatus(node.GetSegmentation().GetSegment("around"), logic.Completed)
+    pressAt(5, 30, UP + 15)
+    assert not found(page, a_scan, "thing").any() and found(page, a_scan, "around").all(), "it is locked"
+
+
+def test_clicks_move_with_the_scan(page: Any, a_scan: Any) -> None:
+    """They stayed in the world: after the couch was moved, the next click grew from where the scan had been."""
+    page._parameters.correctModel = "none"
+    page._ui.segmentButton.click()
+    page._ui.addButton.click()
+    name = page.state.structure
+    pressAt(5, 30, UP + 15)
+    first = found(page, a_scan, name)
+    couch = slicer.util.arrayFromTransformMatrix(a_scan.GetParentTransformNode())
+    couch[2, 3] -= 25
+    slicer.util.updateTransformMatrixFromArray(a_scan.GetParentTransformNode(), couch)
+    pressAt(5, 30, UP - 25 + 15)
+    assert page.state.going.problem is None and np.array_equal(found(page, a_scan, name), first)
+
+
 def test_as_many_clicks_are_taken_back_as_the_editor_has_steps(page: Any, a_scan: Any) -> None:
     from MedDLScene.segment_editor import UNDO_STEPS
 
