@@ -106,7 +106,7 @@ class GrowCutAnswers:
             others = _maskOf(found, *(each.name for each in found.labels if each.name.casefold() not in given))
             seeds = np.where(grown.drawn, INSIDE, np.where(others & ~now, OUTSIDE, NOTHING)).astype(np.uint8)
             try:
-                wanted, place = grownAroundClicks(volume, clicks, seeds)
+                wanted, place = grownAroundClicks(volume, clicks, seeds, now=now)
             except MedDLError as error:
                 if error.code is not Code.CLICKS_MISMATCH:
                     raise
