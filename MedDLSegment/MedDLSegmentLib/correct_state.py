@@ -163,6 +163,8 @@ def reasonNotToClick(state: CorrectState) -> str:
         return _("Choose a segmentation, or make one.")
     if not state.structures:
         return _("Add a segment: it will grow from your clicks.")
+    if [name.casefold() for name in state.segments].count(state.structure.casefold()) > 1:
+        return _("Two segments are called {name}: rename one.").format(name=state.structure)
     return ""
 
 
@@ -181,6 +183,8 @@ def reasonOfInputs(model: Offered | None, inputs: tuple[bool, ...]) -> str:
 def reasonNotToClickSegment(state: CorrectState) -> str:
     """As ``reasonNotToClick``, where ``wantedStructure`` is the segment that will be changed, and no other."""
     reason, model = reasonNotToClick(state), state.offered
+    if not reason and not state.wantedStructure:
+        return _("Select a segment, or add one.")
     if reason or model is None or state.structure.casefold() == state.wantedStructure.casefold():
         return reason
     text = _("{segment} is no structure of this model. Rename or select a segment: {names}.")

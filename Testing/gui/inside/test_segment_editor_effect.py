@@ -139,6 +139,18 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
     assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
 
 
+def test_of_two_segments_of_one_name_none_is_changed(editor: Any) -> None:
+    """The first one was, whichever was selected."""
+    editor.node.GetSegmentationNode().GetSegmentation().AddEmptySegment("twin", "Thing")
+    editor.effect.scriptedEffect.setParameter("Model", "none")
+    for selected, said in (("thing", "Two segments are called"), ("twin", "Two segments"), ("", "Select a segment")):
+        editor.node.SetSelectedSegmentID(selected)
+        assert said in texts(editor) and press(editor, 5, 30, UP + 15) is False
+    editor.node.SetSelectedSegmentID("ball")
+    assert "Two segments" not in texts(editor) and press(editor, 5, 30, UP + 15) is True
+    assert found(editor, "ball").any()
+
+
 def test_a_segment_without_a_model_grows_and_what_was_undone_does_not_come_back(editor: Any, a_scan: Any) -> None:
     editor.effect.scriptedEffect.setParameter("Model", "none")
     editor.node.SetSelectedSegmentID("thing")
