@@ -112,7 +112,7 @@ def editSegment(
     node = editor.node.GetSegmentationNode()
     checkEditable(node, segmentID)
     placement = placementOf(node)
-    lattice = _lattice(node, editor.node.GetSourceVolumeNode())
+    lattice, extent = _lattice(node, editor.node.GetSourceVolumeNode())
     box = _boxOn(lattice, place, placement)
     known = _laidOnto(box, wanted, place, placement)
     if known is None:
@@ -120,7 +120,8 @@ def editSegment(
     before = _maskIn(box, node, segmentID)
     add, remove = (known == _INSIDE) & ~before, (known == _OUTSIDE) & before
     held, holders = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
-    add &= ~held
+    beyond = _beyondMasks(editor.node, box, extent)
+    add, remove = add & ~held & ~beyond, remove & ~beyond
     changes = bool(add.any() or remove.any())
     if changes:
         editor.saveState()
@@ -136,8 +137,10 @@ _OUTSIDE, _INSIDE = 1, 2
 """What is known of a voxel; 0 where it does not lie in the box."""
 
 
-def _lattice(node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> vtk.vtkMatrix4x4:
-    """Index to own RAS, of the grid on which the segmentation is edited."""
+def _lattice(
+    node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> tuple[vtk.vtkMatrix4x4, tuple[int, ...]]:
+    """Index to own RAS, of the grid on which the segmentation is edited, and how far that grid is stated to reach."""
     segmentation = node.GetSegmentation()
     if not segmentation.GetConversionParameter(_REFERENCE) and volumeNode is not None:
         node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
@@ -150,7 +153,19 @@ def _lattice(node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLSca
             "Choose the volume that it belongs to.",
         )
     image.GetImageToWorldMatrix(matrix)
-    return matrix
+    return matrix, tuple(image.GetExtent())
+
+
+def _beyondMasks(rules: Any, box: slicer.vtkOrientedImageData, extent: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where in the box Slicer's masks do not reach, if there are any: it takes all of that for editable."""
+    everywhere = rules.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+    if everywhere and not rules.GetSourceVolumeIntensityMask():
+        return np.zeros(box.GetDimensions()[::-1], bool)
+    own = box.GetExtent()
+    within = np.ones(box.GetDimensions()[::-1], bool)
+    for n, at in enumerate(np.ogrid[own[4] : own[5] + 1, own[2] : own[3] + 1, own[0] : own[1] + 1][::-1]):
+        within &= (extent[2 * n] <= at) & (at <= extent[2 * n + 1])
+    return ~within
 
 
 def _boxOn(lattice: vtk.vtkMatrix4x4, place: Geometry, placement: Placement) -> slicer.vtkOrientedImageData:

@@ -256,6 +256,26 @@ def test_a_segmentation_on_a_finer_grid_is_edited_there(case: Case) -> None:
     assert np.array_equal(in_box(found), WANTED) and found.sum() == WANTED.sum()
 
 
+def test_beyond_the_segmentations_own_grid_masks_are_kept_to_as_well(case: Case) -> None:
+    """Slicer's masks end where the segmentation's grid does: what lay beyond was edited against them."""
+    small = STRAIGHT.cropped((0, 0, 0), (6, 30, 40))
+    node = labelMapToSegmentationNode(LabelMap(drawn()[:6], small, (ORGAN, OTHER)), case.volume, case.scene)
+    image = node.GetSegmentation().GetNthSegment(0).GetRepresentation("Binary labelmap")
+    name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    text = slicer.vtkSegmentationConverter.SerializeImageGeometry(image)
+    node.GetSegmentation().SetConversionParameter(name, text)
+    editor, (organ, _) = SegmentEditor(node, case.volume), node.GetSegmentation().GetSegmentIDs()
+    before = labelMapFromSegmentationNode(node, case.volume).array
+    editor.node.SetSourceVolumeIntensityMask(True)
+    editor.node.SetSourceVolumeIntensityMaskRange(1, 2)  # no voxel has these
+    edited = editSegment(editor, organ, WANTED, case.place)
+    assert (edited.added, edited.removed) == (0, 0) and edited.kept > 0
+    assert np.array_equal(labelMapFromSegmentationNode(node, case.volume).array, before)
+    editor.node.SetSourceVolumeIntensityMask(False)
+    assert editSegment(editor, organ, WANTED, case.place).added > 0
+    assert (labelMapFromSegmentationNode(node, case.volume).array[6:] == 1).any()
+
+
 def test_segments_that_are_locked_gone_or_no_voxels_are_refused(case: Case) -> None:
     before = case.masks
     case.set_status(case.organ, slicer.vtkSlicerSegmentationsModuleLogic.Completed)
