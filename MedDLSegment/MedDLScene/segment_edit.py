@@ -50,7 +50,8 @@ class Edited:
     Attributes:
         added, removed: of the segment.
         kept: that stayed as they were because a rule or another segment keeps them.
-        heldBy: the names of other segments that kept theirs.
+        heldBy: the names of other segments that kept theirs, and would give them where they are clicked.
+        lockedBy: the names of those that kept theirs because they are locked.
         hasStep: there is an undo step for it, also where a rule has kept every voxel.
     """
 
@@ -58,6 +59,7 @@ class Edited:
     removed: int
     kept: int = 0
     heldBy: tuple[str, ...] = ()
+    lockedBy: tuple[str, ...] = ()
     hasStep: bool = False
 
 
@@ -119,7 +121,7 @@ def editSegment(
         return Edited(0, 0)
     before = _maskIn(box, node, segmentID)
     add, remove = (known == _INSIDE) & ~before, (known == _OUTSIDE) & before
-    held, holders = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
+    held, holders, locked = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
     beyond = _beyondMasks(editor.node, box, extent)
     add, remove = add & ~held & ~beyond, remove & ~beyond
     changes = bool(add.any() or remove.any())
@@ -130,7 +132,7 @@ def editSegment(
             editor.modify(node, segmentID, _cut(box, voxels), adds)
     after = _maskIn(box, node, segmentID)
     kept = int(((known == _INSIDE) & ~after).sum() + ((known == _OUTSIDE) & after).sum())
-    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders, changes)
+    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders, locked, changes)
 
 
 _OUTSIDE, _INSIDE = 1, 2
@@ -220,12 +222,12 @@ def _resampled(image: slicer.vtkOrientedImageData, box: slicer.vtkOrientedImageD
 
 def _held(
     editor: Editor, box: slicer.vtkOrientedImageData, segmentID: str, add: NDArray[np.bool_], at: Any
-) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Voxels that belong to others which do not give them away, and the names of these."""
+) -> tuple[NDArray[np.bool_], tuple[str, ...], tuple[str, ...]]:
+    """Voxels that belong to others which do not give them away, and the names of these: the unlocked, the locked."""
     held = np.zeros_like(add)
-    names = []
+    names: dict[bool, list[str]] = {False: [], True: []}
     if not add.any():
-        return held, ()
+        return held, (), ()
     extent = box.GetExtent()
     for segment, labels in _overwritable(editor, segmentID, box):
         its = labels == segment.GetLabelValue()
@@ -235,8 +237,8 @@ def _held(
             clicked = bool(its[k, j, i])
         if (isLocked(segment) or not clicked) and (its & add).any():
             held |= its
-            names.append(segment.GetName())
-    return held, tuple(names)
+            names[isLocked(segment)].append(segment.GetName())
+    return held, tuple(names[False]), tuple(names[True])
 
 
 def _overwritable(

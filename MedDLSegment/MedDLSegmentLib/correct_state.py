@@ -269,7 +269,10 @@ def warningLines(state: CorrectState) -> tuple[str, ...]:
     if last.edited.heldBy:
         text = _("{names} kept its voxels: click in it to take them, or let segments overlap in Segment Editor.")
         lines.append(text.format(names=", ".join(last.edited.heldBy)))
-    elif last.edited.kept:
+    if last.edited.lockedBy:
+        text = _("{names}: marked as completed, and kept what lies in it.")
+        lines.append(text.format(names=", ".join(last.edited.lockedBy)))
+    if last.edited.kept and not (last.edited.heldBy or last.edited.lockedBy):
         text = _("{n} voxels stay as they are: the editable area of Segment Editor, or another rule, keeps them.")
         lines.append(text.format(n=last.edited.kept))
     return (*lines, *(notice.message for notice in last.notices))

@@ -127,7 +127,8 @@ def test_a_neighbour_gives_way_where_the_click_lies_in_it(case: Case) -> None:
 def test_a_neighbour_that_is_completed_gives_nothing(case: Case) -> None:
     _, other = case.masks
     case.set_status(case.other, slicer.vtkSlicerSegmentationsModuleLogic.Completed)
-    assert case.edit(click=case.at(7, 7, 11)).heldBy == ("other",)
+    edited = case.edit(click=case.at(7, 7, 11))
+    assert edited.lockedBy == ("other",) and edited.heldBy == ()
     assert np.array_equal(case.masks[1], other)
 
 
@@ -188,6 +189,11 @@ def test_the_rules_are_those_of_the_module_segment_editor(case: Case) -> None:
     assert ours.GetMaskMode() == theirs.GetMaskMode() and ours.GetMaskSegmentID() == case.other
     assert ours.GetOverwriteMode() == theirs.OverwriteNone
     assert ours.GetSourceVolumeIntensityMask() and tuple(ours.GetSourceVolumeIntensityMaskRange()) == (1, 2)
+    assert ours.GetSourceVolumeNode() is case.volume
+    another = case.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "FLAIR")
+    theirs.SetAndObserveSourceVolumeNode(another)
+    case.editor.takeRules()
+    assert ours.GetSourceVolumeNode() is another, "it is that one's intensities"
     theirs.SetAndObserveSegmentationNode(None)
     theirs.SetOverwriteMode(theirs.OverwriteAllSegments)
     case.editor.takeRules()
