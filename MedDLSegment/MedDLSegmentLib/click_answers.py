@@ -150,7 +150,7 @@ class ModelAnswers:
         if self._clicks:
             self._clicks.pop()
             self._forgetShown(len(self._clicks))
-            self._seen = self._now()
+            self._seen = (*self._now()[:1], *self._seen[1:])  # what was moved since is not seen
 
     def close(self) -> None:
         """Nothing is asked any more."""
@@ -204,7 +204,7 @@ class ModelAnswers:
         """Changes with what the segmentation holds, and with where it and the volumes lie."""
         from MedDLScene.segment_edit import stateOfSegments
 
-        return (stateOfSegments(self._segmentation), *(stateOf(volume) for volume in self._volumes))
+        return (*stateOfSegments(self._segmentation), *(stateOf(volume) for volume in self._volumes))
 
     def _drop(self, click: Click) -> None:
         if self._clicks and self._clicks[-1] is click:

@@ -82,7 +82,6 @@ class GrowCutAnswers:
         self._grown: dict[str, _Grown] = {}
         self._order: list[str] = []
         self._read: tuple[tuple[object, ...], Volume] | None = None
-        self._seen: tuple[object, ...] = ()
 
     def ask(self, click: Click, onAnswer: OnAnswer, onProblem: OnProblem, onStage: OnStage) -> None:
         """Makes a click; one of the first two functions has been called when this returns."""
@@ -125,14 +124,8 @@ class GrowCutAnswers:
 
     def settle(self) -> None:
         """What the scene shows now comes from here."""
-        self._seen = self._state()
         if self._order and self._order[-1] in self._grown:
             self._grown[self._order[-1]].left = _maskOf(self._found(), self._order[-1])
-
-    @property
-    def isSettled(self) -> bool:
-        """Nobody else has changed the segmentation or moved anything."""
-        return self._seen == self._state()
 
     def takeBack(self) -> None:
         """The last click was taken back in the scene."""
@@ -143,16 +136,10 @@ class GrowCutAnswers:
         if grown.clicks:
             grown.clicks.pop()
         grown.left = _maskOf(self._found(), name)
-        self._seen = self._state()
 
     def close(self) -> None:
         """Gives the memory back."""
         self._grown, self._order, self._read = {}, [], None
-
-    def _state(self) -> tuple[object, ...]:
-        from MedDLScene.segment_edit import stateOfSegments
-
-        return stateOfSegments(self._segmentation), stateOf(self._node)
 
     def _volume(self) -> Volume:
         """Read once, and again when it has changed."""

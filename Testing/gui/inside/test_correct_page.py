@@ -340,6 +340,30 @@ def test_a_structure_within_another_segment_grows_where_it_is_clicked(page: Any,
     assert not found(page, a_scan, "thing").any() and found(page, a_scan, "around").all(), "it is locked"
 
 
+@pytest.mark.parametrize("model", ["listening", "none"])
+def test_a_click_is_taken_back_though_the_scan_was_moved_or_renamed(
+    model: str, page: Any, a_scan: Any, wait: Wait
+) -> None:
+    """The button was there, and did nothing."""
+    draw(a_scan, page._parameters.segmentation, "ball", slicer.util.arrayFromVolume(a_scan) > 1000)
+    page._parameters.correctModel = model
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    pressAt(7, 30, UP + 15, ctrl=True)
+    wait(answered(page, 2))
+    couch = slicer.util.arrayFromTransformMatrix(a_scan.GetParentTransformNode())
+    couch[2, 3] -= 25
+    slicer.util.updateTransformMatrixFromArray(a_scan.GetParentTransformNode(), couch)
+    a_scan.SetName("renamed")
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
+    pressAt(5, 30, UP - 25 + 15)
+    wait(answered(page, 2))
+    assert not (first & ~found(page, a_scan)).any(), "it is answered where the scan lies now"
+
+
 def test_clicks_move_with_the_scan(page: Any, a_scan: Any) -> None:
     """They stayed in the world: after the couch was moved, the next click grew from where the scan had been."""
     page._parameters.correctModel = "none"
