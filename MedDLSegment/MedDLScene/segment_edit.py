@@ -32,9 +32,11 @@ class Editor(Protocol):
 
     Attributes:
         node: the ``vtkMRMLSegmentEditorNode`` with the rules; its segmentation and its volume are the edited ones.
+        addsSegments: a structure that has no segment gets one.
     """
 
     node: Any
+    addsSegments: bool
 
     def saveState(self) -> None:
         """Begins an undo step."""

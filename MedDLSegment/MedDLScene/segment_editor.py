@@ -20,6 +20,8 @@ class SegmentEditor:
         node: with the rules; it is in the scene as long as this is not closed.
     """
 
+    addsSegments = True
+
     def __init__(self, segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: Any) -> None:
         """Takes the rules of Slicer's module.
 

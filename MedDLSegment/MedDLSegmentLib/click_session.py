@@ -143,7 +143,8 @@ class ClickSession:
         segmentID = segmentNamed(node, answer.label.name)
         if answer.wanted is not None and answer.place is not None:
             self._editor.takeRules()
-            segmentID = segmentID or addEmptySegment(node, answer.label)
+            if not segmentID and self._editor.addsSegments:
+                segmentID = addEmptySegment(node, answer.label)
             within = click.point if click.positive else None
             edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
         if not segmentID:  # there is no such segment, and nothing of it was found
@@ -158,6 +159,8 @@ class ClickSession:
         self._asked = None
         if self._closed:
             return
+        if error.code is Code.REGION_OUTSIDE:
+            error = MedDLError(error.code, _("The click does not lie in the scan."), _("Click in it."))
         if error.code in (Code.WORKER_LOST, Code.WORKER_STALLED):
             self._waiting = []
         self._show(problem=None if self.going.cancelling else error, last=None, cancelling=False)

@@ -28,6 +28,8 @@ MODEL = "Model"
 class EffectEditor:
     """Segment Editor as ``segment_edit.Editor``: masks and overwriting are its own, and undo is its own button."""
 
+    addsSegments = False
+
     def __init__(self, scriptedEffect: Any) -> None:
         """``scriptedEffect``: a ``qSlicerSegmentEditorScriptedEffect``."""
         self._effect = scriptedEffect

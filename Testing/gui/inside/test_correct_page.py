@@ -157,6 +157,7 @@ def test_a_click_that_is_refused_changes_nothing_and_the_next_is_answered(page: 
     pressAt(90, 90, UP + 15)
     wait(lambda: page.state.going.problem is not None)
     assert page.state.going.problem.code.value == "REGION_OUTSIDE" and page.state.going.count == 0
+    assert page._ui.statusLabel.text == "The click does not lie in the scan. Click in it.", "no word of regions"
     pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     assert found(page, a_scan).any()

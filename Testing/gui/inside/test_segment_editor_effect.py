@@ -139,6 +139,17 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
     assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
 
 
+def test_a_segment_that_is_removed_while_a_click_is_answered_does_not_come_back(editor: Any, wait: Wait) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    press(editor, 5, 30, UP + 15)
+    segmentation = editor.node.GetSegmentationNode().GetSegmentation()
+    segmentation.RemoveSegment("ball")
+    editor.node.SetSelectedSegmentID("thing")
+    wait(lambda: not editor.effect.clicks.state.going.busy)
+    assert list(segmentation.GetSegmentIDs()) == ["thing"] and not editor.logic.CanUndo()
+    assert "gone" in editor.effect.clicks.state.going.problem.message
+
+
 def test_of_two_segments_of_one_name_none_is_changed(editor: Any) -> None:
     """The first one was, whichever was selected."""
     editor.node.GetSegmentationNode().GetSegmentation().AddEmptySegment("twin", "Thing")
