@@ -212,6 +212,21 @@ def test_another_page_or_module_leaves_the_views_alone(host: Any, widget: Any, p
     host.select("MedDLSegment")
 
 
+def test_points_can_be_placed_once_that_is_chosen_for_the_mouse(page: Any) -> None:
+    """Clicks were still taken for corrections, as Segment Editor's effects do not."""
+    page._ui.addButton.click()
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    assert not page._views.isOn and not page._ui.addButton.checked
+    pressAt(5, 30, UP + 15)
+    assert page.clicks is None
+    page._ui.addButton.click()
+    assert page._views.isOn and interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    page._ui.addButton.click()
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
+
+
 def test_in_a_3d_view_a_click_beside_every_surface_is_the_views(page: Any) -> None:
     page._ui.addButton.click()
     interactor = slicer.app.layoutManager().threeDWidget(0).threeDView().interactor()
