@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,9 @@ class ModelAnswers:
             self._shown.append(None)
             return
         try:
-            self._shown.append(give_label_map(labelMapOnGrid(self._segmentation, place), self._given[0]))
+            shown = labelMapOnGrid(self._segmentation, place)
+            there = tuple(label for label in shown.labels if shown.mask(label).any())
+            self._shown.append(give_label_map(replace(shown, labels=there), self._given[0]))
         except MedDLError:  # the disk is full, or the worker gone: the next click begins with what is there then
             self._seen = ()
 
