@@ -164,7 +164,7 @@ def reasonNotToClick(state: CorrectState) -> str:
     if not state.structures:
         return _("Add a segment: it will grow from your clicks.")
     if [name.casefold() for name in state.segments].count(state.structure.casefold()) > 1:
-        return _("Two segments are called {name}: rename one.").format(name=state.structure)
+        return _("Several segments are named {name}: rename or merge them.").format(name=state.structure)
     return ""
 
 

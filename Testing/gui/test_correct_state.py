@@ -93,8 +93,8 @@ def test_structures_are_the_models_or_the_segments() -> None:
         ({"wantedModel": "tumour", "inputs": (True, False)}, "Choose on the page Segment: FLAIR."),
         ({"segments": None}, "Choose a segmentation, or make one."),
         ({"wantedModel": GROW_CUT}, "Add a segment: it will grow from your clicks."),
-        ({"segments": ("Liver", "liver")}, "Two segments are called liver: rename one."),
-        ({"wantedModel": GROW_CUT, "segments": ("a", "A")}, "Two segments are called a: rename one."),
+        ({"segments": ("Liver", "liver")}, "Several segments are named liver: rename or merge them."),
+        ({"wantedModel": GROW_CUT, "segments": ("a", "A")}, "Several segments are named a: rename or merge them."),
     ],
 )
 def test_what_is_missing_is_said_and_nothing_can_be_clicked(changes: dict[str, Any], reason: str) -> None:

@@ -154,11 +154,11 @@ def test_of_two_segments_of_one_name_none_is_changed(editor: Any) -> None:
     """The first one was, whichever was selected."""
     editor.node.GetSegmentationNode().GetSegmentation().AddEmptySegment("twin", "Thing")
     editor.effect.scriptedEffect.setParameter("Model", "none")
-    for selected, said in (("thing", "Two segments are called"), ("twin", "Two segments"), ("", "Select a segment")):
+    for selected, said in (("thing", "Several segments"), ("twin", "Several segments"), ("", "Select a segment")):
         editor.node.SetSelectedSegmentID(selected)
         assert said in texts(editor) and press(editor, 5, 30, UP + 15) is False
     editor.node.SetSelectedSegmentID("ball")
-    assert "Two segments" not in texts(editor) and press(editor, 5, 30, UP + 15) is True
+    assert "Several segments" not in texts(editor) and press(editor, 5, 30, UP + 15) is True
     assert found(editor, "ball").any()
 
 
