@@ -31,6 +31,9 @@ RADIUS = 2.0
 REACH = 25.0
 """mm: so far beyond its outermost click a structure can grow."""
 
+MOST_VOXELS = 500_000
+"""That are grown at once where a person waits: about a second. What they take rises faster than their number."""
+
 
 def growCut(volume: Volume, seeds: NDArray[Any]) -> NDArray[np.uint16]:
     """Grows every seed until all voxels are something.
@@ -67,11 +70,15 @@ def grownAroundClicks(
     drawn: NDArray[np.uint8],
     radius: float = RADIUS,
     reach: float = REACH,
+    now: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], Geometry]:
     """One structure, grown in a box around its clicks and what was drawn of it, not in the whole volume.
 
     The faces of the box that lie within the volume are seeds of what it is not, unless something was drawn there: one
     click is enough to begin with. Where the box is the whole volume, the volume's faces are.
+
+    Where it is told what there is ``now``, only what is around the last click grows anew: as far as ``reach``, or less
+    in voxels so small that they would be more than ``MOST_VOXELS``. What goes on beyond the box goes on into it.
 
     Args:
         volume: ``(K, J, I)``.
@@ -79,6 +86,7 @@ def grownAroundClicks(
         drawn: ``(K, J, I)``: ``INSIDE`` where a person drew it, ``OUTSIDE`` where something else is, or ``NOTHING``.
         radius: mm, of the seed at a click.
         reach: mm, from the outermost click or seed of the structure to the faces of the box.
+        now: ``(K, J, I)``: where the structure is; None: it begins anew.
 
     Returns:
         Where in the box it is, and the box.
@@ -95,16 +103,25 @@ def grownAroundClicks(
         _drawBall(seeds, volume.geometry, click, radius, INSIDE if click.positive else OUTSIDE)
     if not (seeds == INSIDE).any():
         raise MedDLError(Code.CLICKS_MISMATCH, "No click says where the structure is.", "Click into it, too.")
-    around = np.concatenate([np.argwhere(seeds == INSIDE), np.round(places).astype(int)])
+    around = np.round(places).astype(int)
+    if now is None:
+        around = np.concatenate([np.argwhere(seeds == INSIDE), around])
+    else:
+        around, reach = around[-1:], min(reach, np.cbrt(MOST_VOXELS * volume.geometry.voxel_volume) / 2)
     margin = np.ceil(reach / volume.geometry.spacing[::-1]).astype(int)
     low = np.maximum(around.min(axis=0) - margin, 0)
     high = np.minimum(around.max(axis=0) + 1 + margin, size)
     k, j, i = (slice(int(m), int(n)) for m, n in zip(low, high, strict=True))
     place = volume.geometry.cropped(low, high)
     part = seeds[k, j, i]
-    part[_faces(low > 0, high < size, part.shape) & (part == NOTHING)] = OUTSIDE
-    grown = growCut(Volume(volume.array[k, j, i], place), part)
-    return grown == INSIDE, place
+    faces = _faces(low > 0, high < size, part.shape) & (part == NOTHING)
+    part[faces] = OUTSIDE
+    if now is not None and ((low > 0) | (high < size)).any():
+        part[faces & now[k, j, i]] = INSIDE
+    kinds = np.unique(part[part != NOTHING])
+    if len(kinds) == 1:
+        return np.full(part.shape, kinds[0] == INSIDE), place
+    return growCut(Volume(volume.array[k, j, i], place), part) == INSIDE, place
 
 
 def _faces(before: NDArray[np.bool_], behind: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

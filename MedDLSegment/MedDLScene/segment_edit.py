@@ -32,9 +32,11 @@ class Editor(Protocol):
 
     Attributes:
         node: the ``vtkMRMLSegmentEditorNode`` with the rules; its segmentation and its volume are the edited ones.
+        addsSegments: a structure that has no segment gets one.
     """
 
     node: Any
+    addsSegments: bool
 
     def saveState(self) -> None:
         """Begins an undo step."""
@@ -50,7 +52,8 @@ class Edited:
     Attributes:
         added, removed: of the segment.
         kept: that stayed as they were because a rule or another segment keeps them.
-        heldBy: the names of other segments that kept theirs.
+        heldBy: the names of other segments that kept theirs, and would give them where they are clicked.
+        lockedBy: the names of those that kept theirs because they are locked.
         hasStep: there is an undo step for it, also where a rule has kept every voxel.
     """
 
@@ -58,6 +61,7 @@ class Edited:
     removed: int
     kept: int = 0
     heldBy: tuple[str, ...] = ()
+    lockedBy: tuple[str, ...] = ()
     hasStep: bool = False
 
 
@@ -112,15 +116,16 @@ def editSegment(
     node = editor.node.GetSegmentationNode()
     checkEditable(node, segmentID)
     placement = placementOf(node)
-    lattice = _lattice(node, editor.node.GetSourceVolumeNode())
+    lattice, extent = _lattice(node, editor.node.GetSourceVolumeNode())
     box = _boxOn(lattice, place, placement)
     known = _laidOnto(box, wanted, place, placement)
     if known is None:
         return Edited(0, 0)
     before = _maskIn(box, node, segmentID)
     add, remove = (known == _INSIDE) & ~before, (known == _OUTSIDE) & before
-    held, holders = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
-    add &= ~held
+    held, holders, locked = _held(editor, box, segmentID, add, _indexOf(click, lattice, placement))
+    beyond = _beyondMasks(editor.node, box, extent)
+    add, remove = add & ~held & ~beyond, remove & ~beyond
     changes = bool(add.any() or remove.any())
     if changes:
         editor.saveState()
@@ -129,15 +134,17 @@ def editSegment(
             editor.modify(node, segmentID, _cut(box, voxels), adds)
     after = _maskIn(box, node, segmentID)
     kept = int(((known == _INSIDE) & ~after).sum() + ((known == _OUTSIDE) & after).sum())
-    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders, changes)
+    return Edited(int((after & ~before).sum()), int((before & ~after).sum()), kept, holders, locked, changes)
 
 
 _OUTSIDE, _INSIDE = 1, 2
 """What is known of a voxel; 0 where it does not lie in the box."""
 
 
-def _lattice(node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> vtk.vtkMatrix4x4:
-    """Index to own RAS, of the grid on which the segmentation is edited."""
+def _lattice(
+    node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode
+) -> tuple[vtk.vtkMatrix4x4, tuple[int, ...]]:
+    """Index to own RAS, of the grid on which the segmentation is edited, and how far that grid is stated to reach."""
     segmentation = node.GetSegmentation()
     if not segmentation.GetConversionParameter(_REFERENCE) and volumeNode is not None:
         node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
@@ -150,7 +157,19 @@ def _lattice(node: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLSca
             "Choose the volume that it belongs to.",
         )
     image.GetImageToWorldMatrix(matrix)
-    return matrix
+    return matrix, tuple(image.GetExtent())
+
+
+def _beyondMasks(rules: Any, box: slicer.vtkOrientedImageData, extent: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where in the box Slicer's masks do not reach, if there are any: it takes all of that for editable."""
+    everywhere = rules.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedEverywhere
+    if everywhere and not rules.GetSourceVolumeIntensityMask():
+        return np.zeros(box.GetDimensions()[::-1], bool)
+    own = box.GetExtent()
+    within = np.ones(box.GetDimensions()[::-1], bool)
+    for n, at in enumerate(np.ogrid[own[4] : own[5] + 1, own[2] : own[3] + 1, own[0] : own[1] + 1][::-1]):
+        within &= (extent[2 * n] <= at) & (at <= extent[2 * n + 1])
+    return ~within
 
 
 def _boxOn(lattice: vtk.vtkMatrix4x4, place: Geometry, placement: Placement) -> slicer.vtkOrientedImageData:
@@ -205,12 +224,12 @@ def _resampled(image: slicer.vtkOrientedImageData, box: slicer.vtkOrientedImageD
 
 def _held(
     editor: Editor, box: slicer.vtkOrientedImageData, segmentID: str, add: NDArray[np.bool_], at: Any
-) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Voxels that belong to others which do not give them away, and the names of these."""
+) -> tuple[NDArray[np.bool_], tuple[str, ...], tuple[str, ...]]:
+    """Voxels that belong to others which do not give them away, and the names of these: the unlocked, the locked."""
     held = np.zeros_like(add)
-    names = []
+    names: dict[bool, list[str]] = {False: [], True: []}
     if not add.any():
-        return held, ()
+        return held, (), ()
     extent = box.GetExtent()
     for segment, labels in _overwritable(editor, segmentID, box):
         its = labels == segment.GetLabelValue()
@@ -220,8 +239,8 @@ def _held(
             clicked = bool(its[k, j, i])
         if (isLocked(segment) or not clicked) and (its & add).any():
             held |= its
-            names.append(segment.GetName())
-    return held, tuple(names)
+            names[isLocked(segment)].append(segment.GetName())
+    return held, tuple(names[False]), tuple(names[True])
 
 
 def _overwritable(

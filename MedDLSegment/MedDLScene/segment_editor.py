@@ -20,8 +20,13 @@ class SegmentEditor:
         node: with the rules; it is in the scene as long as this is not closed.
     """
 
+    addsSegments = True
+
     def __init__(self, segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: Any) -> None:
-        """Takes the rules of Slicer's module. ``volumeNode``: whose intensities may be editable or not."""
+        """Takes the rules of Slicer's module.
+
+        ``volumeNode``: whose intensities may be editable or not, where the module names none.
+        """
         scene = segmentationNode.GetScene()
         self.node = scene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
         self.node.UnRegister(None)
@@ -29,6 +34,7 @@ class SegmentEditor:
         self.node.SetHideFromEditors(True)
         scene.AddNode(self.node)
         self.node.SetAndObserveSegmentationNode(segmentationNode)
+        self._volume = volumeNode
         self.node.SetAndObserveSourceVolumeNode(volumeNode)
         self._logic = slicer.vtkSlicerSegmentEditorLogic()
         self._logic.SetMRMLScene(scene)
@@ -46,6 +52,7 @@ class SegmentEditor:
         theirs = self.node.GetScene().GetSingletonNode(SINGLETON, "vtkMRMLSegmentEditorNode")
         if theirs is None or theirs.GetSegmentationNode() is not self.node.GetSegmentationNode():
             return
+        self.node.SetAndObserveSourceVolumeNode(theirs.GetSourceVolumeNode() or self._volume)
         self.node.SetMaskMode(theirs.GetMaskMode())
         self.node.SetMaskSegmentID(theirs.GetMaskSegmentID())
         self.node.SetOverwriteMode(theirs.GetOverwriteMode())

@@ -141,6 +141,11 @@ def labelMapFromSegmentationNode(
     return _labelMap(segmentation, placement, grid)
 
 
+def labelMapOnGrid(segmentationNode: slicer.vtkMRMLSegmentationNode, grid: Geometry) -> LabelMap:
+    """As ``labelMapFromSegmentationNode``, on any grid of the world."""
+    return _labelMap(_asVoxels(segmentationNode.GetSegmentation()), placementOf(segmentationNode), grid)
+
+
 def wholeLabelMapFromSegmentationNode(
     segmentationNode: slicer.vtkMRMLSegmentationNode, referenceVolumeNode: slicer.vtkMRMLScalarVolumeNode
 ) -> LabelMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class ModelAnswers:
         self._model, self._volumes, self._segmentation = model, tuple(volumes), segmentation
         self._device, self._threads = device, threads
         self._clicks: list[Click] = []  # since the start was given
+        self._shown: list[Mapping[str, Any] | None] = []  # after each of those that were answered
+        self._changed: Geometry | None = None  # where the last answer lies
         self._start: Mapping[str, Any] | None = None
         self._given: tuple[object, ...] = ()
         self._seen: tuple[object, ...] = ()
@@ -120,8 +122,25 @@ class ModelAnswers:
             self._worker.cancel(self._request)
 
     def settle(self) -> None:
-        """What the scene shows now comes from here."""
+        """What the scene shows now comes from here.
+
+        It may be less than what was answered: rules and other segments keep voxels, and of the model's structures only
+        the clicked one changes. The worker is told with the next click, so that it goes on from what a person sees.
+        """
+        from MedDLCore.worker.arrays import give_label_map
+        from MedDLScene.segmentation_node import labelMapOnGrid
+
         self._seen = self._now()
+        place, self._changed = self._changed, None
+        if place is None:
+            self._shown.append(None)
+            return
+        try:
+            shown = labelMapOnGrid(self._segmentation, place)
+            there = tuple(label for label in shown.labels if shown.mask(label).any())
+            self._shown.append(give_label_map(replace(shown, labels=there), self._given[0]))
+        except MedDLError:  # the disk is full, or the worker gone: the next click begins with what is there then
+            self._seen = ()
 
     @property
     def isSettled(self) -> bool:
@@ -132,7 +151,8 @@ class ModelAnswers:
         """The last click was taken back in the scene."""
         if self._clicks:
             self._clicks.pop()
-            self.settle()
+            self._forgetShown(len(self._clicks))
+            self._seen = (*self._now()[:1], *self._seen[1:])  # what was moved since is not seen
 
     def close(self) -> None:
         """Nothing is asked any more."""
@@ -152,16 +172,20 @@ class ModelAnswers:
             self._grid = worldGeometry(self._volumes[0])
             now = labelMapFromSegmentationNode(self._segmentation, self._volumes[0])
             self._start, self._given, self._clicks = give_label_map(now, folder), (folder, scans), []
-            self.settle()
+            self._seen = self._now()
         self._clicks.append(click)
         job = Job(self._model, scans, device=self._device, threads=self._threads or None)
-        return Correction(job, tuple(self._clicks), self._start)
+        return Correction(job, tuple(self._clicks), self._start, tuple(self._shown))
 
     def _answer(self, data: Mapping[str, Any], click: Click, notices: tuple[Notice, ...]) -> Answer:
         """The worker's answer: a whole label map where it began, or else a box; see ``Corrections.answer``."""
         from MedDLCore.worker.arrays import take_array, take_label_map
 
         folder, name = self._worker.folder, click.structure.casefold()
+        self._changed = None
+        if data["box"] is not None:
+            low, high = zip(*data["box"], strict=True)
+            self._changed = self._grid.cropped(low, high)
         if "label_map" in data:
             found = take_label_map(data["label_map"], folder)
             self._labels = {label.name.casefold(): label for label in found.labels}
@@ -171,29 +195,39 @@ class ModelAnswers:
             self._delete(data["label_map"]["array"])
             return _differing(label, wanted, before, found.geometry, data["seconds"], notices)
         label = self._labels[name]
-        if data["box"] is None:
+        if self._changed is None:
             return Answer(label, None, None, data["seconds"], notices)
         array = take_array(data["array"], folder)
         wanted = array[0] == label.value if len(array) == 1 else array[label.value - 1] > 0
         self._delete(data["array"])
-        low, high = zip(*data["box"], strict=True)
-        return Answer(label, wanted, self._grid.cropped(low, high), data["seconds"], notices)
+        return Answer(label, wanted, self._changed, data["seconds"], notices)
 
     def _now(self) -> tuple[object, ...]:
         """Changes with what the segmentation holds, and with where it and the volumes lie."""
         from MedDLScene.segment_edit import stateOfSegments
 
-        return (stateOfSegments(self._segmentation), *(stateOf(volume) for volume in self._volumes))
+        return (*stateOfSegments(self._segmentation), *(stateOf(volume) for volume in self._volumes))
 
     def _drop(self, click: Click) -> None:
         if self._clicks and self._clicks[-1] is click:
             self._clicks.pop()
 
     def _forgetStart(self) -> None:
-        if self._start is not None and self._given:
-            with suppress(OSError):  # with the worker, its folder went
-                (self._given[0] / self._start["array"]).unlink()
+        self._forgetShown(0)
+        self._forget(self._start)
         self._start, self._given = None, ()
+
+    def _forgetShown(self, count: int) -> None:
+        """All but so many."""
+        for shown in self._shown[count:]:
+            self._forget(shown)
+        del self._shown[count:]
+
+    def _forget(self, given: Mapping[str, Any] | None) -> None:
+        """Deletes a label map that the worker was given."""
+        if given is not None and self._given:
+            with suppress(OSError):  # with the worker, its folder went
+                (self._given[0] / given["array"]).unlink()
 
     def _discard(self, data: Mapping[str, Any]) -> None:
         if name := data["label_map"]["array"] if "label_map" in data else data["array"]:

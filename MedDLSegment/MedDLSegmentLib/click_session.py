@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 class Answers(Protocol):
     """A model, or grow-cut: what makes a segment of clicks."""
 
-    @property
-    def isSettled(self) -> bool:
-        """Nobody else has changed the segmentation or moved anything."""
-
     def ask(self, click: Click, onAnswer: OnAnswer, onProblem: OnProblem, onStage: OnStage) -> None:
         """Makes a click."""
 
@@ -57,6 +53,7 @@ class ClickSession:
         self._needed = (editor.node.GetSegmentationNode(), *volumes)
         self._scene = editor.node.GetScene()
         self._steps: list[bool] = []  # of the last clicks: whether the scene's undo has a step for it
+        self._left: object = None  # the segments after the last of them
         self._waiting: list[Click] = []
         self._asked: Click | None = None
         self._since = 0.0
@@ -89,6 +86,7 @@ class ClickSession:
             if self._steps.pop():
                 self._editor.undo()
             self._answers.takeBack()
+            self._left = self._segments()
             self.count -= 1
             self._show(last=None, problem=None)
         self._show()
@@ -145,7 +143,8 @@ class ClickSession:
         segmentID = segmentNamed(node, answer.label.name)
         if answer.wanted is not None and answer.place is not None:
             self._editor.takeRules()
-            segmentID = segmentID or addEmptySegment(node, answer.label)
+            if not segmentID and self._editor.addsSegments:
+                segmentID = addEmptySegment(node, answer.label)
             within = click.point if click.positive else None
             edited = editSegment(self._editor, segmentID, answer.wanted, answer.place, within)
         if not segmentID:  # there is no such segment, and nothing of it was found
@@ -160,6 +159,8 @@ class ClickSession:
         self._asked = None
         if self._closed:
             return
+        if error.code is Code.REGION_OUTSIDE:
+            error = MedDLError(error.code, _("The click does not lie in the scan."), _("Click in it."))
         if error.code in (Code.WORKER_LOST, Code.WORKER_STALLED):
             self._waiting = []
         self._show(problem=None if self.going.cancelling else error, last=None, cancelling=False)
@@ -170,12 +171,19 @@ class ClickSession:
         from MedDLScene.segment_editor import UNDO_STEPS
 
         self._steps = [*self._steps, hasStep][-UNDO_STEPS:]
+        self._left = self._segments()
 
     def _forgetOldSteps(self) -> bool:
-        """Whether steps can be taken back: not those from before somebody else changed the segmentation."""
-        if self._steps and not self._answers.isSettled:
+        """Whether steps can be taken back: not those from before somebody else changed the segments."""
+        if self._steps and self._left != self._segments():
             self._steps = []
         return bool(self._steps)
+
+    def _segments(self) -> object:
+        """Changes with them, wherever they lie."""
+        from MedDLScene.segment_edit import stateOfSegments
+
+        return stateOfSegments(self._needed[0])[0]
 
     def _nodeRemoved(self, *_args: Any) -> None:
         if any(node.GetScene() is None for node in self._needed):

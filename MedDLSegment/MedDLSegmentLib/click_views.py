@@ -19,9 +19,15 @@ OnClick = Callable[[FloatTriple, bool], None]
 class ViewClicks:
     """Takes plain clicks and clicks with Ctrl from the views. Where nothing is hit, the view has the click."""
 
-    def __init__(self, onClick: OnClick) -> None:
-        """``onClick`` is told R, A, S in mm, and whether Ctrl was held."""
-        self._onClick = onClick
+    def __init__(self, onClick: OnClick, onMode: Callable[[], None]) -> None:
+        """Takes none yet.
+
+        Args:
+            onClick: is told R, A, S in mm, and whether Ctrl was held.
+            onMode: is told that the person has chosen something else for the mouse, such as placing points.
+        """
+        self._onClick, self._onMode = onClick, onMode
+        self._mode: tuple[Any, int] | None = None
         self._observed: list[tuple[Any, int]] = []
         self._isOn = False
 
@@ -38,6 +44,7 @@ class ViewClicks:
         self._isOn = True
         interaction = slicer.app.applicationLogic().GetInteractionNode()
         interaction.SetCurrentInteractionMode(interaction.ViewTransform)  # no points are placed at the same time
+        self._mode = interaction, interaction.AddObserver(interaction.InteractionModeChangedEvent, self._modeChanged)
         layouts.connect("layoutChanged(int)", self._observe)
         self._observe()
 
@@ -49,7 +56,15 @@ class ViewClicks:
         layouts = slicer.app.layoutManager()
         if layouts is not None:
             layouts.disconnect("layoutChanged(int)", self._observe)
+        if self._mode is not None:
+            interaction, tag = self._mode
+            interaction.RemoveObserver(tag)
+            self._mode = None
         self._release()
+
+    def _modeChanged(self, interaction: Any, *_args: Any) -> None:
+        if interaction.GetCurrentInteractionMode() != interaction.ViewTransform:
+            self._onMode()
 
     def _observe(self) -> None:
         self._release()

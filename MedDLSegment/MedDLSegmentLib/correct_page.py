@@ -43,7 +43,7 @@ class CorrectPage:
         self._showing = False
         self.state = CorrectState()
         self.clicks: ClickSession | None = None
-        self._views = ViewClicks(self._clicked)
+        self._views = ViewClicks(self._clicked, self.leave)
         self._collect = CollectPart(ui, session)
         self.uncertainty = UncertaintyPart(ui, session)
         self._models = ChoiceView(ui.modelComboBox, lambda name: self._set("correctModel", name))

@@ -163,6 +163,8 @@ def reasonNotToClick(state: CorrectState) -> str:
         return _("Choose a segmentation, or make one.")
     if not state.structures:
         return _("Add a segment: it will grow from your clicks.")
+    if [name.casefold() for name in state.segments].count(state.structure.casefold()) > 1:
+        return _("Several segments are named {name}: rename or merge them.").format(name=state.structure)
     return ""
 
 
@@ -181,6 +183,8 @@ def reasonOfInputs(model: Offered | None, inputs: tuple[bool, ...]) -> str:
 def reasonNotToClickSegment(state: CorrectState) -> str:
     """As ``reasonNotToClick``, where ``wantedStructure`` is the segment that will be changed, and no other."""
     reason, model = reasonNotToClick(state), state.offered
+    if not reason and not state.wantedStructure:
+        return _("Select a segment, or add one.")
     if reason or model is None or state.structure.casefold() == state.wantedStructure.casefold():
         return reason
     text = _("{segment} is no structure of this model. Rename or select a segment: {names}.")
@@ -265,7 +269,10 @@ def warningLines(state: CorrectState) -> tuple[str, ...]:
     if last.edited.heldBy:
         text = _("{names} kept its voxels: click in it to take them, or let segments overlap in Segment Editor.")
         lines.append(text.format(names=", ".join(last.edited.heldBy)))
-    elif last.edited.kept:
+    if last.edited.lockedBy:
+        text = _("{names}: marked as completed, and kept what lies in it.")
+        lines.append(text.format(names=", ".join(last.edited.lockedBy)))
+    if last.edited.kept and not (last.edited.heldBy or last.edited.lockedBy):
         text = _("{n} voxels stay as they are: the editable area of Segment Editor, or another rule, keeps them.")
         lines.append(text.format(n=last.edited.kept))
     return (*lines, *(notice.message for notice in last.notices))

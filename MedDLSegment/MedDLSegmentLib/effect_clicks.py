@@ -28,6 +28,8 @@ MODEL = "Model"
 class EffectEditor:
     """Segment Editor as ``segment_edit.Editor``: masks and overwriting are its own, and undo is its own button."""
 
+    addsSegments = False
+
     def __init__(self, scriptedEffect: Any) -> None:
         """``scriptedEffect``: a ``qSlicerSegmentEditorScriptedEffect``."""
         self._effect = scriptedEffect
@@ -86,14 +88,17 @@ class EffectClicks:
         """A choice has changed, here or in the editor."""
         node = self._effect.parameterSetNode()
         segmentation = node.GetSegmentationNode() if node is not None else None
-        segment = None
-        if segmentation is not None and node.GetSelectedSegmentID():
-            segment = segmentation.GetSegmentation().GetSegment(node.GetSelectedSegmentID())
+        names, selected = None, ""
+        if segmentation is not None:
+            held = segmentation.GetSegmentation()
+            names = tuple(held.GetSegment(name).GetName() for name in held.GetSegmentIDs())
+            segment = held.GetSegment(node.GetSelectedSegmentID() or "")
+            selected = segment.GetName() if segment is not None else ""
         self._update(
             wantedModel=self._effect.parameter(MODEL) if node is not None else "",
             inputs=(node is not None and node.GetSourceVolumeNode() is not None,),
-            segments=None if segmentation is None else ((segment.GetName(),) if segment is not None else ()),
-            wantedStructure=segment.GetName() if segment is not None else "",
+            segments=names,
+            wantedStructure=selected,
         )
         if self.clicks is not None and self._about != self._chosen():
             self.end()

@@ -37,8 +37,9 @@ MODELS = (LISTENS, TWO, DEAF, BROKEN)
 class Edited:
     """As ``segment_edit.Edited``, which needs a scene's libraries."""
 
-    def __init__(self, added: int = 0, removed: int = 0, kept: int = 0, heldBy: tuple[str, ...] = ()) -> None:
-        self.added, self.removed, self.kept, self.heldBy = added, removed, kept, heldBy
+    def __init__(self, added: int = 0, removed: int = 0, kept: int = 0, **by: tuple[str, ...]) -> None:
+        self.added, self.removed, self.kept = added, removed, kept
+        self.heldBy, self.lockedBy = by.get("heldBy", ()), by.get("lockedBy", ())
 
 
 def ready(**changes: Any) -> CorrectState:
@@ -92,6 +93,8 @@ def test_structures_are_the_models_or_the_segments() -> None:
         ({"wantedModel": "tumour", "inputs": (True, False)}, "Choose on the page Segment: FLAIR."),
         ({"segments": None}, "Choose a segmentation, or make one."),
         ({"wantedModel": GROW_CUT}, "Add a segment: it will grow from your clicks."),
+        ({"segments": ("Liver", "liver")}, "Several segments are named liver: rename or merge them."),
+        ({"wantedModel": GROW_CUT, "segments": ("a", "A")}, "Several segments are named a: rename or merge them."),
     ],
 )
 def test_what_is_missing_is_said_and_nothing_can_be_clicked(changes: dict[str, Any], reason: str) -> None:
@@ -125,6 +128,8 @@ def test_what_a_click_did_and_how_long_it_took_is_said() -> None:
 def test_what_stayed_as_it_was_is_explained() -> None:
     assert warningLines(answered()) == ()
     assert "spleen kept its voxels" in warningLines(answered(edited=Edited(kept=9, heldBy=("spleen",))))[0]
+    (locked,) = warningLines(answered(edited=Edited(kept=9, lockedBy=("spleen",))))
+    assert "completed" in locked and "click" not in locked, "a click in it does not take them"
     assert "9 voxels stay as they are" in warningLines(answered(edited=Edited(kept=9)))[0]
     assert warningLines(answered(hint="Now click.", notices=(Notice(Code.LABEL_UNCODED, "a"),))) == ("Now click.", "a")
 

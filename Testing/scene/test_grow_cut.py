@@ -92,6 +92,43 @@ def test_one_structure_grows_in_a_box_around_its_clicks_and_strokes() -> None:
     assert overlap(found, truth) > 0.97
 
 
+def test_only_what_is_around_the_last_click_grows_anew() -> None:
+    """A click on a segment of a whole organ grew all of it anew, on the surface, for minutes."""
+    long = Geometry.from_parts((20, 20, 200), (1.0, 1.0, 1.0))
+    at = np.indices(long.shape)
+    rod = np.hypot(at[0] - 10, at[1] - 10) < 5
+    volume = Volume(np.where(rod, 300, 0).astype(np.int16), long)
+    now, nothing = rod.copy(), np.zeros(long.shape, np.uint8)
+    now[:, :, 95:105], now[0, 0, 30], now[0, 0, 101] = False, True, True
+    clicks = [click(np.array([180.0, 10.0, 10.0])), click(np.array([100.0, 10.0, 10.0]))]
+    found, place = grownAroundClicks(volume, clicks, nothing, reach=12.0, now=now)
+    assert place.shape == (20, 20, 25) and place.origin[0] == 88
+    assert np.array_equal(found, rod[:, :, 88:113]), "the gap is closed, the speck in the box is gone"
+
+
+def test_in_small_voxels_a_person_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("MedDLScene.grow_cut.MOST_VOXELS", 1000)
+    small = Geometry.from_parts((40, 40, 40), (0.1, 0.1, 0.1))
+    volume, nothing = ball(small, (2.0, 2.0, 2.0), 0.4), np.zeros(small.shape, np.uint8)
+    clicks = [click(np.array([2.0, 2.0, 2.0]))]
+    found, place = grownAroundClicks(volume, clicks, nothing, 0.2, now=nothing > 0)
+    assert place.shape == (11, 11, 11) and found[5, 5, 5] and not found[0].any()
+
+
+def test_a_click_on_a_leak_far_from_the_structure_takes_it_away_and_one_deep_inside_changes_nothing() -> None:
+    at = np.indices(PLACE.shape)
+    now = (at[2] < 4) | (np.hypot(at[1] - 15, at[2] - 30) < 2)
+    volume, drawn = ball(PLACE, (5, 30, 15), 8), np.zeros(PLACE.shape, np.uint8)
+    drawn[:, :, :4] = INSIDE
+    now[:8], now[16:] = at[2][:8] < 4, at[2][16:] < 4
+    leak = click(PLACE.index_to_ras((30, 15, 12)), positive=False)
+    found, place = grownAroundClicks(volume, [leak], drawn, reach=10.0, now=now)
+    assert not found.any() and place.shape == (11, 15, 20)
+    everywhere = np.ones(PLACE.shape, bool)
+    found, _ = grownAroundClicks(volume, [click(CENTRE)], drawn, reach=6.0, now=everywhere)
+    assert found.all()
+
+
 @pytest.mark.parametrize("where", [PLACE.index_to_ras((-3, 3, 3)), np.array([np.nan, 10.0, 5.0])])
 def test_a_click_beside_the_volume_or_nowhere_is_refused(where: np.ndarray) -> None:
     nothing = np.zeros(PLACE.shape, np.uint8)

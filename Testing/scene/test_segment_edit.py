@@ -127,7 +127,8 @@ def test_a_neighbour_gives_way_where_the_click_lies_in_it(case: Case) -> None:
 def test_a_neighbour_that_is_completed_gives_nothing(case: Case) -> None:
     _, other = case.masks
     case.set_status(case.other, slicer.vtkSlicerSegmentationsModuleLogic.Completed)
-    assert case.edit(click=case.at(7, 7, 11)).heldBy == ("other",)
+    edited = case.edit(click=case.at(7, 7, 11))
+    assert edited.lockedBy == ("other",) and edited.heldBy == ()
     assert np.array_equal(case.masks[1], other)
 
 
@@ -188,6 +189,11 @@ def test_the_rules_are_those_of_the_module_segment_editor(case: Case) -> None:
     assert ours.GetMaskMode() == theirs.GetMaskMode() and ours.GetMaskSegmentID() == case.other
     assert ours.GetOverwriteMode() == theirs.OverwriteNone
     assert ours.GetSourceVolumeIntensityMask() and tuple(ours.GetSourceVolumeIntensityMaskRange()) == (1, 2)
+    assert ours.GetSourceVolumeNode() is case.volume
+    another = case.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "FLAIR")
+    theirs.SetAndObserveSourceVolumeNode(another)
+    case.editor.takeRules()
+    assert ours.GetSourceVolumeNode() is another, "it is that one's intensities"
     theirs.SetAndObserveSegmentationNode(None)
     theirs.SetOverwriteMode(theirs.OverwriteAllSegments)
     case.editor.takeRules()
@@ -254,6 +260,26 @@ def test_a_segmentation_on_a_finer_grid_is_edited_there(case: Case) -> None:
     assert edited == Edited(8 * int(WANTED.sum()), 0, hasStep=True)
     found = labelMapFromSegmentationNode(node, case.volume).array > 0
     assert np.array_equal(in_box(found), WANTED) and found.sum() == WANTED.sum()
+
+
+def test_beyond_the_segmentations_own_grid_masks_are_kept_to_as_well(case: Case) -> None:
+    """Slicer's masks end where the segmentation's grid does: what lay beyond was edited against them."""
+    small = STRAIGHT.cropped((0, 0, 0), (6, 30, 40))
+    node = labelMapToSegmentationNode(LabelMap(drawn()[:6], small, (ORGAN, OTHER)), case.volume, case.scene)
+    image = node.GetSegmentation().GetNthSegment(0).GetRepresentation("Binary labelmap")
+    name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    text = slicer.vtkSegmentationConverter.SerializeImageGeometry(image)
+    node.GetSegmentation().SetConversionParameter(name, text)
+    editor, (organ, _) = SegmentEditor(node, case.volume), node.GetSegmentation().GetSegmentIDs()
+    before = labelMapFromSegmentationNode(node, case.volume).array
+    editor.node.SetSourceVolumeIntensityMask(True)
+    editor.node.SetSourceVolumeIntensityMaskRange(1, 2)  # no voxel has these
+    edited = editSegment(editor, organ, WANTED, case.place)
+    assert (edited.added, edited.removed) == (0, 0) and edited.kept > 0
+    assert np.array_equal(labelMapFromSegmentationNode(node, case.volume).array, before)
+    editor.node.SetSourceVolumeIntensityMask(False)
+    assert editSegment(editor, organ, WANTED, case.place).added > 0
+    assert (labelMapFromSegmentationNode(node, case.volume).array[6:] == 1).any()
 
 
 def test_segments_that_are_locked_gone_or_no_voxels_are_refused(case: Case) -> None:

@@ -155,6 +155,22 @@ class Refinement:
             self._sights.pop()
         return Change.between(now, self._found[all_layers(box)], start_of(box))
 
+    def amend(self, shown: LabelMap) -> None:
+        """What a person sees after the last click, in a box: they may not have let it have all that it brought.
+
+        It belongs to that click, and is taken back with it.
+
+        Args:
+            shown: on voxels of the scan's grid; structures are matched by name.
+        """
+        box, step = box_of(shown.geometry, self._scan), self._steps[-1]
+        now, before = found_of(shown, self._spec, shown.geometry), self.within(box)
+        if (now == before).all():
+            return
+        step.on_network.append(step.sight.amend(box, now, (now != before).any(axis=0)))
+        step.on_scan.append((box, before))
+        self._found[all_layers(box)] = now
+
     def begin_again(self, start: LabelMap) -> None:
         """Begins with what there is now, without a click. What is prepared of the whole scan stays."""
         found = found_of(start, self._spec, self._scan)

@@ -14,9 +14,10 @@ from ..errors import Notice
 from ..pipeline import Model
 from ..postprocess import decide
 from ..preprocess import Clicked, Prepared, click_channels, click_spacing, mask_channels
+from ..resample import resample
 from ..spec import FloatTriple
 from ..volume import Geometry
-from .box import Box, all_layers, holds, whole
+from .box import Box, all_layers, holds, moved, start_of, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
 from .heeding import heed
 from .window import Window, on_scan
@@ -87,6 +88,23 @@ class Sight:
         """Takes what was found elsewhere, on the grid of its part of the scan."""
         self.found = found_of(label_map_of(found, self._spec, self.scan), self._spec, self.grid)
 
+    def amend(self, box: Box, found: Found, where: NDArray[np.bool_]) -> tuple[Box, Found]:
+        """Takes what was found elsewhere in a box of the scan, ``where`` it differs, as far as the part reaches.
+
+        Returns:
+            The box of the network's grid that has changed, and what was there.
+        """
+        own = moved(box, [-n for n in start_of(self.box)])
+        onto, within = on_scan(own, self.scan, self.grid)
+        before: Found = self.found[all_layers(onto)].copy()
+        if before.size:
+            part = self.grid.cropped([b.start for b in onto], [b.stop for b in onto])
+            given = self.scan.cropped([b.start for b in own], [b.stop for b in own])
+            now = found_of(label_map_of(found, self._spec, given), self._spec, part)
+            differs = resample(where.astype(np.uint8), given, part, "nearest") > 0
+            np.copyto(self.found[all_layers(onto)], now, where=within & differs)
+        return onto, before
+
     def note(self, slab: Slab) -> None:
         """Takes a slab's labels, as the network will be told of them."""
         self._note(slab, self.found)
@@ -97,8 +115,8 @@ class Sight:
 
         model, spec = self._model, self._spec
         with clock.stage("prepare"):
-            moved = _moved(clicked, window)
-            seen = self._seen(window, moved)
+            heard = _in_window(clicked, window)
+            seen = self._seen(window, heard)
         axes = spec.inference.mirror_axes
         predictor = Predictor(model.engines or model.networks, spec.output_channels, model.device.name, axes, 1)
         on_network = nothing(spec, self.grid.cropped([b.start for b in window.box], [b.stop for b in window.box]))
@@ -108,7 +126,7 @@ class Sight:
         with predictor, clock.stage("finish"):
             slabs = clock.time_of("network", predict(seen, predictor, spec.inference, clock.progress("network")))
             whole_of_it = _joined(slabs, on_network.shape[1:])
-            self._heed(whole_of_it, moved)
+            self._heed(whole_of_it, heard)
             self._note(whole_of_it, on_network)
             decided = decide(
                 [whole_of_it], self.grid, part, spec.output, spec.labels, cut=window.cut, alone=self._alone
@@ -143,14 +161,14 @@ class Sight:
         into[:, slab.start : slab.start + logits.shape[1]] = found.cpu().numpy()
 
 
-def _moved(clicked: Sequence[Clicked], window: Window) -> list[Clicked]:
+def _in_window(clicked: Sequence[Clicked], window: Window) -> list[Clicked]:
     """Clicks on the grid of a window; they may lie outside."""
     start = [part.start for part in window.box]
-    moved = []
+    heard = []
     for one in clicked:
         a, b, c = (n - s for n, s in zip(one.voxel, start, strict=True))
-        moved.append(one._replace(voxel=(a, b, c)))
-    return moved
+        heard.append(one._replace(voxel=(a, b, c)))
+    return heard
 
 
 def _joined(slabs: Iterable[Slab], shape: Sequence[int]) -> Slab:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from ..volume import Volume
 from .arrays import give_array, give_label_map, take_label_map
 from .messages import Correction
 
+_Made = tuple[Click, Mapping[str, Any] | None]
+"""A click, and what was shown after it, if that was told."""
+
 
 class Corrections:
     """Keeps the latest one. What a request gives is the same without it, only later."""
@@ -27,6 +30,7 @@ class Corrections:
         self._key: tuple[object, ...] = ()
         self._start: object = None
         self._kept: Refinement | None = None
+        self._made: list[_Made] = []
         self._owed: list[Box] = []
         self._owes_all = True
 
@@ -49,28 +53,27 @@ class Corrections:
         ``volumes`` are asked for where the scan or the model is another one. Where only the ``start`` is, as after an
         edit by hand, the scan stays prepared.
 
-        The first answer after a beginning has the whole ``label_map`` (see ``arrays``). Those that follow have the box
-        that has changed since: ``box``, from and to along K, J, I, or None where nothing changed, and ``array``, see
-        ``refine.Change``. All have ``seconds`` of each stage of the last click. What was cancelled or refused midway is
-        in the next one.
+        All have the box that has changed since the last answer: ``box``, from and to along K, J, I, or None where
+        nothing changed; and ``seconds`` of each stage of the last click. The first answer after a beginning has the
+        whole ``label_map`` (see ``arrays``), those that follow what is in the box: ``array``, see ``refine.Change``.
+        What was cancelled or refused midway is in the next one.
 
         Raises:
             MedDLError: as ``Refinement``.
         """
         runs = 1 + len(correction.clicks)
         kept, begun = self._begun(correction, model, volumes, options, folder, share(tell, 0, runs))
-        self._follow(kept, correction.clicks, tell, int(begun))
-        seconds = kept.seconds
+        shown = correction.shown
+        asked = list(zip_longest(correction.clicks, (shown or ())[: len(correction.clicks)]))
+        self._follow(kept, asked, len(asked if shown is None else shown), folder, tell, int(begun))
+        box = joined(self._owed) if self._owed else None
+        answer: dict[str, Any] = {"box": box and [(part.start, part.stop) for part in box], "seconds": kept.seconds}
         if self._owes_all:
-            given = give_label_map(kept.label_map, folder)
-            self._owes_all, self._owed = False, []
-            return {"label_map": given, "seconds": seconds}
-        if not self._owed:
-            return {"box": None, "array": None, "seconds": seconds}
-        box = joined(self._owed)
-        array = give_array(kept.within(box), folder)
-        self._owed = []
-        return {"box": [(part.start, part.stop) for part in box], "array": array, "seconds": seconds}
+            answer["label_map"] = give_label_map(kept.label_map, folder)
+        else:
+            answer["array"] = box and give_array(kept.within(box), folder)
+        self._owes_all, self._owed = False, []
+        return answer
 
     def _begun(
         self,
@@ -93,15 +96,29 @@ class Corrections:
             self._kept = None  # its memory is needed
             self._kept = kept = Refinement(volumes(), model, begin, options, tell)
         self._key, self._start, self._owes_all = key, start, True
+        self._made, self._owed = [], []
         return kept, True
 
-    def _follow(self, kept: Refinement, clicks: Sequence[Click], tell: OnProgress, runs: int) -> None:
-        """From the clicks that were made to those that are asked for, by the shortest way. ``runs``: before them."""
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(kept.clicks, clicks, strict=False)))
-        while len(kept.clicks) > same:
+    def _follow(
+        self, kept: Refinement, asked: Sequence[_Made], seen: int, folder: Path, tell: OnProgress, runs: int
+    ) -> None:
+        """From the clicks that were made to those that are asked for, by the shortest way.
+
+        ``seen``: so many of them may have been made before; ``runs``: of the network, before them.
+        """
+        made, old = self._made, asked[:seen]
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(made, old, strict=False)))
+        told_since = same < min(len(made), len(old)) and made[same] == (old[same][0], None)
+        while len(made) > same + told_since:
             self._owe(kept.undo())
-        for n, click in enumerate(clicks[same:]):
-            self._owe(kept.add(click, share(tell, runs + n, runs + len(clicks) - same)))
+            made.pop()
+        for n, (click, shown) in enumerate(asked[same:]):
+            if n or not told_since:
+                self._owe(kept.add(click, share(tell, runs + n, runs + len(asked) - same)))
+                made.append((click, None))
+            if shown is not None:
+                kept.amend(take_label_map(shown, folder))
+                made[-1] = (click, shown)
 
     def _owe(self, change: Change) -> None:
         if not change.is_nothing:

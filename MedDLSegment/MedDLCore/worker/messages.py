@@ -130,11 +130,15 @@ class Correction:
             ``allow`` count.
         clicks: all of them, in their order.
         start: what there is, see ``arrays.give_label_map``; None: what the model finds on its own.
+        shown: for each click whose answer a person sees, what they see: the label map of a box of the scan, or None
+            where it is what was answered. Those that follow are new, also where one was taken back at the same place.
+            None: nobody tells.
     """
 
     job: Job
     clicks: tuple[Click, ...] = ()
     start: Mapping[str, Any] | None = None
+    shown: tuple[Mapping[str, Any] | None, ...] | None = None
 
 
 @dataclass(frozen=True)

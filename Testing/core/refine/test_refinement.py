@@ -181,6 +181,40 @@ def test_the_network_sees_what_it_found_before() -> None:
     assert np.array_equal(given.label_map.array, result)
 
 
+def test_the_network_goes_on_from_what_a_person_let_a_click_have() -> None:
+    volume = scan()
+    refinement = Refinement([volume], replace(listening(), networks=[Echo()]))
+    found = refinement.label_map.array
+    click, again = Click(at(volume.geometry, 8, 8, 8), "ball"), Click(at(volume.geometry, 7, 8, 8), "ball")
+    box = refinement.add(click).box
+    grown = refinement.label_map.array
+    assert grown.sum() == 13**3
+    part = volume.geometry.cropped([b.start for b in box], [b.stop for b in box])
+    refinement.amend(LabelMap(found[box].copy(), part, (BALL,)))
+    assert np.array_equal(refinement.label_map.array, found)
+    assert refinement.add(again).box == box and np.array_equal(refinement.label_map.array, grown), "grown once"
+    refinement.undo()
+    assert np.array_equal(refinement.label_map.array, found)
+    refinement.undo()
+    refinement.add(click)
+    assert np.array_equal(refinement.label_map.array, grown), "nothing of it is left"
+
+
+@pytest.mark.parametrize("spacing", [0.5, 1.0, 1.7])
+def test_what_a_person_sees_is_taken_on_any_grid(spacing: float) -> None:
+    grid = geometry(direction=turned(), spacing=spacing)
+    refinement = Refinement([scan(grid)], listening(grid=Grid("RAS", spacing=(1.0, 1.0, 1.0))))
+    before, click = refinement.label_map.array, Click(at(grid, 20, 22, 24), "ball")
+    box = refinement.add(click).box
+    after = refinement.label_map.array
+    part = grid.cropped([b.start for b in box], [b.stop for b in box])
+    refinement.amend(LabelMap(np.zeros(part.shape, np.uint8), part, (BALL,)))
+    assert refinement.add(Click(click.point, "ball")).box == box
+    assert np.array_equal(refinement.label_map.array, after)
+    refinement.undo()
+    assert refinement.undo().is_nothing and np.array_equal(refinement.label_map.array, before)
+
+
 def test_only_the_inner_part_of_the_patch_changes() -> None:
     volume = Volume(np.full(SHAPE, 200, np.int16), geometry(), "CT")
     refinement = Refinement([volume], replace(listening(), networks=[Doubt()]))

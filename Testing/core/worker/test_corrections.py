@@ -54,12 +54,12 @@ def directly(package: Path, clicks: Sequence[Click]) -> NDArray[Any]:
     return segment_with_clicks([SCAN], model, clicks).label_map.array
 
 
-def laid_over(shown: NDArray[Any], answer: Mapping[str, Any], worker: Worker) -> NDArray[Any]:
+def laid_over(shown: NDArray[Any], answer: Mapping[str, Any], folder: Path) -> NDArray[Any]:
     """What a program shows once it has the answer."""
     if "label_map" in answer:
-        return np.array(take_label_map(answer["label_map"], worker.folder).array)
+        return np.array(take_label_map(answer["label_map"], folder).array)
     if answer["box"] is not None:
-        shown[tuple(slice(*ends) for ends in answer["box"])] = take_array(answer["array"], worker.folder)[0]
+        shown[tuple(slice(*ends) for ends in answer["box"])] = take_array(answer["array"], folder)[0]
     return shown
 
 
@@ -70,7 +70,7 @@ def test_answers_laid_over_each_other_are_the_result_whatever_was_undone(worker:
     for wanted in ([], clicks[:1], clicks[:1], clicks[:3], clicks[:2], [clicks[0], clicks[3]], clicks, []):
         answer = worker.run("refine", Correction(job, tuple(wanted)))
         wholes += "label_map" in answer
-        shown = laid_over(shown, answer, worker)
+        shown = laid_over(shown, answer, worker.folder)
         assert np.array_equal(shown, directly(package, wanted))
     assert wholes == 1, "what is kept is gone on with"
 
@@ -81,7 +81,7 @@ def test_another_scan_or_start_begins_anew(worker: Worker, package: Path) -> Non
     start = give_label_map(empty, worker.folder)
     begun = Correction(job_of(worker, package), (click,), start)
     assert "label_map" in worker.run("refine", Correction(job_of(worker, package)))
-    shown = laid_over(np.zeros(0), worker.run("refine", begun), worker)
+    shown = laid_over(np.zeros(0), worker.run("refine", begun), worker.folder)
     refinement = Refinement([SCAN], load(open_model(str(package)), "cpu", 1, "torch"), empty)
     refinement.add(click)
     assert np.array_equal(shown, refinement.label_map.array) and refinement.label_map.array.any()
@@ -117,13 +117,37 @@ def test_after_an_edit_by_hand_the_scan_stays_prepared(package: Path, tmp_path: 
 
 def test_a_click_that_is_refused_or_cancelled_midway_is_not_lost_sight_of(worker: Worker, package: Path) -> None:
     job, (first, second) = job_of(worker, package), clicks_at((3, 3, 3), (20, 25, 35))
-    shown = laid_over(np.zeros(0), worker.run("refine", Correction(job)), worker)
+    shown = laid_over(np.zeros(0), worker.run("refine", Correction(job)), worker.folder)
     stranger = Click(second.point, "spleen")
     with pytest.raises(MedDLError) as caught:
         worker.run("refine", Correction(job, (first, stranger)))
     assert caught.value.code is Code.CLICKS_MISMATCH
     answer = worker.run("refine", Correction(job, (first,)))
-    assert np.array_equal(laid_over(shown, answer, worker), directly(package, [first]))
+    assert np.array_equal(laid_over(shown, answer, worker.folder), directly(package, [first]))
+
+
+def test_what_a_person_did_not_let_a_click_have_is_brought_again_by_the_next(package: Path, tmp_path: Path) -> None:
+    """The worker held for given what a mask had kept from the segment, and a click there changed nothing any more."""
+    model = load(open_model(str(package)), "cpu", 1, "torch")
+    corrections, (here, there, away) = Corrections(), clicks_at((3, 3, 3), (20, 25, 35), (3, 3, 30))
+    job, again = Job(str(package), (give_volume(SCAN, tmp_path),)), Click(here.point, "ball")
+
+    def answer(clicks: Sequence[Click], *shown: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        asked = Correction(job, tuple(clicks), shown=shown)
+        return corrections.answer(asked, model, lambda: [SCAN], Options(), tmp_path, lambda *_: None)
+
+    answer([])
+    low, high = zip(*answer([here])["box"], strict=True)
+    assert answer([here])["box"] == list(zip(low, high, strict=True)), "it was taken back, and made again"
+    empty = LabelMap(np.zeros(np.subtract(high, low), np.uint8), PLACE.cropped(low, high), (BALL,))
+    kept = give_label_map(empty, tmp_path)
+    assert answer([here], None)["box"] is None and answer([here], kept)["box"] is None, "it knows what is shown"
+    brought = answer([here, again], kept)
+    assert brought["box"] == list(zip(low, high, strict=True)) and take_array(brought["array"], tmp_path).any()
+    answer([here, again, away], kept)
+    answer([there])
+    shown = laid_over(directly(package, [there]), answer([]), tmp_path)
+    assert np.array_equal(shown, directly(package, [])), "what is shown after a click is taken back with it"
 
 
 def test_an_answer_that_the_disk_did_not_take_is_in_the_next_one(package: Path, tmp_path: Path) -> None:
@@ -163,10 +187,10 @@ def test_a_model_of_crops_looks_where_clicks_are(worker: Worker, tmp_path: Path)
     crops = Crops((16.0, 16.0, 16.0), (20.0, 20.0, 20.0))
     package = listening_package(tmp_path / "crops", crops=crops).folder
     job, clicks = job_of(worker, package), clicks_at((12, 15, 10), (12, 15, 20), (12, 10, 36))
-    shown = laid_over(np.zeros(0), worker.run("refine", Correction(job)), worker)
+    shown = laid_over(np.zeros(0), worker.run("refine", Correction(job)), worker.folder)
     assert not shown.any(), "it waits for a click"
     for wanted in (clicks[:1], clicks, clicks[:2]):
-        shown = laid_over(shown, worker.run("refine", Correction(job, tuple(wanted))), worker)
+        shown = laid_over(shown, worker.run("refine", Correction(job, tuple(wanted))), worker.folder)
         assert np.array_equal(shown, directly(package, wanted)) and shown.any()
 
 

@@ -97,6 +97,18 @@ def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: An
     assert not (found(page, a_scan) & ~first).any(), "the click that was taken back is nowhere"
 
 
+def test_a_click_that_was_taken_back_can_be_made_again_at_the_same_place(page: Any, a_scan: Any, wait: Wait) -> None:
+    """The worker knew the click already, and answered that nothing changes."""
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    page.onUndo()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    assert first.any() and np.array_equal(found(page, a_scan), first)
+
+
 def test_clicks_while_one_is_answered_wait_for_their_turn(page: Any, a_scan: Any, wait: Wait) -> None:
     page._ui.addButton.click()
     for n in range(3):
@@ -145,6 +157,7 @@ def test_a_click_that_is_refused_changes_nothing_and_the_next_is_answered(page: 
     pressAt(90, 90, UP + 15)
     wait(lambda: page.state.going.problem is not None)
     assert page.state.going.problem.code.value == "REGION_OUTSIDE" and page.state.going.count == 0
+    assert page._ui.statusLabel.text == "The click does not lie in the scan. Click in it.", "no word of regions"
     pressAt(5, 30, UP + 15)
     wait(answered(page, 1))
     assert found(page, a_scan).any()
@@ -197,6 +210,21 @@ def test_another_page_or_module_leaves_the_views_alone(host: Any, widget: Any, p
     host.select("MedDLTrain")
     assert not page._views.isOn
     host.select("MedDLSegment")
+
+
+def test_points_can_be_placed_once_that_is_chosen_for_the_mouse(page: Any) -> None:
+    """Clicks were still taken for corrections, as Segment Editor's effects do not."""
+    page._ui.addButton.click()
+    interaction = slicer.app.applicationLogic().GetInteractionNode()
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    assert not page._views.isOn and not page._ui.addButton.checked
+    pressAt(5, 30, UP + 15)
+    assert page.clicks is None
+    page._ui.addButton.click()
+    assert page._views.isOn and interaction.GetCurrentInteractionMode() == interaction.ViewTransform
+    page._ui.addButton.click()
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    interaction.SetCurrentInteractionMode(interaction.ViewTransform)
 
 
 def test_in_a_3d_view_a_click_beside_every_surface_is_the_views(page: Any) -> None:
@@ -257,6 +285,114 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     page.onUndo()
     assert not found(page, a_scan, name).any() and page._collect.state.clicks == 1
     scene.RemoveNode(rules)
+
+
+def draw(volume: Any, node: Any, name: str, mask: NDArray[np.bool_]) -> None:
+    """Adds a segment, as a person who draws on the volume."""
+    from MedDLScene.segmentation_node import placeOnVolume
+
+    if node.GetSegmentation().GetNumberOfSegments() == 0:
+        placeOnVolume(node, volume)
+    node.GetSegmentation().AddEmptySegment(name, name)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, name, volume)
+
+
+def test_a_click_takes_what_another_segment_or_a_mask_has_kept_from_the_one_before(
+    page: Any, a_scan: Any, scene: Any, wait: Wait
+) -> None:
+    """The worker held it for given already, and the click that the page had asked for changed nothing."""
+    from MedDLScene.segment_editor import SINGLETON
+
+    node, ball = page._parameters.segmentation, slicer.util.arrayFromVolume(a_scan) > 100
+    half = np.zeros(ball.shape, bool)
+    half[:, :, :20] = True
+    draw(a_scan, node, "other", half)
+    rules = slicer.vtkMRMLSegmentEditorNode()
+    rules.SetSingletonTag(SINGLETON)
+    rules = scene.AddNode(rules)
+    rules.SetAndObserveSegmentationNode(node)
+    rules.SetSourceVolumeIntensityMask(True)
+    rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
+    page._ui.addButton.click()
+    pressAt(9, 30, UP + 15)
+    wait(answered(page, 1))
+    assert not found(page, a_scan).any()
+    rules.SetSourceVolumeIntensityMask(False)
+    pressAt(9, 30, UP + 15)
+    wait(answered(page, 2))
+    assert np.array_equal(found(page, a_scan), ball & ~half), "the other segment keeps its half"
+    assert "click in it to take them" in page._ui.warningsLabel.text
+    pressAt(-1, 30, UP + 15)
+    wait(answered(page, 3))
+    given = found(page, a_scan)
+    assert given[ball].all() and np.array_equal(found(page, a_scan, "other"), half & ~given)
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan), ball & ~half) and np.array_equal(found(page, a_scan, "other"), half)
+    pressAt(9, 30, UP + 15, ctrl=True)
+    wait(answered(page, 3))
+    assert found(page, a_scan).any() and not (found(page, a_scan) & half).any(), "what was undone does not come back"
+    scene.RemoveNode(rules)
+
+
+def test_a_structure_within_another_segment_grows_where_it_is_clicked(page: Any, a_scan: Any) -> None:
+    """Every voxel of the segment around it was a seed of what it is not: a tumour in a liver was a ball of 2 mm."""
+    node, ball = page._parameters.segmentation, slicer.util.arrayFromVolume(a_scan) > 0
+    draw(a_scan, node, "around", np.ones(ball.shape, bool))
+    draw(a_scan, node, "thing", np.zeros(ball.shape, bool))
+    page._parameters.correctModel, page._parameters.correctStructure = "none", "thing"
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    grown = found(page, a_scan, "thing")
+    assert 2 * (ball & grown).sum() / (ball.sum() + grown.sum()) > 0.9
+    assert np.array_equal(found(page, a_scan, "around"), ~grown)
+    pressAt(5, 30, UP + 27, ctrl=True)
+    again = found(page, a_scan, "thing")
+    assert 2 * (ball & again).sum() / (ball.sum() + again.sum()) > 0.9
+    page.onUndo()
+    page.onUndo()
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetSegmentStatus(node.GetSegmentation().GetSegment("around"), logic.Completed)
+    pressAt(5, 30, UP + 15)
+    assert not found(page, a_scan, "thing").any() and found(page, a_scan, "around").all(), "it is locked"
+
+
+@pytest.mark.parametrize("model", ["listening", "none"])
+def test_a_click_is_taken_back_though_the_scan_was_moved_or_renamed(
+    model: str, page: Any, a_scan: Any, wait: Wait
+) -> None:
+    """The button was there, and did nothing."""
+    draw(a_scan, page._parameters.segmentation, "ball", slicer.util.arrayFromVolume(a_scan) > 1000)
+    page._parameters.correctModel = model
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    wait(answered(page, 1))
+    first = found(page, a_scan)
+    pressAt(7, 30, UP + 15, ctrl=True)
+    wait(answered(page, 2))
+    couch = slicer.util.arrayFromTransformMatrix(a_scan.GetParentTransformNode())
+    couch[2, 3] -= 25
+    slicer.util.updateTransformMatrixFromArray(a_scan.GetParentTransformNode(), couch)
+    a_scan.SetName("renamed")
+    page.onUndo()
+    assert np.array_equal(found(page, a_scan), first) and page.state.going.count == 1
+    pressAt(5, 30, UP - 25 + 15)
+    wait(answered(page, 2))
+    assert not (first & ~found(page, a_scan)).any(), "it is answered where the scan lies now"
+
+
+def test_clicks_move_with_the_scan(page: Any, a_scan: Any) -> None:
+    """They stayed in the world: after the couch was moved, the next click grew from where the scan had been."""
+    page._parameters.correctModel = "none"
+    page._ui.segmentButton.click()
+    page._ui.addButton.click()
+    name = page.state.structure
+    pressAt(5, 30, UP + 15)
+    first = found(page, a_scan, name)
+    couch = slicer.util.arrayFromTransformMatrix(a_scan.GetParentTransformNode())
+    couch[2, 3] -= 25
+    slicer.util.updateTransformMatrixFromArray(a_scan.GetParentTransformNode(), couch)
+    pressAt(5, 30, UP - 25 + 15)
+    assert page.state.going.problem is None and np.array_equal(found(page, a_scan, name), first)
 
 
 def test_as_many_clicks_are_taken_back_as_the_editor_has_steps(page: Any, a_scan: Any) -> None:

@@ -139,6 +139,29 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
     assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
 
 
+def test_a_segment_that_is_removed_while_a_click_is_answered_does_not_come_back(editor: Any, wait: Wait) -> None:
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    press(editor, 5, 30, UP + 15)
+    segmentation = editor.node.GetSegmentationNode().GetSegmentation()
+    segmentation.RemoveSegment("ball")
+    editor.node.SetSelectedSegmentID("thing")
+    wait(lambda: not editor.effect.clicks.state.going.busy)
+    assert list(segmentation.GetSegmentIDs()) == ["thing"] and not editor.logic.CanUndo()
+    assert "gone" in editor.effect.clicks.state.going.problem.message
+
+
+def test_of_two_segments_of_one_name_none_is_changed(editor: Any) -> None:
+    """The first one was, whichever was selected."""
+    editor.node.GetSegmentationNode().GetSegmentation().AddEmptySegment("twin", "Thing")
+    editor.effect.scriptedEffect.setParameter("Model", "none")
+    for selected, said in (("thing", "Several segments"), ("twin", "Several segments"), ("", "Select a segment")):
+        editor.node.SetSelectedSegmentID(selected)
+        assert said in texts(editor) and press(editor, 5, 30, UP + 15) is False
+    editor.node.SetSelectedSegmentID("ball")
+    assert "Several segments" not in texts(editor) and press(editor, 5, 30, UP + 15) is True
+    assert found(editor, "ball").any()
+
+
 def test_a_segment_without_a_model_grows_and_what_was_undone_does_not_come_back(editor: Any, a_scan: Any) -> None:
     editor.effect.scriptedEffect.setParameter("Model", "none")
     editor.node.SetSelectedSegmentID("thing")
@@ -154,7 +177,8 @@ def test_a_segment_without_a_model_grows_and_what_was_undone_does_not_come_back(
     editor.logic.Undo()
     assert np.array_equal(found(editor, "thing"), grown)
     press(editor, 5, 30, UP + 15)
-    assert np.array_equal(found(editor, "thing"), grown)
+    again = found(editor, "thing")
+    assert not (grown & ~again).any() and (again & ~grown).sum() < 3  # which of two seeds is nearer may be a tie
 
 
 def test_another_effect_another_volume_and_a_closed_scene_end_it(editor: Any, scene: Any, wait: Wait) -> None:
