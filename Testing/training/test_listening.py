@@ -210,6 +210,17 @@ def test_a_meshnet_learns_to_listen_too_whose_layers_say_how_many_channels_they_
         assert torch.allclose(network.eval()(with_silence(images, plan)), plainly, atol=1e-5)
 
 
+def test_where_channels_are_no_axis_of_the_weights_they_are_new_when_a_network_learns_to_listen(tmp_path: Path) -> None:
+    """Columns of a transformer's linear patches were taken for channels, and the outputs were other ones."""
+    sizes = {"img_size": [16] * 3, "feature_size": 4, "hidden_size": 24, "mlp_dim": 24, "num_heads": 2}
+    arguments = {"in_channels": 1, "out_channels": 4, "proj_type": "perceptron", **sizes}
+    plain = tiny_plan(data_in_memory(), network=Network("UNETR", arguments))
+    package = package_of(plain, tmp_path / "plain")
+    plan = listening(replace(plain, start=Start("plain")))
+    new = begin_with(new_network(plan), package, plan)  # type: ignore[arg-type]
+    assert [name for name in new if "patch_embedding" not in name] == [] and new
+
+
 def test_a_network_that_listens_is_gone_on_with_as_it_is(tmp_path: Path) -> None:
     plan = listening(tiny_plan(data_in_memory()))
     package = package_of(plan, tmp_path / "listens")

@@ -96,9 +96,12 @@ def _differing(plan: Plan, *networks: Network) -> frozenset[str]:
 
 
 def _of_scan_alone(given: Tensor, own: Tensor, plan: Plan) -> Tensor:
-    """Weights ``(outputs, inputs, ...)`` that take the scan's channels as given, and are 0 for all others."""
-    scan = len(plan.channels)
-    if (given.shape[0], given.shape[2:]) != (own.shape[0], own.shape[2:]):
+    """Weights ``(outputs, inputs, ...)`` that take the scan's channels as given, and are 0 for all others.
+
+    Weights in which the channels stand otherwise, as those of a transformer's linear patches, stay as they are given.
+    """
+    scan, inputs = len(plan.channels), plan.spec.input_channels
+    if (given.shape[0], inputs, given.shape[2:]) != (own.shape[0], own.shape[1], own.shape[2:]):
         return given
     widened = torch.zeros_like(own)
     widened[:, :scan] = given[:, :scan]
