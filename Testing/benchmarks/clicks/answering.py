@@ -72,7 +72,8 @@ class ByGrowCut:
             return
         started = time.process_time()
         others = np.where((self.found != 0) & (self.found != value), OUTSIDE, NOTHING).astype(np.uint8)
-        wanted, place = grownAroundClicks(self._volume, mine, others)
+        wanted, place = grownAroundClicks(self._volume, mine, others, now=self.found == value)
         self.seconds = {"grow": time.process_time() - started}
-        self.found[self.found == value] = 0
-        self.found[box_of(place, self._volume.geometry)][wanted] = value
+        part = self.found[box_of(place, self._volume.geometry)]
+        part[part == value] = 0
+        part[wanted] = value
