@@ -67,7 +67,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
     """The person's models: a threshold, one that listens to clicks, and others of which nothing is ever run."""
     from fixtures.listening import listening_package
     from fixtures.packages import threshold_package
-    from MedDLCore.spec import Channel, Crops
+    from MedDLCore.spec import Channel, Clicks, Crops
     from MedDLCore.volume import Concept, Label, Terminology
 
     store = Path(os.environ["MEDDL_MODELS"])
@@ -81,7 +81,8 @@ def models(tmp_path_factory: pytest.TempPathFactory, _no_models_of_the_person: N
         title="Tumours of the brain",
         channels=(Channel("T1", "MR"), Channel("FLAIR", "MR")),
     )
-    listening_package(store / "listening", name="listening", title="What is clicked")
+    clicks = Clicks((1,), 2.0)  # voxels, of the scan's own grid: what is denied lies within what was clicked
+    listening_package(store / "listening", name="listening", title="What is clicked", clicks=clicks)
     extent = Crops((20.0, 20.0, 20.0), (24.0, 24.0, 24.0))
     threshold_package(store / "around-points", name="around-points", title="Small things", crops=extent)
     return store
