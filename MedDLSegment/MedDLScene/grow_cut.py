@@ -77,8 +77,9 @@ def grownAroundClicks(
     The faces of the box that lie within the volume are seeds of what it is not, unless something was drawn there: one
     click is enough to begin with. Where the box is the whole volume, the volume's faces are.
 
-    Where it is told what there is ``now``, only what is around the last click grows anew: as far as ``reach``, or less
-    in voxels so small that they would be more than ``MOST_VOXELS``. What goes on beyond the box goes on into it.
+    Where it is told what there is ``now``, only what is around the clicks grows anew, whatever was drawn elsewhere; and
+    where that would be more than ``MOST_VOXELS``, as many around the last click. What goes on beyond the box goes on
+    into it.
 
     Args:
         volume: ``(K, J, I)``.
@@ -106,11 +107,11 @@ def grownAroundClicks(
     around = np.round(places).astype(int)
     if now is None:
         around = np.concatenate([np.argwhere(seeds == INSIDE), around])
-    else:
-        around, reach = around[-1:], min(reach, np.cbrt(MOST_VOXELS * volume.geometry.voxel_volume) / 2)
-    margin = np.ceil(reach / volume.geometry.spacing[::-1]).astype(int)
-    low = np.maximum(around.min(axis=0) - margin, 0)
-    high = np.minimum(around.max(axis=0) + 1 + margin, size)
+    low, high = _around(around, reach, volume.geometry)
+    if now is not None and np.prod(high - low) > MOST_VOXELS:
+        edge = np.cbrt(MOST_VOXELS * volume.geometry.voxel_volume)
+        near_low, near_high = _around(around[-1:], edge / 2, volume.geometry)
+        low, high = np.maximum(low, near_low), np.minimum(high, near_high)
     k, j, i = (slice(int(m), int(n)) for m, n in zip(low, high, strict=True))
     place = volume.geometry.cropped(low, high)
     part = seeds[k, j, i]
@@ -122,6 +123,12 @@ def grownAroundClicks(
     if len(kinds) == 1:
         return np.full(part.shape, kinds[0] == INSIDE), place
     return growCut(Volume(volume.array[k, j, i], place), part) == INSIDE, place
+
+
+def _around(places: NDArray[np.int64], reach: float, grid: Geometry) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The box that reaches so many mm beyond the outermost of these voxels, K, J, I, as far as the grid does."""
+    margin = np.ceil(reach / grid.spacing[::-1]).astype(int)
+    return np.maximum(places.min(axis=0) - margin, 0), np.minimum(places.max(axis=0) + 1 + margin, grid.shape)
 
 
 def _faces(before: NDArray[np.bool_], behind: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -92,18 +92,33 @@ def test_one_structure_grows_in_a_box_around_its_clicks_and_strokes() -> None:
     assert overlap(found, truth) > 0.97
 
 
-def test_only_what_is_around_the_last_click_grows_anew() -> None:
+def test_only_what_is_around_the_clicks_grows_anew() -> None:
     """A click on a segment of a whole organ grew all of it anew, on the surface, for minutes."""
     long = Geometry.from_parts((20, 20, 200), (1.0, 1.0, 1.0))
     at = np.indices(long.shape)
     rod = np.hypot(at[0] - 10, at[1] - 10) < 5
     volume = Volume(np.where(rod, 300, 0).astype(np.int16), long)
-    now, nothing = rod.copy(), np.zeros(long.shape, np.uint8)
-    now[:, :, 95:105], now[0, 0, 30], now[0, 0, 101] = False, True, True
-    clicks = [click(np.array([180.0, 10.0, 10.0])), click(np.array([100.0, 10.0, 10.0]))]
-    found, place = grownAroundClicks(volume, clicks, nothing, reach=12.0, now=now)
+    now, drawn = rod.copy(), np.zeros(long.shape, np.uint8)
+    now[:, :, 95:105], now[0, 0, 30], now[0, 0, 101], drawn[10, 10, 180:] = False, True, True, INSIDE
+    found, place = grownAroundClicks(volume, [click(np.array([100.0, 10.0, 10.0]))], drawn, reach=12.0, now=now)
     assert place.shape == (20, 20, 25) and place.origin[0] == 88
     assert np.array_equal(found, rod[:, :, 88:113]), "the gap is closed, the speck in the box is gone"
+
+
+def test_a_structure_larger_than_a_click_reaches_grows_between_its_clicks() -> None:
+    """Only what was around the last click grew: a tumour of 10 cm stayed a few cubes after ten clicks."""
+    wide = Geometry.from_parts((20, 20, 120), (1.0, 1.0, 1.0))
+    at = np.indices(wide.shape)
+    rod = (np.hypot(at[0] - 10, at[1] - 10) < 5) & (abs(at[2] - 60) < 40)
+    volume, nothing = Volume(np.where(rod, 300, 0).astype(np.int16), wide), np.zeros(wide.shape, np.uint8)
+    clicks = [click(np.array([x, 10.0, 10.0])) for x in (30.0, 90.0)]
+    first, place = grownAroundClicks(volume, clicks[:1], nothing, reach=15.0, now=rod & False)
+    now = np.zeros(wide.shape, bool)
+    low = int(place.origin[0])
+    now[:, :, low : low + place.shape[2]] = first
+    found, place = grownAroundClicks(volume, clicks, nothing, reach=15.0, now=now)
+    low = int(place.origin[0])
+    assert np.array_equal(found, rod[:, :, low : low + place.shape[2]]) and found.sum() == rod.sum()
 
 
 def test_in_small_voxels_a_person_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
