@@ -109,7 +109,9 @@ def main(arguments: list[str] | None = None) -> None:
         number = getattr(signal, name, None)  # Windows has no SIGHUP, and nohup ignores it
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
-    sys.exit(run(arguments))
+    status = run(arguments)
+    exec("")  # noqa: S102  where an interrupt left code that exec() ran, CPython takes it for uncaught until the next one
+    sys.exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:

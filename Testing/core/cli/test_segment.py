@@ -228,6 +228,24 @@ def test_interrupting_a_run_leaves_nothing(
     assert not out.exists() or not list(out.iterdir())
 
 
+def test_an_interrupt_that_was_caught_is_no_death_by_a_signal_wherever_it_came(tmp_path: Path) -> None:
+    """Within exec(), as imports run it, CPython marked it as uncaught, and killed the process at its end."""
+    lines = (
+        "import sys",
+        "from MedDLCore.cli import main",
+        "def run(_):",
+        "    try:",
+        "        exec('raise KeyboardInterrupt')",
+        "    except KeyboardInterrupt:",
+        "        return 130",
+        "sys.modules['MedDLCore.cli.main'].run = run",
+        "main([])",
+    )
+    (tmp_path / "interrupted.py").write_text("\n".join(lines))
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    assert done.returncode == Exit.CANCELLED
+
+
 def test_help_needs_none_of_the_heavy_libraries() -> None:
     code = (
         "import sys; from MedDLCore.cli.main import run; run(['--help']); "
