@@ -263,8 +263,6 @@ def test_a_structure_without_a_model_grows_from_clicks(page: Any, a_scan: Any, w
 def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     page: Any, a_scan: Any, scene: Any
 ) -> None:
-    from MedDLScene.segment_editor import SINGLETON
-
     page._parameters.correctModel = "none"
     page._ui.segmentButton.click()
     page._ui.addButton.click()
@@ -272,12 +270,7 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     pressAt(5, 30, UP + 27, ctrl=True)
     pressAt(5, 30, UP + 15)
     grown = found(page, a_scan, name)
-    rules = slicer.vtkMRMLSegmentEditorNode()
-    rules.SetSingletonTag(SINGLETON)
-    rules = scene.AddNode(rules)
-    rules.SetAndObserveSegmentationNode(node)
-    rules.SetSourceVolumeIntensityMask(True)
-    rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
+    rules = keepingAll(scene, node)
     pressAt(5, 30, UP + 17, ctrl=True)
     assert np.array_equal(found(page, a_scan, name), grown) and page._collect.state.clicks == 3
     page.onUndo()
@@ -285,6 +278,19 @@ def test_a_click_of_which_a_rule_keeps_every_voxel_is_a_step_of_undo_as_well(
     page.onUndo()
     assert not found(page, a_scan, name).any() and page._collect.state.clicks == 1
     scene.RemoveNode(rules)
+
+
+def keepingAll(scene: Any, segmentation: Any) -> Any:
+    """Segment Editor's rules, by which no voxel may be changed."""
+    from MedDLScene.segment_editor import SINGLETON
+
+    rules = slicer.vtkMRMLSegmentEditorNode()
+    rules.SetSingletonTag(SINGLETON)
+    rules = scene.AddNode(rules)
+    rules.SetAndObserveSegmentationNode(segmentation)
+    rules.SetSourceVolumeIntensityMask(True)
+    rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
+    return rules
 
 
 def draw(volume: Any, node: Any, name: str, mask: NDArray[np.bool_]) -> None:
@@ -301,18 +307,11 @@ def test_a_click_takes_what_another_segment_or_a_mask_has_kept_from_the_one_befo
     page: Any, a_scan: Any, scene: Any, wait: Wait
 ) -> None:
     """The worker held it for given already, and the click that the page had asked for changed nothing."""
-    from MedDLScene.segment_editor import SINGLETON
-
     node, ball = page._parameters.segmentation, slicer.util.arrayFromVolume(a_scan) > 100
     half = np.zeros(ball.shape, bool)
     half[:, :, :20] = True
     draw(a_scan, node, "other", half)
-    rules = slicer.vtkMRMLSegmentEditorNode()
-    rules.SetSingletonTag(SINGLETON)
-    rules = scene.AddNode(rules)
-    rules.SetAndObserveSegmentationNode(node)
-    rules.SetSourceVolumeIntensityMask(True)
-    rules.SetSourceVolumeIntensityMaskRange(30000, 31000)  # no voxel has these
+    rules = keepingAll(scene, node)
     page._ui.addButton.click()
     pressAt(9, 30, UP + 15)
     wait(answered(page, 1))

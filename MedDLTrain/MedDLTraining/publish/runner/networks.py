@@ -59,7 +59,7 @@ def runner_networks(spec: ModelSpec, networks: Sequence[nn.Module]) -> RunnerNet
         translated.load_state_dict(state)
         _check_equal(own, translated, spec)
         states.append(translated.state_dict())
-        dimensions = _dimensions(translated)
+    dimensions = _dimensions(translated)
     definition = {"_target_": f"monai.networks.nets.{name}", **arguments}
     if len(states) == 1:
         return RunnerNetworks(definition, 1, dimensions, states[0])
