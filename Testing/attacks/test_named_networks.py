@@ -79,7 +79,10 @@ def test_a_network_that_would_take_the_whole_machine_is_refused_before_it_does(
 
 
 def test_no_code_of_ours_opens_pickles_or_evaluates_text() -> None:
-    """Every ``torch.load`` is restricted by a literal; ``pickle.load``, ``eval`` and the like are not there at all."""
+    """Every ``torch.load`` is restricted by a literal; ``pickle.load``, ``eval`` and the like are not there at all.
+
+    But for ``exec("")``, which runs nothing and by that ends an interrupt that CPython holds for uncaught.
+    """
     forbidden = {"eval", "exec", "compile", "__import__", "pickle.load", "pickle.loads", "pickle.Unpickler"}
     forbidden |= {
         "torch.jit.load",
@@ -93,6 +96,8 @@ def test_no_code_of_ours_opens_pickles_or_evaluates_text() -> None:
     for path in (*ROOT.glob("MedDLSegment/**/*.py"), *ROOT.glob("MedDLTrain/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
+                continue
+            if ast.unparse(node) == "exec('')":
                 continue
             called = ast.unparse(node.func)
             literals = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
