@@ -423,6 +423,17 @@ def test_a_case_is_left_out_by_its_name_or_its_id_and_only_then(tmp_path: Path) 
     assert refusal.value.code is Code.DATA_INVALID
 
 
+def test_no_pseudonym_is_the_name_of_another_case(tmp_path: Path) -> None:
+    """Of files called case_0000 and so on, each name stood for two cases: in splits, and for what was left out."""
+    names = [f"case_{n:04d}" for n in range(3)]
+    data_set = open_folder(
+        layout(tmp_path / "d", *(f"{part}/{name}.nii.gz" for name in names for part in ("images", "labels")))
+    )
+    assert [case.name for case in data_set.cases] == names
+    assert [case.id for case in data_set.cases] == ["case_00001", "case_00002", "case_00003"]
+    assert [case.name for case in data_set.without(["case_0001"]).cases] == ["case_0000", "case_0002"]
+
+
 def test_nodes_that_the_caller_has_are_a_data_set() -> None:
     cases = [case_in_memory(n, drawn(n)) for n in range(2)]
     data_set = data_set_of(cases)

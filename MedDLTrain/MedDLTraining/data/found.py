@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.spec import Channel
@@ -14,6 +16,9 @@ HOW_PAIRS_ARE_NAMED = (
     "Add what is missing, under the scan's name: images/a.nii.gz and labels/a.nii.gz, a.nii.gz and a_label.nii.gz, "
     "a.nrrd and a.seg.nrrd. Or leave it out with --leave-out NAME."
 )
+
+DIGITS = 4
+"""Of a pseudonym's number, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +44,31 @@ class Found:
     named: bool = True
 
     def with_ids(self) -> Found:
-        """Pseudonyms in the order of the names: the same for the same files."""
+        """Pseudonyms in the order of the names: the same for the same files.
+
+        Splits and people name cases either way; so no pseudonym is the name of another case.
+        """
         cases = sorted(self.cases, key=lambda case: case.name)
         unusable = sorted(self.unusable, key=lambda item: item.name)
+        names = {case.name for case in cases} | {item.name for item in unusable}
         return replace(
             self,
-            cases=tuple(replace(case, id=f"case_{n:04d}") for n, case in enumerate(cases, start=1)),
-            unusable=tuple(replace(item, id=f"unused_{n:04d}") for n, item in enumerate(unusable, start=1)),
+            cases=tuple(map(_under, cases, _pseudonyms("case", len(cases), names))),
+            unusable=tuple(map(_under, unusable, _pseudonyms("unused", len(unusable), names))),
         )
+
+
+Item = TypeVar("Item", Case, Unusable)
+
+
+def _under(item: Item, pseudonym: str) -> Item:
+    return replace(item, id=pseudonym)
+
+
+def _pseudonyms(word: str, count: int, names: set[str]) -> list[str]:
+    """``word_0001`` and so on, with more digits where one of these is a name."""
+    longer = ([f"{word}_{n:0{digits}d}" for n in range(1, count + 1)] for digits in itertools.count(DIGITS))
+    return next(its for its in longer if names.isdisjoint(its))
 
 
 def alone(name: str, what: str, lacks: str) -> Unusable:
