@@ -317,6 +317,18 @@ def test_a_patient_is_known_by_the_names_of_bids_or_by_the_persons_pattern(tmp_p
     assert refusal.value.code is Code.DATA_INVALID
 
 
+@pytest.mark.parametrize("pattern", [r"(Q\d)_", r"(P1)_"])
+def test_a_pattern_that_finds_no_patient_is_refused_and_not_ignored(pattern: str, tmp_path: Path) -> None:
+    """With a slip in it, scans of one patient were divided between training and validation without a word."""
+    names = [f"P{n}_{s}" for n in "12" for s in "ab"]
+    folder = layout(tmp_path, *(f"{kind}/{name}.nii.gz" for name in names for kind in ("images", "labels")))
+    with pytest.raises(MedDLError, match="P2_b") as refusal:
+        open_folder(folder, patient=pattern)
+    assert refusal.value.code is Code.DATA_INVALID
+    one, _, other, _ = (case.patient for case in open_folder(folder, patient=r"^(P1|.+)").cases)
+    assert one != other
+
+
 # Slicer's segmentations
 
 

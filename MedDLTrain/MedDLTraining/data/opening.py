@@ -54,15 +54,15 @@ def open_folder(
         path: a folder, or a scene file.
         channels: names of the channels: how the names of files, of nodes or of DICOM series end. Empty: one channel, or
             those that the files number, or that ``dataset.json`` names.
-        patient: a regular expression whose first group finds the patient in a case's name.
+        patient: a regular expression whose first group finds the patient in each case's name.
         splits: from ``split.read_splits``.
         open_scene: ``MedDLScene.annotated.annotatedScansOfFile``; None: scenes cannot be read here.
         on_progress: told of the stages ``files`` and ``labels``.
 
     Raises:
-        MedDLError: FILE_NOT_FOUND, NO_IMAGES, DATA_INVALID; EXTRA_MISSING for a scene without ``open_scene``;
-            CHANNELS_MISMATCH where ``dataset.json`` names others than ``channels``. What concerns single cases is not
-            raised, but among ``unusable``.
+        MedDLError: FILE_NOT_FOUND, NO_IMAGES; DATA_INVALID, also for a pattern that finds no patient in a case;
+            EXTRA_MISSING for a scene without ``open_scene``; CHANNELS_MISMATCH where ``dataset.json`` names others than
+            ``channels``. What concerns single cases is not raised, but among ``unusable``.
     """
     if not path.exists():
         raise MedDLError(Code.FILE_NOT_FOUND, f"There is no folder {path.name}.")
@@ -104,7 +104,7 @@ def open_cases(cases: Sequence[Sequence[AnnotatedScan]], channels: Sequence[str]
 
 def _data_set(found: Found, splits: tuple[Split, ...] = (), patient: str = "") -> DataSet:
     found = found.with_ids()
-    cases = tuple(replace(case, patient=_patient(case, patient)) for case in found.cases) if patient else found.cases
+    cases = _with_patients(found.cases, patient) if patient else found.cases
     return DataSet(
         cases=cases,
         channels=found.channels,
@@ -128,6 +128,19 @@ def _as_described(found: Found, channels: Sequence[str]) -> Found:
             f"Leave --channel away, or change the names in {DATASET_JSON}.",
         )
     return found
+
+
+def _with_patients(cases: Sequence[Case], pattern: str) -> tuple[Case, ...]:
+    """Refuses a pattern that finds nobody in some names: their patients could be on both sides of a division."""
+    known = tuple(replace(case, patient=_patient(case, pattern)) for case in cases)
+    if nobody := [case.name for case in known if not case.patient]:
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"The pattern for patients, {pattern!r}, finds none in {len(nobody)} of {len(cases)} cases: "
+            f"{', '.join(nobody[:5])}{' ...' if len(nobody) > 5 else ''}.",
+            r"Let it find one in each name. '^(P\d+|.+)' takes a name without P and a number as a patient's own.",
+        )
+    return known
 
 
 def _patient(case: Case, pattern: str) -> str:
