@@ -18,7 +18,7 @@ from MedDLCore.models import ModelPackage, write_package
 from MedDLCore.models.package import open_folder, weights_path
 from MedDLCore.models.weights import read_state_dict
 
-from .cases import named_folds
+from .cases import divisions, named_folds
 from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, Epoch, Step
@@ -40,7 +40,8 @@ def cross_validate(
 
     Args:
         data_set: as for ``train``.
-        plan: of each fold; its ``fold`` does not count. Without ``folds``: those that the data set's split names.
+        plan: of each fold; its ``fold`` does not count. Without ``folds``: those that the data set's split names. There
+            are never more than patients.
         folder: of the cross-validation.
         device: torch's name.
         resume: go on with what is in the folder; folds that are done are kept.
@@ -53,11 +54,11 @@ def cross_validate(
         these cases: all but one of its networks have learnt from each.
 
     Raises:
-        MedDLError: PLAN_INVALID for a plan without folds; see ``train``.
+        MedDLError: PLAN_INVALID for a plan without folds, or a single patient; see ``train``.
     """
-    folds = plan.folds or named_folds(data_set)
+    folds = divisions(data_set, plan.folds) if plan.folds else named_folds(data_set)
     if folds < 2:
-        raise MedDLError(Code.PLAN_INVALID, "plan.folds: a cross-validation needs at least 2.")
+        raise MedDLError(Code.PLAN_INVALID, "A cross-validation needs at least 2 folds, and as many patients.")
     check_folder(folder)
     check_begun(folder, [folder / CACHE], (folder / "fold_0" / PLAN).is_file(), resume)
     if (folder / MODEL).is_dir() and resume:

@@ -28,7 +28,7 @@ from MedDLCore.models.package import open_folder
 from MedDLCore.plain_data import without_nan
 from MedDLCore.spec import ModelSpec
 
-from .cases import Division, PreparedCase, divide, prepare_cases
+from .cases import Division, PreparedCase, divide, divisions, prepare_cases
 from .check.facts import CaseFacts
 from .data import DataSet
 from .data.split import DIGESTS
@@ -95,7 +95,7 @@ def plan_training(
         name: of the model.
         start: a model to begin with.
         fixed: as in ``plan.Start``.
-        folds: as in ``Plan``.
+        folds: as in ``Plan``, but no more than patients.
         fold: as in ``Plan``.
         seed: as in ``Plan``.
         crops: whether the scans are crops around what is to be found; None: see ``crops_of``.
@@ -120,6 +120,8 @@ def plan_training(
         plan = make_plan(learnt_from, data_set, budget, name, held_out, interactive)
     if network:
         plan = with_network(plan, network, fingerprint(learnt_from, data_set).shape, budget, held_out)
+    if (count := divisions(data_set, folds)) > 1:
+        folds = min(folds, count)
     return replace(plan, folds=folds, fold=fold, seed=seed, crops=crops_of(learnt_from, plan.grid, crops))
 
 

@@ -14,7 +14,7 @@ from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.preprocess import prepare
 from MedDLCore.spec import Grid
-from MedDLTraining.cases import divide, named_folds, prepare_cases
+from MedDLTraining.cases import divide, divisions, named_folds, prepare_cases
 from MedDLTraining.data import Split, open_folder
 
 GRIDS = {
@@ -118,6 +118,17 @@ def test_folds_share_no_case_and_cover_all_and_patients_stay_together() -> None:
         assert len(division.training) == 6 and len(division.validation) == 3
     assert {case.id for division in held for case in division.validation} == {case.id for case in cases}
     assert divide(data_set, 3, 1, 0) == divide(data_set, 3, 1, 0)
+
+
+def test_there_are_no_more_folds_than_patients() -> None:
+    """The fourth of five folds of three patients was the first one again."""
+    data_set = data_in_memory(3)
+    assert [divisions(data_set, folds) for folds in (2, 5, 0)] == [2, 3, 3]
+    held = [divide(data_set, 5, fold, 0).validation for fold in range(3)]
+    assert {case.id for its in held for case in its} == {case.id for case in data_set.cases}
+    with pytest.raises(MedDLError, match="patients make 3") as refused:
+        divide(data_set, 5, 3, 0)
+    assert refused.value.code is Code.PLAN_INVALID
 
 
 def test_what_a_split_keeps_for_a_test_is_never_taken() -> None:

@@ -308,6 +308,25 @@ def test_all_folds_together_are_an_ensemble_that_segments(tmp_path: Path, capsys
     assert meddl(*command[:-2], "some") == Exit.USAGE
 
 
+def test_no_network_of_an_ensemble_is_there_twice_where_patients_are_fewer_than_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three patients made five networks, of which two were copies: their Dice and their votes counted twice."""
+    monkeypatch.setattr("MedDLTraining.loop.probe.seconds_of", lambda *_: (0.1, 0.01))
+    folder = clean_set(tmp_path / "d", 3)
+    data_set = open_folder(folder)
+    plan = tiny_plan(data_set, folds=5, epochs=1, iterations=1)
+    measured = cross_validate(data_set, plan, tmp_path / "run").package.spec.measured  # type: ignore[union-attr]
+    assert (measured["networks"], measured["validation_cases"]) == (3, 3)
+    command = ("train", folder, "-o", tmp_path / "planned", "--minutes", 3, "--fold", "all", "--only-plan")
+    assert meddl(*command) == Exit.OK
+    planned = read_plan(tmp_path / "planned" / "plan.json")
+    assert (planned.folds, planned.notes["planned_minutes"]) == (3, 1)
+    alone = data_set.without([case.id for case in data_set.cases[1:]])
+    with pytest.raises(MedDLError, match="as many patients"):
+        cross_validate(alone, plan, tmp_path / "alone")
+
+
 def test_the_folds_of_nnunets_split_are_those_that_are_trained_and_not_five_of_the_first_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,7 @@ def train(
     """
     import SimpleITK as sitk
 
-    from MedDLTraining.cases import named_folds
+    from MedDLTraining.cases import divisions, named_folds
     from MedDLTraining.cross_validation import cross_validate
     from MedDLTraining.events import Control
     from MedDLTraining.launching import together
@@ -157,9 +157,8 @@ def train(
             elif minutes is None:
                 raise click.UsageError("Give --minutes, or a plan with --plan.")
             else:
-                named = named_folds(data_set)
-                folds = folds if folds is not None else 0 if named else 5
-                share = minutes / (folds or named or 1) if fold is None else minutes
+                folds = folds if folds is not None else 0 if named_folds(data_set) else 5
+                share = minutes / max(divisions(data_set, folds), 1) if fold is None else minutes
                 budget = Budget(share, round(memory * 1e9), chosen, together())
                 model_name = plain_name(name or out.name, "model")
                 teller.stage("plan", 0, 1)

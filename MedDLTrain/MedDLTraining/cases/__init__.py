@@ -1,6 +1,6 @@
 """Cases as the network sees them: prepared once, by what inference uses, and divided into folds."""
 
-from .division import Division, divide, named_folds
+from .division import Division, divide, divisions, named_folds
 from .prepared import PreparedCase, prepare_cases
 from .truth import layer_on_network_grid, on_network_grid
 
@@ -8,6 +8,7 @@ __all__ = [
     "Division",
     "PreparedCase",
     "divide",
+    "divisions",
     "layer_on_network_grid",
     "named_folds",
     "on_network_grid",

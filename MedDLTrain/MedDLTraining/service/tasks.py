@@ -20,7 +20,7 @@ from MedDLCore.spec_rules import plain_name
 from MedDLCore.worker.arrays import give_label_map, give_volume
 
 from .. import evaluation as evaluating
-from ..cases import divide, prepare_cases
+from ..cases import divide, divisions, prepare_cases
 from ..check import Finding, Report
 from ..cross_validation import cross_validate
 from ..data import Case, DataSet
@@ -86,7 +86,7 @@ def plan_task(job: PlanJob, desk: Desk, talk: Talk) -> Result:
 
 
 def _planned(job: PlanJob, report: Report, device: str) -> Plan:
-    minutes = job.minutes / max(job.folds, 1) if job.all_folds else job.minutes
+    minutes = job.minutes / max(divisions(report.data_set, job.folds), 1) if job.all_folds else job.minutes
     return plan_training(
         report.facts,
         report.data_set,
