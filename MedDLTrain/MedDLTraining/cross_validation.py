@@ -23,7 +23,10 @@ from .data import DataSet
 from .data.split import DIGESTS
 from .events import Control, Epoch, Step
 from .plan import Plan
-from .training import CACHE, MODEL, PLAN, OnPrepared, Trained, check_begun, train
+from .training import CACHE, CHECKPOINTS, HISTORY, MODEL, PLAN, SPLIT, OnPrepared, Trained, check_begun, train
+
+OF_ONE = (SPLIT, HISTORY, CHECKPOINTS)
+"""What a training leaves in its own folder: there is one of a single network, whose model is no ensemble."""
 
 
 def cross_validate(
@@ -60,7 +63,8 @@ def cross_validate(
     if folds < 2:
         raise MedDLError(Code.PLAN_INVALID, "A cross-validation needs at least 2 folds, and as many patients.")
     check_folder(folder)
-    check_begun(folder, [folder / CACHE], (folder / "fold_0" / PLAN).is_file(), resume)
+    check_begun(folder, [folder / name for name in OF_ONE], is_training=False, resume=False)
+    check_begun(folder, [folder / CACHE, folder / MODEL], (folder / "fold_0" / PLAN).is_file(), resume)
     if (folder / MODEL).is_dir() and resume:
         package = open_folder(folder / MODEL)
         return Trained(package, dict(package.spec.measured.get("validation_dice", {})))

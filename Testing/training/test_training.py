@@ -327,6 +327,22 @@ def test_no_network_of_an_ensemble_is_there_twice_where_patients_are_fewer_than_
         cross_validate(alone, plan, tmp_path / "alone")
 
 
+def test_the_folder_of_one_training_takes_no_cross_validation_which_would_end_without_its_model(
+    tmp_path: Path,
+) -> None:
+    """All folds were trained, and no place was left for the ensemble; then the one model was taken for it."""
+    data_set, out = data_in_memory(4), tmp_path / "run"
+    plan = tiny_plan(data_set, epochs=1, iterations=1)
+    stopped_after_an_epoch(data_set, replace(plan, epochs=2), tmp_path / "stopped")
+    train(data_set, plan, out)
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    for folder, resume in ((out, False), (out, True), (tmp_path / "stopped", True), (tmp_path / "own", False)):
+        before = sorted(folder.rglob("*"))
+        with pytest.raises(MedDLError) as refusal:
+            cross_validate(data_set, plan, folder, resume=resume)
+        assert refusal.value.code is Code.OUTPUT_EXISTS and sorted(folder.rglob("*")) == before
+
+
 def test_the_folds_of_nnunets_split_are_those_that_are_trained_and_not_five_of_the_first_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
