@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from fixtures.data_sets import clean_set, drawn, name_of, write_case
 from fixtures.trainings import data_in_memory, overlapping_in_memory, tiny_plan
@@ -95,6 +96,22 @@ def test_a_label_map_that_was_corrected_in_its_file_is_prepared_anew(tmp_path: P
     after = prepare_cases(open_folder(folder), spec, tmp_path / "cache")
     assert (after[0].truth != 1).all() and before[0].truth_sha256 != after[0].truth_sha256
     assert before[0].sha256 == after[0].sha256 and before[1] == after[1]
+
+
+@pytest.mark.parametrize("header", ["a.mhd", "a.MHD", "a.nhdr"])
+def test_a_label_map_whose_voxels_alone_were_corrected_is_prepared_anew(header: str, tmp_path: Path) -> None:
+    """They lie in a file beside the header, which stays as it was: the training went on with what was there before."""
+    for part, array in (("images", drawn(0).image), ("labels", drawn(0).labels)):
+        (tmp_path / part).mkdir()
+        sitk.WriteImage(sitk.GetImageFromArray(array), tmp_path / part / header.lower())
+        (tmp_path / part / header.lower()).rename(tmp_path / part / header)
+    data_set = open_folder(tmp_path)
+    spec = tiny_plan(data_set).spec
+    (before,) = prepare_cases(data_set, spec, tmp_path / "cache")
+    (voxels,) = (path for path in (tmp_path / "labels").iterdir() if path.name != header)
+    voxels.write_bytes(voxels.read_bytes()[::-1])
+    (after,) = prepare_cases(data_set, spec, tmp_path / "cache")
+    assert before.truth_sha256 != after.truth_sha256 and before.sha256 == after.sha256
 
 
 def test_half_prepared_cases_of_a_killed_run_are_prepared_anew(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models.digests import known_sha256
-from MedDLCore.readers import ReadOptions, read
+from MedDLCore.readers import ReadOptions, metaimage, nrrd, read
 from MedDLCore.readers.label_values import label_values, values_present
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd, segments_of_seg_nrrd
 from MedDLCore.volume import Concept, LabelMap, Terminology, Volume
@@ -22,8 +22,13 @@ SEG_NRRD = ".seg.nrrd"
 SUFFIXES = (SEG_NRRD, ".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Ends of names of volume files; the longer ones first."""
 
-HEADERS = (".nhdr", ".mhd")
-"""Ends of names of files whose voxels lie in another one."""
+HEADERS = {
+    ".nhdr": nrrd.read_header,
+    ".nrrd": nrrd.read_header,
+    ".mhd": metaimage.read_header,
+    ".mha": metaimage.read_header,
+}
+"""What understands files whose voxels may lie in another one, by the ends of their names."""
 
 
 FRAMES = "Save its volumes as files of their own, or name them as the channels of a case in a dataset.json."
@@ -108,10 +113,14 @@ def suffix_of(path: Path) -> str | None:
 
 
 def content_of(path: Path) -> str:
-    """Its digest. Of a header whose voxels lie in another file, which may change alone, when it was written."""
-    if path.suffix in HEADERS:
-        return repr((path.resolve(), path.stat().st_size, path.stat().st_mtime_ns))
-    return known_sha256(path)
+    """Its digest; of a header, with that of the file that holds its voxels, which may change alone.
+
+    Raises:
+        MedDLError: as the reader of such a header.
+    """
+    read_header = HEADERS.get(suffix_of(path) or "")
+    voxels = path if read_header is None else read_header(path).payload.file
+    return known_sha256(path) + ("" if voxels == path else known_sha256(voxels))
 
 
 def stem_of(path: Path) -> str:
