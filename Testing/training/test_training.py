@@ -417,6 +417,14 @@ def test_the_channels_of_a_model_or_plan_in_another_order_are_refused(model: Pat
         train(two, plan, tmp_path / "run")
 
 
+def test_a_training_on_mr_does_not_begin_with_a_model_for_ct() -> None:
+    """Its window for Hounsfield units cut their intensities, and the model that came out refused such scans."""
+    data_set = replace(data_in_memory(), channels=(Channel("T1", "MR"),))
+    with pytest.raises(MedDLError, match="phantom is for CT; the scans of the channel 'T1' are MR") as refused:
+        plan_from_model(open_model("phantom"), data_set, Budget(1, 10**9), "m")
+    assert refused.value.code is Code.WRONG_MODALITY
+
+
 def test_a_model_on_whose_grid_a_structure_is_no_voxel_is_nothing_to_begin_with(model: Path) -> None:
     data_set, package = data_in_memory(), open_model(model)
     facts = check(data_set).facts

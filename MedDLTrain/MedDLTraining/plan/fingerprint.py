@@ -80,9 +80,14 @@ def fingerprint(facts: Sequence[CaseFacts], data_set: DataSet) -> Fingerprint:
 
 
 def _channel(n: int, channel: Channel, facts: Sequence[CaseFacts]) -> Channel:
-    modalities = {case.images[n].modality for case in facts} - {None}
-    modality = channel.modality or (modalities.pop() if len(modalities) == 1 else None)
+    modality = modality_of(n, channel, facts)
     return Channel(channel.name, modality, (_intensity(n, modality, facts),))
+
+
+def modality_of(n: int, channel: Channel, facts: Sequence[CaseFacts]) -> str | None:
+    """What the ``n``th channel of a data set is: as its description says, or else all files that say it."""
+    modalities = {case.images[n].modality for case in facts if case.images} - {None}
+    return channel.modality or (modalities.pop() if len(modalities) == 1 else None)
 
 
 def _intensity(n: int, modality: str | None, facts: Sequence[CaseFacts]) -> IntensityStep:

@@ -14,7 +14,7 @@ from MedDLCore.spec import Channel, Grid, Inference, ModelSpec, Network
 from ..check.facts import CaseFacts
 from ..data import DataSet
 from .architecture import WIDTHS, Architecture, architecture_for, first_patch
-from .fingerprint import Fingerprint, fingerprint
+from .fingerprint import Fingerprint, fingerprint, modality_of
 from .flips import flips
 from .head import with_channels, with_inputs
 from .plan import Augmentation, Listening, Optimiser, Plan, Schedule, Start, Validation
@@ -154,8 +154,9 @@ def plan_from_model(
         facts: of the cases that are learnt from.
 
     Raises:
-        MedDLError: CHANNELS_MISMATCH where the data have other channels, or in another order; MODEL_INVALID for a model
-            without a patch, in parts, or with code of its own; PLAN_INVALID where its grid is too coarse for a label.
+        MedDLError: CHANNELS_MISMATCH where the data have other channels, or in another order; WRONG_MODALITY;
+            MODEL_INVALID for a model without a patch, in parts, or with code of its own; PLAN_INVALID where its grid is
+            too coarse for a label.
     """
     spec = package.spec
     if package.parts or package.previous or package.trusted or spec.inference.patch is None or spec.foreground:
@@ -170,6 +171,7 @@ def plan_from_model(
             f"{spec.name} takes {len(spec.channels)} channel(s); the data have {len(data_set.channels)}.",
         )
     check_order(data_set.channels, spec.channels, spec.name)
+    _check_modality(facts, data_set, spec)
     _check_seen(facts, spec)
     overlapping = not data_set.exclusive or any(case.overlap for case in facts)
     outputs = len(data_set.labels) + (not overlapping)
@@ -194,6 +196,18 @@ def plan_from_model(
     if plan.spec.input_channels != spec.input_channels:
         plan = replace(plan, network=with_inputs(plan.network, plan.spec.input_channels))
     return within_budget(plan, spec.inference.patch, budget, held_out)
+
+
+def _check_modality(facts: Sequence[CaseFacts], data_set: DataSet, spec: ModelSpec) -> None:
+    """Refuses scans that the model that comes out, with this one's inputs and intensities, would refuse itself."""
+    for n, (own, wanted) in enumerate(zip(data_set.channels, spec.channels, strict=True)):
+        modality = modality_of(n, own, facts)
+        if None not in (modality, wanted.modality) and modality != wanted.modality:
+            raise MedDLError(
+                Code.WRONG_MODALITY,
+                f"{spec.name} is for {wanted.modality}; the scans of the channel {own.name!r} are {modality}.",
+                "Begin with a model for this modality, or without --from.",
+            )
 
 
 def _check_seen(facts: Sequence[CaseFacts], spec: ModelSpec) -> None:
