@@ -107,5 +107,7 @@ def ensemble(packages: list[ModelPackage], folder: Path) -> ModelPackage:
         DIGESTS: packages[0].spec.measured.get(DIGESTS, ""),
         "networks": len(packages),
     }
+    if "began_with" in first.measured:
+        measured["began_with"] = first.measured["began_with"]
     description = f"{first.description} {len(packages)} networks of a cross-validation, averaged."
     return write_package(replace(first, measured=measured, description=description), states, folder)

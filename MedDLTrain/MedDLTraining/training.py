@@ -167,14 +167,15 @@ def train(
         keep_plan(plan, folder, resume)
         division = divide(data_set, plan.folds, plan.fold, plan.seed)
         prepared = cache or folder / CACHE
+        start = _start_of(plan)
         ready = _prepared(data_set, plan, division, prepared, on_prepared)
         _write(_named(division, ready), folder / SPLIT)
-        fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, on_event, control)
+        fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, start, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
         notices = division.notices + fitted.notices
         if not fitted.finished:
             return Trained(None, {}, notices)
-        spec = _finished_spec(plan, division, ready, fitted)
+        spec = _finished_spec(plan, division, ready, fitted, start)
         package = write_package(spec, fitted.weights, folder / MODEL)
         shutil.rmtree(folder / CHECKPOINTS)
         if cache is None:
@@ -265,13 +266,14 @@ def _fit(
     ready: Mapping[str, PreparedCase],
     checkpoints: Path,
     device: str,
+    start: ModelPackage | None,
     on_event: OnEvent | None,
     control: Control | None,
 ) -> Fitted:
     from .loop.fitting import fit
 
     training, validation = ([ready[case.id] for case in part] for part in (division.training, division.validation))
-    return fit(plan, training, validation, checkpoints, device, _start_of(plan), on_event, control)
+    return fit(plan, training, validation, checkpoints, device, start, on_event, control)
 
 
 def _start_of(plan: Plan) -> ModelPackage | None:
@@ -285,18 +287,22 @@ def _start_of(plan: Plan) -> ModelPackage | None:
     return package
 
 
-def _finished_spec(plan: Plan, division: Division, ready: Mapping[str, PreparedCase], fitted: Fitted) -> ModelSpec:
+def _finished_spec(
+    plan: Plan, division: Division, ready: Mapping[str, PreparedCase], fitted: Fitted, start: ModelPackage | None
+) -> ModelSpec:
     """The description of the model, with what was measured."""
     last = fitted.history[-1]
     measured: dict[str, Any] = {
         "validation_dice": {name: round(value, 4) for name, value in fitted.dice.items() if value == value},
-        "validation_cases": len(division.validation),
+        "validation_cases": len(set(division.validation) - set(division.training)),
         "training_cases": len(division.training),
         DIGESTS: _digest_of(ready.values()),
         "epochs": last.epoch,
         "best_epoch": last.best_epoch,
         "iterations": last.epoch * plan.iterations,
     }
+    if start is not None:
+        measured["began_with"] = {"name": start.spec.name, "licence": start.spec.licence, "sha256": start.sha256}
     names = ", ".join(label.name for label in plan.labels)
     return replace(
         plan.spec,

@@ -306,7 +306,7 @@ def test_the_card_says_what_was_said_and_measured_and_what_was_not(training: Pat
         "on 7 cases (it has learnt from 0 of them)",
     ):
         assert words in text
-    assert "- source: not stated" in text and "| liver | 0.912 (0.88 to 0.93) | not stated |" in text
+    assert "- source and licence: not stated" in text and "| liver | 0.912 (0.88 to 0.93) | not stated |" in text
     assert "SCT 10200004 (Liver)" in text
     measured = open_folder(tmp_path / "m").spec.measured["run"]
     assert (

@@ -35,6 +35,7 @@ from MedDLTraining.loop.preview import contact_sheet
 from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
 from MedDLTraining.plan.making import check_order
+from MedDLTraining.publish import Statement, publish, source_of
 from MedDLTraining.training import keep_plan, train
 
 QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
@@ -276,8 +277,12 @@ def test_the_dice_of_the_only_case_is_not_said_to_be_of_cases_that_were_not_lear
         meddl("train", folder, "--out", tmp_path / "run", "--plan", tmp_path / "plan.json", "--threads", 1) == Exit.OK
     )
     told = capsys.readouterr()
-    assert Code.DATA_SCARCE.value in told.err and "Dice on the validation cases" in told.out
-    assert "not learnt from" not in told.out + told.err
+    assert Code.DATA_SCARCE.value in told.err and "Dice on the cases that it has learnt from:" in told.out
+    assert "validation cases" not in told.out
+    made = publish(source_of(tmp_path / "run"), tmp_path / "published", Statement("MIT"))
+    assert "Dice on the cases that it has learnt from" in (made.path / "docs" / "README.md").read_text()
+    metrics = json.loads((made.path / "configs" / "metadata.json").read_text())["eval_metrics"]
+    assert metrics and not [name for name in metrics if "validation" in name]
 
 
 def test_a_training_that_does_not_listen_is_not_gone_on_with_as_one_that_does(
@@ -470,6 +475,16 @@ def test_a_training_begins_with_another_model_and_a_new_head(model: Path, fixed:
     else:
         assert len(kept) >= fixed * len(common) - 1
     assert result.dice["liver"] > 0.5, "what it knew helps from the start"
+
+
+def test_the_card_names_the_model_that_a_training_began_with_and_its_licence(model: Path, tmp_path: Path) -> None:
+    """What was made of a model that must be shared alike was published under any licence, without a trace of it."""
+    first = publish(source_of(model), tmp_path / "first", Statement("CC-BY-SA-4.0", name="organs"), for_monai=False)
+    plan = plan_from_model(open_model(first.path), kidneys_merged(), Budget(0.05, 10**9), "merged")
+    train(kidneys_merged(), replace(plan, iterations=1, epochs=1, folds=2), tmp_path / "run")
+    made = publish(source_of(tmp_path / "run"), tmp_path / "made", Statement("MIT"), for_monai=False)
+    card = (made.path / "docs" / "README.md").read_text()
+    assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in card
 
 
 def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:

@@ -22,7 +22,7 @@ from .settings import FilePath
 @click.option("--description", default="", help="In place of the training's own.")
 @click.option("--intended-use", default="", help="What the model is for.")
 @click.option("--limits", default="", help="Where it must not be trusted.")
-@click.option("--data-source", default="", help="Where the training data are from.")
+@click.option("--data-source", default="", help="Where the training data are from, and their licence.")
 @click.option("--citation", default="", help="How to cite it.")
 @click.option("--name", default="", help="Of the model; that of the training by default.")
 @click.option("--title", default="", help="By which people know it, e.g. 'Liver on CT'; its name by default.")

@@ -191,10 +191,11 @@ def train(
         teller.notices(trained.notices)
         if trained.package is None:
             return int(Exit.CANCELLED)
+        watched = trained.package.spec.measured.get("validation_cases") != 0
         at = "" if plan.crops is None else " --at R,A,S"
         text = "\n".join(
             [
-                "Dice on the validation cases:",
+                f"Dice on the {'validation cases' if watched else 'cases that it has learnt from'}:",
                 *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
                 f"The model: {trained.package.folder}",
                 f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER{at}",

@@ -9,7 +9,7 @@ from MedDLCore.spec import ModelSpec
 from MedDLCore.volume import Label
 
 from .evaluation import Evaluation
-from .metadata import RUNNER_PACKAGES
+from .metadata import RUNNER_PACKAGES, learnt_all
 from .statement import NOT_STATED, Statement
 
 
@@ -76,7 +76,7 @@ def _structures(labels: Sequence[Label]) -> Iterator[str]:
 def _data(
     measured: Mapping[str, Any], statement: Statement, splits: Sequence[Mapping[str, Sequence[str]]]
 ) -> Iterator[str]:
-    yield f"- source: {statement.data_source or NOT_STATED}"
+    yield f"- source and licence: {statement.data_source or NOT_STATED}"
     if len(splits) > 1:
         for n, split in enumerate(splits):
             yield f"- fold {n}: {len(split['training'])} cases for training, {len(split['validation'])} for validation"
@@ -87,6 +87,9 @@ def _data(
         iterations, epochs, best = (measured[key] for key in ("iterations", "epochs", "best_epoch"))
         yield f"- iterations: {iterations}, in {epochs} epochs; the weights are those after epoch {best}"
     yield f"- SHA-256 over the contents of all images: {measured.get('images_sha256') or NOT_STATED}"
+    if "began_with" in measured:
+        name, licence, sha256 = (measured["began_with"].get(key) or NOT_STATED for key in ("name", "licence", "sha256"))
+        yield f"- its weights began with those of {name} (licence: {licence}; SHA-256 {sha256})"
     if splits:
         yield "- split by pseudonym, and SHA-256 of the content of each image: `docs/data.json`"
 
@@ -94,7 +97,8 @@ def _data(
 def _measured(measured: Mapping[str, Any], evaluation: Evaluation | None) -> Iterator[str]:
     dice = measured.get("validation_dice", {})
     if dice:
-        yield "Dice on the validation cases, by which the weights were chosen:"
+        kind = "cases that it has learnt from, for there were no others" if learnt_all(measured) else "validation cases"
+        yield f"Dice on the {kind}, by which the weights were chosen:"
         yield ""
         yield "| structure | Dice |"
         yield "| --- | --- |"

@@ -72,12 +72,18 @@ def published_metadata(
 
 
 def eval_metrics(measured: Mapping[str, Any], evaluation: Evaluation | None) -> dict[str, float]:
-    """Names and figures: Dice on the validation cases, and the means of an evaluation."""
-    figures = {f"validation_dice_{name}": float(dice) for name, dice in measured.get("validation_dice", {}).items()}
+    """Names and figures: Dice on the validation cases, or else the training's own, and the means of an evaluation."""
+    kind = "training" if learnt_all(measured) else "validation"
+    figures = {f"{kind}_dice_{name}": float(dice) for name, dice in measured.get("validation_dice", {}).items()}
     if evaluation is not None:
         for label, scores in evaluation.scores.items():
             figures |= {f"{name}_{label}": values["mean"] for name, values in scores.items() if "mean" in values}
     return figures
+
+
+def learnt_all(measured: Mapping[str, Any]) -> bool:
+    """The cases by which the training was watched are those that it learnt from: there was one patient."""
+    return measured.get("validation_cases") == 0
 
 
 def _version(package: str, least: str) -> str:
