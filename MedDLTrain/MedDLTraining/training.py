@@ -172,7 +172,7 @@ def train(
         _write(_named(division, ready), folder / SPLIT)
         fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, start, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
-        notices = division.notices + fitted.notices
+        notices = division.notices + _of_copies(division, ready) + fitted.notices
         if not fitted.finished:
             return Trained(None, {}, notices)
         spec = _finished_spec(plan, division, ready, fitted, start)
@@ -316,6 +316,17 @@ def _finished_spec(
 def _digest_of(cases: Iterable[PreparedCase]) -> str:
     """Of the contents of all images, in whatever order: equal for equal data."""
     return hashlib.sha256("".join(sorted(one for case in cases for one in case.sha256)).encode()).hexdigest()
+
+
+def _of_copies(division: Division, ready: Mapping[str, PreparedCase]) -> tuple[Notice, ...]:
+    """Scans that are there twice, and stand on both sides: nobody knew when the cases were divided."""
+    learnt = {one for case in division.training for one in ready[case.id].sha256}
+    others = set(division.validation) - set(division.training)
+    copies = sorted(case.id for case in others if not learnt.isdisjoint(ready[case.id].sha256))
+    if not copies:
+        return ()
+    message = f"Validation cases have scans that are learnt from, too: {', '.join(copies)}. The Dice is too high."
+    return (Notice(Code.LEARNT_FROM, message),)
 
 
 def _named(division: Division, ready: Mapping[str, PreparedCase]) -> dict[str, Any]:

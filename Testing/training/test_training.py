@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fixtures.data_sets import clean_set, drawn, name_of, shifted, write_case
+from fixtures.data_sets import clean_set, drawn, name_of, shifted, write_case, write_description
 from fixtures.trainings import STILL, data_in_memory, overlapping_in_memory, staged_unet, tiny_plan
 from MedDLCore.cli.main import run
 from MedDLCore.cli.training_data import DataRequest
@@ -24,7 +24,7 @@ from MedDLCore.preprocess import prepare
 from MedDLCore.readers import read
 from MedDLCore.spec import Channel, Network, Output, ZScore
 from MedDLCore.volume import Geometry
-from MedDLTraining.cases import prepare_cases
+from MedDLTraining.cases import divide, prepare_cases
 from MedDLTraining.check import check
 from MedDLTraining.cross_validation import cross_validate
 from MedDLTraining.data import open_folder
@@ -144,6 +144,27 @@ def test_with_an_error_in_the_data_no_training_begins(tmp_path: Path, capsys: py
     assert meddl("train", folder, "--out", tmp_path / "run", "--minutes", 1) == Exit.INPUT
     assert "GEOMETRY_MISMATCH" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_the_check_warns_of_is_told_by_a_training_and_a_copy_that_is_learnt_from_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scan that was there twice stood on both sides of the division, and nothing was said."""
+    folder = clean_set(tmp_path / "d", 3)
+    write_case(folder, 3, drawn(0))
+    write_description(folder)
+    data_set, out = open_folder(folder), tmp_path / "run"
+    apart = next(seed for seed in range(99) if len(set(held_out(data_set, seed)) & {"case_0001", "case_0004"}) == 1)
+    write_plan(tiny_plan(data_set, seed=apart, iterations=1, epochs=1), tmp_path / "plan.json")
+    assert meddl("train", folder, "-o", out, "--plan", tmp_path / "plan.json", "--threads", 1) == Exit.OK
+    told = capsys.readouterr().err
+    assert "The check found DUPLICATE" in told and "meddl check FOLDER" in told
+    (copy,) = set(held_out(data_set, apart)) & {"case_0001", "case_0004"}
+    assert "LEARNT_FROM" in told and f"{copy}. The Dice is too high" in told
+
+
+def held_out(data_set: Any, seed: int) -> list[str]:
+    return [case.id for case in divide(data_set, tiny_plan(data_set).folds, 0, seed).validation]
 
 
 def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:

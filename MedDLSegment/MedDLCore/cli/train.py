@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,11 +217,19 @@ def _check_nothing_planned(context: click.Context, fold: int | None) -> None:
 
 
 def _checked(data_set: DataSet, teller: _Teller) -> Any:
-    """The facts of every case. With an error in the data, no training begins."""
+    """The facts of every case. With an error in the data, no training begins; warnings are told."""
     from MedDLTraining import check as checking
 
     report = checking.check(data_set, None, lambda done, of: teller.stage("cases", done, of))
     report.refuse_errors()
+    warnings = report.of(checking.Severity.WARNING)
+    for finding in warnings:
+        teller.line("warning", code=finding.fault.value, message=finding.message)
+    if warnings:
+        counted = Counter(finding.fault.value for finding in warnings)
+        kinds = ", ".join(kind if count == 1 else f"{kind} ({count})" for kind, count in counted.items())
+        text = f"The check found {kinds}. What that does, and what to do: meddl check FOLDER."
+        teller.say(f"[yellow]Warning[/yellow] {escape(text)}")
     return report.facts
 
 
