@@ -73,8 +73,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """Views may move."""
 
     def setMRMLDefaults(self) -> None:
-        """The model: where nobody has chosen, segments grow from clicks."""
-        self.scriptedEffect.setParameterDefault("Model", "")
+        """None: where nobody has chosen a model, segments grow from clicks."""
 
     def updateGUIFromMRML(self) -> None:
         """A choice has changed, here or in the editor."""

@@ -95,7 +95,7 @@ class EffectClicks:
             segment = held.GetSegment(node.GetSelectedSegmentID() or "")
             selected = segment.GetName() if segment is not None else ""
         self._update(
-            wantedModel=self._effect.parameter(MODEL) if node is not None else "",
+            wantedModel=self._model() if node is not None else "",
             inputs=(node is not None and node.GetSourceVolumeNode() is not None,),
             segments=names,
             wantedStructure=selected,
@@ -127,6 +127,10 @@ class EffectClicks:
         if clicks is not None:
             clicks.close()
             self._update(going=Going())
+
+    def _model(self) -> str:
+        """What is chosen; empty: nobody has. Slicer logs it as an error where a parameter is read that has no text."""
+        return str(self._effect.parameter(MODEL)) if self._effect.parameterDefined(MODEL) else ""
 
     def _chosen(self) -> tuple[Any, ...]:
         node = self._effect.parameterSetNode()

@@ -79,6 +79,12 @@ def test_the_effect_is_one_of_segment_editors(editor: Any) -> None:
     assert moved is False
 
 
+def test_a_model_that_nobody_has_chosen_is_no_error_in_slicers_log(editor: Any) -> None:
+    """Slicer keeps no empty parameter, and logs an error whenever one is read that it does not have."""
+    assert not editor.effect.scriptedEffect.parameterDefined("Model")
+    assert press(editor, 5, 30, UP + 15) is True and found(editor, "ball").any(), "it grows"
+
+
 def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_back(
     editor: Any, a_scan: Any, wait: Wait
 ) -> None:
