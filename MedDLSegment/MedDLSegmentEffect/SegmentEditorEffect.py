@@ -61,7 +61,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def deactivate(self) -> None:
         """The person has chosen another effect, or none."""
         if self.clicks is not None:
-            self.clicks.end()
+            self.clicks.deactivate()
 
     def processInteractionEvents(self, callerInteractor: Any, eventId: int, viewWidget: Any) -> bool:
         """True: the event goes no further."""

@@ -14,6 +14,7 @@ from . import correct_state
 from .correct_state import GROW_CUT, CorrectState, Going
 from .label import showText
 from .list_views import ChoiceView
+from .observers import Observers
 from .translation import _
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class EffectClicks:
         self._about: tuple[object, ...] = ()
         self.state = CorrectState(clicking=True)
         self.clicks: ClickSession | None = None
+        self._observers = Observers(self.choicesChanged)
         box = qt.QComboBox()
         box.setToolTip(_("Answers your clicks. Models of one volume that were trained with clicks are listed."))
         self._status, self._warnings = qt.QLabel(), qt.QLabel()
@@ -82,7 +84,14 @@ class EffectClicks:
     def activate(self) -> None:
         """The worker starts, so that it is warm by the time of the first click."""
         session().listModels(self._modelsTold, self._modelsFailed)
+        node = self._effect.parameterSetNode()
+        self._observers.watch(node.GetSegmentationNode(), node)  # Slicer tells an effect of its own parameters alone
         self.choicesChanged()
+
+    def deactivate(self) -> None:
+        """The person has chosen another effect, or none."""
+        self._observers.watch(None)
+        self.end()
 
     def choicesChanged(self) -> None:
         """A choice has changed, here or in the editor."""

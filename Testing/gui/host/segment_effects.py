@@ -172,8 +172,7 @@ class Editor:
         self.effect.setMRMLDefaults()
         self.effect.setupOptionsFrame()
         clone.activate()
-        for event in ("ModifiedEvent", self.node.EffectParameterModified):
-            self.node.AddObserver(event, lambda *_: clone.updateGUIFromMRML())
+        self.node.AddObserver(self.node.EffectParameterModified, lambda *_: clone.updateGUIFromMRML())
 
 
 def modules() -> dict[str, ModuleType]:

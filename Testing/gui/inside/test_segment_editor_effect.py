@@ -145,6 +145,21 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
     assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
 
 
+def test_what_is_said_follows_the_selected_segment_and_its_name(editor: Any) -> None:
+    """Slicer tells an effect of its own parameters, and of no choice in the editor: what was said before stayed."""
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    editor.node.SetSelectedSegmentID("thing")
+    assert "thing is no structure" in texts(editor)
+    editor.node.SetSelectedSegmentID("ball")
+    assert "no structure" not in texts(editor)
+    segment = editor.node.GetSegmentationNode().GetSegmentation().GetSegment("ball")
+    segment.SetName("other")
+    assert "other is no structure" in texts(editor)
+    editor.effect.deactivate()
+    segment.SetName("ball")
+    assert "other is no structure" in texts(editor), "another effect is chosen"
+
+
 def test_a_segment_that_is_removed_while_a_click_is_answered_does_not_come_back(editor: Any, wait: Wait) -> None:
     editor.effect.scriptedEffect.setParameter("Model", "listening")
     press(editor, 5, 30, UP + 15)
@@ -192,6 +207,7 @@ def test_another_effect_another_volume_and_a_closed_scene_end_it(editor: Any, sc
     assert editor.effect.clicks.clicks is not None
     editor.effect.deactivate()
     assert editor.effect.clicks.clicks is None
+    editor.effect.scriptedEffect.activate()
     press(editor, 5, 30, UP + 15)
     editor.node.SetAndObserveSourceVolumeNode(None)
     assert editor.effect.clicks.clicks is None and "Choose the volume" in texts(editor)
