@@ -13,6 +13,9 @@ import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
+PRESSED, PRESSED_AGAIN = vtk.vtkCommand.LeftButtonPressEvent, vtk.vtkCommand.LeftButtonDoubleClickEvent
+"""In Slicer's views, the second press of a double click is the latter alone."""
+
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     """Left click adds to the selected segment, Ctrl + click removes from it."""
@@ -65,9 +68,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def processInteractionEvents(self, callerInteractor: Any, eventId: int, viewWidget: Any) -> bool:
         """True: the event goes no further."""
-        if eventId != vtk.vtkCommand.LeftButtonPressEvent or self.clicks is None:
+        if eventId not in (PRESSED, PRESSED_AGAIN) or self.clicks is None:
             return False
-        return bool(self.clicks.press(callerInteractor, self.scriptedEffect.viewNode(viewWidget)))
+        viewNode = self.scriptedEffect.viewNode(viewWidget)
+        return bool(self.clicks.press(callerInteractor, viewNode, eventId == PRESSED_AGAIN))
 
     def processViewNodeEvents(self, callerViewNode: Any, eventId: int, viewWidget: Any) -> None:
         """Views may move."""

@@ -112,8 +112,11 @@ class EffectClicks:
         if self.clicks is not None and self._about != self._chosen():
             self.end()
 
-    def press(self, interactor: Any, viewNode: Any) -> bool:
-        """The left button was pressed in a view. True: it is a click of ours."""
+    def press(self, interactor: Any, viewNode: Any, again: bool) -> bool:
+        """The left button was pressed in a view. True: it is ours.
+
+        ``again``: it makes a click a double click, and is none of its own; Slicer's views would fill the window.
+        """
         from MedDLScene.view_click import placeOfClick
 
         self.choicesChanged()
@@ -121,6 +124,8 @@ class EffectClicks:
         held = interactor.GetShiftKey() or interactor.GetAltKey()
         if place is None or held or correct_state.reasonNotToClickSegment(self.state):
             return False
+        if again:
+            return True
         if self.clicks is None:
             self._about = self._chosen()
             model, volume, segmentation = self._about

@@ -39,7 +39,9 @@ def editor(host: Any, widget: Any, a_scan: Any, scene: Any, wait: Wait) -> Itera
     made.effect.cleanup()
 
 
-def press(editor: Any, r: float, a: float, s: float, ctrl: bool = False) -> bool:
+def press(
+    editor: Any, r: float, a: float, s: float, ctrl: bool = False, event: int = vtk.vtkCommand.LeftButtonPressEvent
+) -> bool:
     view = slicer.app.layoutManager().sliceWidget("Green")
     view.mrmlSliceNode().SetSliceOffset(0)
     view.mrmlSliceNode().SetSliceToRASByNTP(0, 0, 1, -1, 0, 0, 0, 0, s, 0)
@@ -47,7 +49,7 @@ def press(editor: Any, r: float, a: float, s: float, ctrl: bool = False) -> bool
     x, y, *_ = np.linalg.inv(matrix) @ (r, a, s, 1)
     interactor = view.sliceView().interactor()
     interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
-    return editor.effect.processInteractionEvents(interactor, vtk.vtkCommand.LeftButtonPressEvent, view)
+    return editor.effect.processInteractionEvents(interactor, event, view)
 
 
 def found(editor: Any, name: str) -> NDArray[np.bool_]:
@@ -103,6 +105,16 @@ def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_b
     press(editor, 15, 40, UP + 35)
     wait(answered(editor, 3))
     assert found(editor, "ball").any() and not found(editor, "ball")[:10].any(), "what was undone is not brought back"
+
+
+def test_a_double_click_is_one_click_and_the_view_stays_as_it_is(editor: Any) -> None:
+    """Slicer's view filled the window, at every second one of quick clicks."""
+    editor.effect.scriptedEffect.setParameter("Model", "none")
+    assert press(editor, 5, 30, UP + 15) is True
+    assert press(editor, 5, 30, UP + 15, event=vtk.vtkCommand.LeftButtonDoubleClickEvent) is True
+    assert editor.effect.clicks.state.going.count == 1
+    editor.node.SetSelectedSegmentID("")
+    assert press(editor, 5, 30, UP + 15, event=vtk.vtkCommand.LeftButtonDoubleClickEvent) is False
 
 
 def test_the_page_correct_counts_the_clicks_of_the_effect_without_those_that_were_undone(
