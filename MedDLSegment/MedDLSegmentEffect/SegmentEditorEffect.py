@@ -41,6 +41,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """On the effect's button."""
         return qt.QIcon(str(Path(__file__).with_name("SegmentEditorEffect.png")))
 
+    def createCursor(self, _viewWidget: Any) -> Any:
+        """In slice views. Slicer's own would carry the icon, as large as it is, over what is to be clicked."""
+        return qt.QCursor(qt.Qt.CrossCursor)
+
     def helpText(self) -> str:
         """Above the options."""
         return "<html>{text}</html>".format(

@@ -11,7 +11,7 @@ import pytest
 import slicer
 import vtk
 from numpy.typing import NDArray
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 Wait = Callable[..., None]
 
@@ -85,6 +85,12 @@ def test_a_model_that_nobody_has_chosen_is_no_error_in_slicers_log(editor: Any) 
     """Slicer keeps no empty parameter, and logs an error whenever one is read that it does not have."""
     assert not editor.effect.scriptedEffect.parameterDefined("Model")
     assert press(editor, 5, 30, UP + 15) is True and found(editor, "ball").any(), "it grows"
+
+
+def test_the_cursor_hides_nothing_of_what_is_to_be_clicked(editor: Any) -> None:
+    """Where an effect makes none, Slicer draws its icon below an arrow: 128 pixels of it."""
+    view = slicer.app.layoutManager().sliceWidget("Green")
+    assert editor.effect.createCursor(view).shape() == QtCore.Qt.CursorShape.CrossCursor
 
 
 def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_back(
