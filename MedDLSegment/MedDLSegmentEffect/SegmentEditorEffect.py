@@ -13,6 +13,9 @@ import vtk
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
+PRESSED, PRESSED_AGAIN = vtk.vtkCommand.LeftButtonPressEvent, vtk.vtkCommand.LeftButtonDoubleClickEvent
+"""In Slicer's views, the second press of a double click is the latter alone."""
+
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     """Left click adds to the selected segment, Ctrl + click removes from it."""
@@ -38,6 +41,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         """On the effect's button."""
         return qt.QIcon(str(Path(__file__).with_name("SegmentEditorEffect.png")))
 
+    def createCursor(self, _viewWidget: Any) -> Any:
+        """In slice views. Slicer's own would carry the icon, as large as it is, over what is to be clicked."""
+        return qt.QCursor(qt.Qt.CrossCursor)
+
     def helpText(self) -> str:
         """Above the options."""
         return "<html>{text}</html>".format(
@@ -61,20 +68,20 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def deactivate(self) -> None:
         """The person has chosen another effect, or none."""
         if self.clicks is not None:
-            self.clicks.end()
+            self.clicks.deactivate()
 
     def processInteractionEvents(self, callerInteractor: Any, eventId: int, viewWidget: Any) -> bool:
         """True: the event goes no further."""
-        if eventId != vtk.vtkCommand.LeftButtonPressEvent or self.clicks is None:
+        if eventId not in (PRESSED, PRESSED_AGAIN) or self.clicks is None:
             return False
-        return bool(self.clicks.press(callerInteractor, self.scriptedEffect.viewNode(viewWidget)))
+        viewNode = self.scriptedEffect.viewNode(viewWidget)
+        return bool(self.clicks.press(callerInteractor, viewNode, eventId == PRESSED_AGAIN))
 
     def processViewNodeEvents(self, callerViewNode: Any, eventId: int, viewWidget: Any) -> None:
         """Views may move."""
 
     def setMRMLDefaults(self) -> None:
-        """The model: where nobody has chosen, segments grow from clicks."""
-        self.scriptedEffect.setParameterDefault("Model", "")
+        """None: where nobody has chosen a model, segments grow from clicks."""
 
     def updateGUIFromMRML(self) -> None:
         """A choice has changed, here or in the editor."""

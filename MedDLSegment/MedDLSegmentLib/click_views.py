@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 import slicer
-import vtk
 
 from MedDLCore.spec import FloatTriple
 
 BEFORE_OTHERS = 1.0
 """The priority of an observer that comes before the views' own, as Segment Editor's effects do."""
 
+PRESSED, PRESSED_AGAIN = "LeftButtonPressEvent", "LeftButtonDoubleClickEvent"
+"""In Slicer's views, the second press of a double click is the latter alone, and the view fills the window."""
+
 OnClick = Callable[[FloatTriple, bool], None]
 
 
 class ViewClicks:
-    """Takes plain clicks and clicks with Ctrl from the views. Where nothing is hit, the view has the click."""
+    """Takes clicks and clicks with Ctrl from the views; a double click is one. What hits nothing is the view's."""
 
     def __init__(self, onClick: OnClick, onMode: Callable[[], None]) -> None:
         """Takes none yet.
@@ -77,18 +79,19 @@ class ViewClicks:
             self._observeOne(interactor, node)
 
     def _observeOne(self, interactor: Any, node: Any) -> None:
-        def pressed(*_args: Any) -> None:
+        def pressed(_caller: Any, event: str) -> None:
             from MedDLScene.view_click import placeOfClick
 
             if interactor.GetShiftKey() or interactor.GetAltKey():
                 return
             place = placeOfClick(interactor, node)
             if place is not None:
-                interactor.GetCommand(tag).SetAbortFlag(1)
-                self._onClick(place, bool(interactor.GetControlKey()))
+                interactor.GetCommand(tags[event]).SetAbortFlag(1)
+                if event == PRESSED:
+                    self._onClick(place, bool(interactor.GetControlKey()))
 
-        tag = interactor.AddObserver(vtk.vtkCommand.LeftButtonPressEvent, pressed, BEFORE_OTHERS)
-        self._observed.append((interactor, tag))
+        tags = {event: interactor.AddObserver(event, pressed, BEFORE_OTHERS) for event in (PRESSED, PRESSED_AGAIN)}
+        self._observed += [(interactor, tag) for tag in tags.values()]
 
     def _release(self) -> None:
         observed, self._observed = self._observed, []

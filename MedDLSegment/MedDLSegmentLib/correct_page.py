@@ -13,6 +13,7 @@ from .collect_part import CollectPart
 from .correct_state import GROW_CUT, CorrectState, Going
 from .label import showText
 from .list_views import ChoiceView
+from .observers import Observers
 from .parameters import VOLUMES, MedDLSegmentParameterNode
 from .segment_session import SegmentSession
 from .translation import _
@@ -38,7 +39,7 @@ class CorrectPage:
         self._ui, self._session = ui, session
         self._parameters: MedDLSegmentParameterNode | None = None
         self._guiTag: int | None = None
-        self._observed: list[tuple[Any, int]] = []
+        self._observers = Observers(self._segmentsChanged)
         self._about: tuple[object, ...] = ()
         self._showing = False
         self.state = CorrectState()
@@ -76,10 +77,10 @@ class CorrectPage:
         """A choice has changed, here or in the scene."""
         parameters = self._parameters
         if parameters is None:
-            self._watch(None)
+            self._observers.watch(None)
             self._update(inputs=(False,), segments=None, wantedModel="", segmentModel="", wantedStructure="")
             return
-        self._watch(parameters.segmentation)
+        self._observers.watch(parameters.segmentation)
         self._update(
             wantedModel=parameters.correctModel,
             segmentModel=parameters.model,
@@ -98,7 +99,7 @@ class CorrectPage:
         """Nothing goes on after this."""
         self.leave()
         self.end()
-        self._watch(None)
+        self._observers.watch(None)
 
     def onUndo(self) -> None:
         """Takes the last click back."""
@@ -158,17 +159,7 @@ class CorrectPage:
         if self._parameters is not None:
             setattr(self._parameters, name, value)
 
-    def _watch(self, segmentationNode: Any) -> None:
-        """Follows the names of the segments of this node from now on."""
-        observed, self._observed = self._observed, []
-        for caller, tag in observed:
-            caller.RemoveObserver(tag)
-        if segmentationNode is not None:
-            segmentation = segmentationNode.GetSegmentation()
-            events = (segmentation.SegmentAdded, segmentation.SegmentRemoved, segmentation.SegmentModified)
-            self._observed = [(segmentation, segmentation.AddObserver(e, self._segmentsChanged)) for e in events]
-
-    def _segmentsChanged(self, *_args: Any) -> None:
+    def _segmentsChanged(self) -> None:
         node = self._parameters.segmentation if self._parameters is not None else None
         if node is None:
             self._update(segments=None)

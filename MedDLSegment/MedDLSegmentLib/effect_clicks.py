@@ -14,6 +14,7 @@ from . import correct_state
 from .correct_state import GROW_CUT, CorrectState, Going
 from .label import showText
 from .list_views import ChoiceView
+from .observers import Observers
 from .translation import _
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class EffectClicks:
         self._about: tuple[object, ...] = ()
         self.state = CorrectState(clicking=True)
         self.clicks: ClickSession | None = None
+        self._observers = Observers(self.choicesChanged)
         box = qt.QComboBox()
         box.setToolTip(_("Answers your clicks. Models of one volume that were trained with clicks are listed."))
         self._status, self._warnings = qt.QLabel(), qt.QLabel()
@@ -82,7 +84,14 @@ class EffectClicks:
     def activate(self) -> None:
         """The worker starts, so that it is warm by the time of the first click."""
         session().listModels(self._modelsTold, self._modelsFailed)
+        node = self._effect.parameterSetNode()
+        self._observers.watch(node.GetSegmentationNode(), node)  # Slicer tells an effect of its own parameters alone
         self.choicesChanged()
+
+    def deactivate(self) -> None:
+        """The person has chosen another effect, or none."""
+        self._observers.watch(None)
+        self.end()
 
     def choicesChanged(self) -> None:
         """A choice has changed, here or in the editor."""
@@ -95,7 +104,7 @@ class EffectClicks:
             segment = held.GetSegment(node.GetSelectedSegmentID() or "")
             selected = segment.GetName() if segment is not None else ""
         self._update(
-            wantedModel=self._effect.parameter(MODEL) if node is not None else "",
+            wantedModel=self._model() if node is not None else "",
             inputs=(node is not None and node.GetSourceVolumeNode() is not None,),
             segments=names,
             wantedStructure=selected,
@@ -103,8 +112,11 @@ class EffectClicks:
         if self.clicks is not None and self._about != self._chosen():
             self.end()
 
-    def press(self, interactor: Any, viewNode: Any) -> bool:
-        """The left button was pressed in a view. True: it is a click of ours."""
+    def press(self, interactor: Any, viewNode: Any, again: bool) -> bool:
+        """The left button was pressed in a view. True: it is ours.
+
+        ``again``: it makes a click a double click, and is none of its own; Slicer's views would fill the window.
+        """
         from MedDLScene.view_click import placeOfClick
 
         self.choicesChanged()
@@ -112,6 +124,8 @@ class EffectClicks:
         held = interactor.GetShiftKey() or interactor.GetAltKey()
         if place is None or held or correct_state.reasonNotToClickSegment(self.state):
             return False
+        if again:
+            return True
         if self.clicks is None:
             self._about = self._chosen()
             model, volume, segmentation = self._about
@@ -127,6 +141,10 @@ class EffectClicks:
         if clicks is not None:
             clicks.close()
             self._update(going=Going())
+
+    def _model(self) -> str:
+        """What is chosen; empty: nobody has. Slicer logs it as an error where a parameter is read that has no text."""
+        return str(self._effect.parameter(MODEL)) if self._effect.parameterDefined(MODEL) else ""
 
     def _chosen(self) -> tuple[Any, ...]:
         node = self._effect.parameterSetNode()

@@ -15,3 +15,8 @@ def pressAt(r: float, a: float, s: float, ctrl: bool = False, view: str = "Red")
     interactor = widget.sliceView().interactor()
     interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
     interactor.InvokeEvent("LeftButtonPressEvent")
+
+
+def pressAgain(view: str = "Red") -> None:
+    """The second press of a double click, at the same place: in VTK with Qt, an event of its own instead of a press."""
+    slicer.app.layoutManager().sliceWidget(view).sliceView().interactor().InvokeEvent("LeftButtonDoubleClickEvent")

@@ -43,6 +43,7 @@ qt = StrictModule(
         "QSettings": bridged(QtCore.QSettings),
         "QFile": QtCore.QFile,
         "QIcon": QtGui.QIcon,
+        "QCursor": QtGui.QCursor,
         "QPixmap": bridged(QtGui.QPixmap),
         "QListWidgetItem": bridged(QtWidgets.QListWidgetItem),
         "QFileDialog": FileDialog,

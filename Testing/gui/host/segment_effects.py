@@ -56,12 +56,13 @@ class qSlicerSegmentEditorEffectFactory:
 class qSlicerSegmentEditorScriptedEffect:
     """An effect. Others' attributes are refused; what is not set is as Slicer has it."""
 
-    __slots__ = ("_editor", "_frame", "_self", "name", "perSegment", "requireSegments", "title")
+    __slots__ = ("_editor", "_frame", "_isActive", "_self", "name", "perSegment", "requireSegments", "title")
 
     def __init__(self, parent: Any = None) -> None:
         self.name, self.title, self.perSegment, self.requireSegments = "UnnamedScriptedEffect", "", True, True
         self._editor: Any = None
         self._frame: Any = None
+        self._isActive = False
 
     def setPythonSource(self, path: str) -> bool:
         """As Slicer's: a module of the folder's name, and a class of the file's."""
@@ -97,19 +98,43 @@ class qSlicerSegmentEditorScriptedEffect:
         """Below the others."""
         self._frame.layout().addRow(label, widget)
 
+    def parameterDefined(self, name: str) -> bool:
+        """An empty text is none."""
+        return bool(self.parameterSetNode().GetAttribute(f"{self.name}.{name}"))
+
     def parameter(self, name: str) -> str:
-        """Kept in the editor's node."""
-        return self.parameterSetNode().GetAttribute(f"{self.name}.{name}") or ""
+        """Kept in the editor's node. One that nobody has set is a line in Slicer's log of errors; here it is one."""
+        value = self.parameterSetNode().GetAttribute(f"{self.name}.{name}")
+        if value is None:
+            raise LookupError(f"the effect {self.name} has no parameter {name}")
+        return value
 
     def setParameter(self, name: str, value: str) -> None:
-        """Kept in the editor's node; all is shown anew."""
-        self.parameterSetNode().SetAttribute(f"{self.name}.{name}", value)
-        self._self.updateGUIFromMRML()
+        """Kept in the editor's node. What is empty from the beginning is not kept; of a change, effects alone hear."""
+        node, attribute = self.parameterSetNode(), f"{self.name}.{name}"
+        if value == (node.GetAttribute(attribute) or ""):
+            return
+        wasDisabled = node.GetDisableModifiedEvent()
+        node.SetDisableModifiedEvent(1)
+        node.SetAttribute(attribute, value)
+        node.SetDisableModifiedEvent(wasDisabled)
+        node.InvokeCustomModifiedEvent(node.EffectParameterModified)
 
     def setParameterDefault(self, name: str, value: str) -> None:
         """Where nothing is set."""
-        if self.parameterSetNode().GetAttribute(f"{self.name}.{name}") is None:
-            self.parameterSetNode().SetAttribute(f"{self.name}.{name}", value)
+        if not self.parameterDefined(name):
+            self.setParameter(name, value)
+
+    def activate(self) -> None:
+        """The person has chosen the effect."""
+        self._isActive = True
+        self.updateGUIFromMRML()
+        self._self.activate()
+
+    def updateGUIFromMRML(self) -> None:
+        """As Slicer's: where one of the effects' parameters has changed, of the chosen effect alone."""
+        if self._isActive:
+            self._self.updateGUIFromMRML()
 
     def saveStateForUndo(self) -> None:
         """The editor's."""
@@ -146,8 +171,8 @@ class Editor:
         self.effect = clone.self()
         self.effect.setMRMLDefaults()
         self.effect.setupOptionsFrame()
-        self.effect.activate()
-        self.node.AddObserver("ModifiedEvent", lambda *_: self.effect.updateGUIFromMRML())
+        clone.activate()
+        self.node.AddObserver(self.node.EffectParameterModified, lambda *_: clone.updateGUIFromMRML())
 
 
 def modules() -> dict[str, ModuleType]:

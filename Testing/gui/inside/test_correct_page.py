@@ -13,7 +13,7 @@ import pytest
 import slicer
 from numpy.typing import NDArray
 
-from gui.host.mouse import pressAt
+from gui.host.mouse import pressAgain, pressAt
 
 Wait = Callable[..., None]
 
@@ -81,6 +81,20 @@ def test_a_click_adds_ctrl_removes_and_undo_takes_back(page: Any, a_scan: Any, w
     assert np.array_equal(found(page, a_scan), first) and page.state.going.count == page._collect.state.clicks == 1
     ui.undoButton.click()
     assert not found(page, a_scan).any() and not ui.undoButton.enabled
+
+
+def test_a_double_click_is_one_click_and_the_view_stays_as_it_is(page: Any, a_scan: Any, wait: Wait) -> None:
+    """Slicer's view filled the window, at every second one of quick clicks."""
+    views: list[str] = []
+    interactor = slicer.app.layoutManager().sliceWidget("Red").sliceView().interactor()
+    tag = interactor.AddObserver("LeftButtonDoubleClickEvent", lambda *_: views.append("filled"))
+    pressAgain()
+    page._ui.addButton.click()
+    pressAt(5, 30, UP + 15)
+    pressAgain()
+    interactor.RemoveObserver(tag)
+    assert views == ["filled"] and page.state.going.waiting == 0
+    wait(answered(page, 1))
 
 
 def test_answers_after_an_undo_are_those_without_the_click(page: Any, a_scan: Any, wait: Wait) -> None:

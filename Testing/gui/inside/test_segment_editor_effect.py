@@ -11,7 +11,7 @@ import pytest
 import slicer
 import vtk
 from numpy.typing import NDArray
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 Wait = Callable[..., None]
 
@@ -39,7 +39,9 @@ def editor(host: Any, widget: Any, a_scan: Any, scene: Any, wait: Wait) -> Itera
     made.effect.cleanup()
 
 
-def press(editor: Any, r: float, a: float, s: float, ctrl: bool = False) -> bool:
+def press(
+    editor: Any, r: float, a: float, s: float, ctrl: bool = False, event: int = vtk.vtkCommand.LeftButtonPressEvent
+) -> bool:
     view = slicer.app.layoutManager().sliceWidget("Green")
     view.mrmlSliceNode().SetSliceOffset(0)
     view.mrmlSliceNode().SetSliceToRASByNTP(0, 0, 1, -1, 0, 0, 0, 0, s, 0)
@@ -47,7 +49,7 @@ def press(editor: Any, r: float, a: float, s: float, ctrl: bool = False) -> bool
     x, y, *_ = np.linalg.inv(matrix) @ (r, a, s, 1)
     interactor = view.sliceView().interactor()
     interactor.SetEventInformation(round(x), round(y), int(ctrl), 0, "0", 0, "")
-    return editor.effect.processInteractionEvents(interactor, vtk.vtkCommand.LeftButtonPressEvent, view)
+    return editor.effect.processInteractionEvents(interactor, event, view)
 
 
 def found(editor: Any, name: str) -> NDArray[np.bool_]:
@@ -79,6 +81,18 @@ def test_the_effect_is_one_of_segment_editors(editor: Any) -> None:
     assert moved is False
 
 
+def test_a_model_that_nobody_has_chosen_is_no_error_in_slicers_log(editor: Any) -> None:
+    """Slicer keeps no empty parameter, and logs an error whenever one is read that it does not have."""
+    assert not editor.effect.scriptedEffect.parameterDefined("Model")
+    assert press(editor, 5, 30, UP + 15) is True and found(editor, "ball").any(), "it grows"
+
+
+def test_the_cursor_hides_nothing_of_what_is_to_be_clicked(editor: Any) -> None:
+    """Where an effect makes none, Slicer draws its icon below an arrow: 128 pixels of it."""
+    view = slicer.app.layoutManager().sliceWidget("Green")
+    assert editor.effect.createCursor(view).shape() == QtCore.Qt.CursorShape.CrossCursor
+
+
 def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_back(
     editor: Any, a_scan: Any, wait: Wait
 ) -> None:
@@ -97,6 +111,16 @@ def test_clicks_change_the_selected_segment_and_segment_editors_undo_takes_one_b
     press(editor, 15, 40, UP + 35)
     wait(answered(editor, 3))
     assert found(editor, "ball").any() and not found(editor, "ball")[:10].any(), "what was undone is not brought back"
+
+
+def test_a_double_click_is_one_click_and_the_view_stays_as_it_is(editor: Any) -> None:
+    """Slicer's view filled the window, at every second one of quick clicks."""
+    editor.effect.scriptedEffect.setParameter("Model", "none")
+    assert press(editor, 5, 30, UP + 15) is True
+    assert press(editor, 5, 30, UP + 15, event=vtk.vtkCommand.LeftButtonDoubleClickEvent) is True
+    assert editor.effect.clicks.state.going.count == 1
+    editor.node.SetSelectedSegmentID("")
+    assert press(editor, 5, 30, UP + 15, event=vtk.vtkCommand.LeftButtonDoubleClickEvent) is False
 
 
 def test_the_page_correct_counts_the_clicks_of_the_effect_without_those_that_were_undone(
@@ -137,6 +161,21 @@ def test_a_segment_that_the_model_does_not_know_is_said_and_clicks_are_the_views
     editor.node.SetSelectedSegmentID("thing")
     assert "thing is no structure of this model" in texts(editor) and "ball" in texts(editor)
     assert press(editor, 5, 30, UP + 15) is False and editor.effect.clicks.clicks is None
+
+
+def test_what_is_said_follows_the_selected_segment_and_its_name(editor: Any) -> None:
+    """Slicer tells an effect of its own parameters, and of no choice in the editor: what was said before stayed."""
+    editor.effect.scriptedEffect.setParameter("Model", "listening")
+    editor.node.SetSelectedSegmentID("thing")
+    assert "thing is no structure" in texts(editor)
+    editor.node.SetSelectedSegmentID("ball")
+    assert "no structure" not in texts(editor)
+    segment = editor.node.GetSegmentationNode().GetSegmentation().GetSegment("ball")
+    segment.SetName("other")
+    assert "other is no structure" in texts(editor)
+    editor.effect.deactivate()
+    segment.SetName("ball")
+    assert "other is no structure" in texts(editor), "another effect is chosen"
 
 
 def test_a_segment_that_is_removed_while_a_click_is_answered_does_not_come_back(editor: Any, wait: Wait) -> None:
@@ -186,6 +225,7 @@ def test_another_effect_another_volume_and_a_closed_scene_end_it(editor: Any, sc
     assert editor.effect.clicks.clicks is not None
     editor.effect.deactivate()
     assert editor.effect.clicks.clicks is None
+    editor.effect.scriptedEffect.activate()
     press(editor, 5, 30, UP + 15)
     editor.node.SetAndObserveSourceVolumeNode(None)
     assert editor.effect.clicks.clicks is None and "Choose the volume" in texts(editor)
