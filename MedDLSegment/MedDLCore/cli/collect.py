@@ -16,7 +16,7 @@ from ..preprocess.prepare import LEAST_COMMON_PART, common_part
 from ..readers import ReadOptions, scans_of
 from ..readers.seg_nrrd import read_seg_nrrd
 from ..spec import Channel
-from ..writers import Added, add_to_training_set
+from ..writers import Added, add_to_training_set, channels_of_set
 from .reading import Case, read_case
 from .settings import FilePath, read_frame
 
@@ -59,19 +59,26 @@ def collect(
     scans = scans_of(inputs)
     if channels and 1 < len(scans) != len(channels):
         raise click.UsageError("Give one --channel for each INPUT.")
-    count = len(channels) or len(scans)
-    case = read_case(inputs, count, ReadOptions(series=series, frame=frame, modality=modality))
+    names = channels or _names(into, len(scans))
+    case = read_case(inputs, len(names), ReadOptions(series=series, frame=frame, modality=modality))
     modalities = [volume.modality for volume in case for _ in range(volume.channels)]
-    if len(modalities) != count:
-        raise MedDLError(Code.CHANNELS_MISMATCH, f"There are {count} channels, and {len(modalities)} volumes.")
+    if len(modalities) != len(names):
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"There are {len(names)} channels, and {len(modalities)} volumes.")
     _check_together(case)
     label_map = read_seg_nrrd(labels)
-    names = channels or (("image",) if count == 1 else tuple(f"channel {n}" for n in range(count)))
     kinds = tuple(map(Channel, names, modalities))
     made = _manifest_beside(labels)
     added = add_to_training_set(into, case, label_map, kinds, _clicks_of(made), _model_of(made))
     _tell(added, into, as_json)
     return 0
+
+
+def _names(into: Path, scans: int) -> tuple[str, ...]:
+    """What the channels are called where nobody says: as in the set, which knows what a file does not say of itself."""
+    known = channels_of_set(into)
+    if known and scans in (1, len(known)):
+        return known
+    return ("image",) if scans == 1 else tuple(f"channel {n}" for n in range(scans))
 
 
 def _check_together(case: Case) -> None:

@@ -94,6 +94,17 @@ def test_the_channels_of_a_case_may_lie_in_one_file(
     assert len(data_set.load(data_set.cases[0]).volumes) == 2
 
 
+def test_what_is_corrected_further_goes_into_the_set_of_its_clicks(scan: Path, tmp_path: Path) -> None:
+    """The model had said that it is a CT; the file does not, and was refused: "The set has other channels: CT"."""
+    package, out, kept = listening_package(tmp_path / "m").folder, tmp_path / "out", tmp_path / "set"
+    given = ("segment", scan, "-m", package, "-o", out, "--no-picture", "--collect", kept)
+    assert meddl(*given, "--click", "4.5,4.5,4.5=ball") == Exit.OK
+    (result,) = out.glob("*.seg.nrrd")
+    again = ("collect", scan, "--labels", result, "--into", kept)
+    assert meddl(*again) == Exit.OK
+    assert meddl(*again, "--modality", "MR") == Exit.INPUT
+
+
 def test_the_files_of_a_series_are_one_scan(tmp_path: Path) -> None:
     """``meddl collect ct/*.dcm`` took each slice for a channel."""
     files = write(series(planes()), tmp_path / "ct")
