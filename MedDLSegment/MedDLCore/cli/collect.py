@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -13,12 +13,12 @@ from ..click import Click
 from ..errors import Code, MedDLError
 from ..plain_data import from_plain
 from ..preprocess.prepare import LEAST_COMMON_PART, common_part
-from ..readers import ReadOptions
+from ..readers import ReadOptions, scans_of
 from ..readers.seg_nrrd import read_seg_nrrd
 from ..spec import Channel
-from ..writers import Added, add_to_training_set
-from .reading import Case, read_cases
-from .settings import FilePath
+from ..writers import Added, add_to_training_set, channels_of_set
+from .reading import Case, read_case
+from .settings import FilePath, read_frame
 
 SEGMENTATION, MANIFEST = ".seg.nrrd", "_manifest.json"
 
@@ -34,6 +34,7 @@ SEGMENTATION, MANIFEST = ".seg.nrrd", "_manifest.json"
 @click.option("--into", required=True, type=FilePath(file_okay=False), help="Folder of the training set.")
 @click.option("--channel", "channels", multiple=True, metavar="NAME", help="What each INPUT is. Repeatable.")
 @click.option("--series", metavar="NUMBER|UID", help="Which series of a folder that holds several.")
+@click.option("--frame", callback=read_frame, metavar="NUMBER|all", help="Which volume of several; all: the channels.")
 @click.option("--modality", type=click.Choice(("CT", "MR", "PT"), case_sensitive=False), help="Where no file says it.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def collect(
@@ -42,28 +43,42 @@ def collect(
     into: Path,
     channels: tuple[str, ...],
     series: str | None,
+    frame: int | Literal["all"] | None,
     modality: str | None,
     as_json: bool,
 ) -> int:
     """Add a corrected case to a training set.
 
-    INPUT is the scan, one for each channel. meddl check, train --from MODEL and evaluate read the set. A scan that is
-    in it already gets its new labels. Clicks are counted from the manifest that meddl segment writes beside its result.
-    Nothing of the patient is written but the voxels, and the scan is named by their digest.
+    INPUT is the scan, one for each channel, or one file with all channels (--frame all), each with a --channel. meddl
+    check, train --from MODEL and evaluate read the set. A scan that is in it already gets its new labels. Clicks are
+    counted from the manifest that meddl segment writes beside its result. Nothing of the patient is written but the
+    voxels, and the scan is named by their digest.
     """
     if not labels.name.lower().endswith(SEGMENTATION):
         raise click.UsageError("--labels takes a .seg.nrrd, which names its structures.")
-    if channels and len(channels) != len(inputs):
+    scans = scans_of(inputs)
+    if channels and 1 < len(scans) != len(channels):
         raise click.UsageError("Give one --channel for each INPUT.")
-    (case,) = read_cases(inputs, len(inputs), ReadOptions(series=series, modality=modality))
+    names = channels or _names(into, len(scans))
+    case = read_case(inputs, len(names), ReadOptions(series=series, frame=frame, modality=modality))
+    modalities = [volume.modality for volume in case for _ in range(volume.channels)]
+    if len(modalities) != len(names):
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"There are {len(names)} channels, and {len(modalities)} volumes.")
     _check_together(case)
     label_map = read_seg_nrrd(labels)
-    names = channels or (("image",) if len(inputs) == 1 else tuple(f"channel {n}" for n in range(len(inputs))))
-    kinds = tuple(Channel(name, volume.modality) for name, volume in zip(names, case, strict=True))
+    kinds = tuple(map(Channel, names, modalities))
     made = _manifest_beside(labels)
     added = add_to_training_set(into, case, label_map, kinds, _clicks_of(made), _model_of(made))
     _tell(added, into, as_json)
     return 0
+
+
+def _names(into: Path, scans: int) -> tuple[str, ...]:
+    """What the channels are called where nobody says: as in the set, which knows what a file does not say of itself."""
+    known = channels_of_set(into)
+    if known and scans in (1, len(known)):
+        return known
+    return ("image",) if scans == 1 else tuple(f"channel {n}" for n in range(scans))
 
 
 def _check_together(case: Case) -> None:

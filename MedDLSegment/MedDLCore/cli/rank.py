@@ -77,24 +77,31 @@ def rank(request: Request, table: Path | None, maps: Path | None, by: str, way: 
         counts = Counter(path.name for path in {path.absolute() for path in request.inputs})
         twice = {name for name, count in counts.items() if count > 1}
         tally = Tally(reporter)
-        for case, model in each_case(request, package, reporter, tally, ("write", "picture"), several=True):
-            try:
-                its = measure(case, model, way, request.options, reporter.progress, maps is not None)
-            except MedDLError as error:
-                tally.refused(error)
-                continue
-            tally.succeeded(its.notices)
-            names = _names_of(case, twice, [one.stem for one in ranked])
-            ranked.append(_ranked(case, its, maps, names))
-            reporter.notices(its.notices, ranked[-1].shown)
-            reporter.event("ranked", scan=ranked[-1].stem, disagreement=its.disagreement, entropy=its.entropy)
-        ranked.sort(key=lambda one: getattr(one.its, by), reverse=True)
-        if table is not None and ranked:
-            _write(ranked, table)
-        if ranked:
-            order = [one.stem for one in ranked]
-            reporter.result(_in_words(ranked), ranking=order, csv=None if table is None else str(table))
+        try:
+            for case, model in each_case(request, package, reporter, tally, ("write", "picture"), several=True):
+                try:
+                    its = measure(case, model, way, request.options, reporter.progress, maps is not None)
+                except MedDLError as error:
+                    tally.refused(error)
+                    continue
+                names = _names_of(case, twice, [one.stem for one in ranked])
+                ranked.append(_ranked(case, its, maps, names))
+                tally.succeeded(its.notices)
+                reporter.notices(its.notices, ranked[-1].shown)
+                reporter.event("ranked", scan=ranked[-1].stem, disagreement=its.disagreement, entropy=its.entropy)
+        finally:  # an hour's figures are not lost with what ends the run
+            ranked.sort(key=lambda one: getattr(one.its, by), reverse=True)
+            if ranked:
+                _give(ranked, table, reporter)
     return int(tally.status)
+
+
+def _give(ranked: list[Ranked], table: Path | None, reporter: Reporter) -> None:
+    """The order, as a file and on the screen."""
+    if table is not None:
+        _write(ranked, table)
+    order = [one.stem for one in ranked]
+    reporter.result(_in_words(ranked), ranking=order, csv=None if table is None else str(table))
 
 
 def _ranked(case: Case, its: Uncertainty, maps: Path | None, names: tuple[str, str]) -> Ranked:

@@ -61,6 +61,7 @@ def each_case(
     tally: Tally,
     without: tuple[str, ...] = (),
     several: bool = False,
+    single: bool = False,
 ) -> Iterator[tuple[Case, Model]]:
     """Reads one case after the other, and loads the model when the first has been read.
 
@@ -71,6 +72,7 @@ def each_case(
         tally: told of what is refused.
         without: stages that no case of this command has.
         several: the command is about many cases, see ``group_inputs``.
+        single: what is done is about one scan, see ``read_case``.
     """
     channels = len(package.spec.channels)
     model: Model | None = None
@@ -79,7 +81,8 @@ def each_case(
         reporter.case(name, without if model is None else (*without, "load"))
         reporter.progress("read", 0, 1)
         try:
-            cases = read_cases(paths, channels, request.reading)
+            given = paths, channels, request.reading
+            cases = [read_case(*given)] if single else read_cases(*given)
         except MedDLError as error:
             tally.refused(error)
             continue
@@ -122,6 +125,20 @@ def read_cases(paths: tuple[Path, ...], channels: int, options: ReadOptions) -> 
             )
         return [tuple(volumes)]
     return [tuple(_single(path, options) for path in paths)]
+
+
+def read_case(paths: tuple[Path, ...], channels: int, options: ReadOptions) -> Case:
+    """As ``read_cases``, for what is about one scan.
+
+    Raises:
+        MedDLError: NOT_3D where the input holds several: acquisitions of one series, volumes of a scene.
+    """
+    cases = read_cases(paths, channels, options)
+    if len(cases) > 1:
+        raise MedDLError(
+            Code.NOT_3D, f"{paths[0].name} holds {len(cases)} scans, not one.", "Choose one with --frame or --series."
+        )
+    return cases[0]
 
 
 def _read(paths: tuple[Path, ...], options: ReadOptions) -> list[Volume]:

@@ -103,7 +103,8 @@ def segment(
         if collect is not None:
             check_training_set(collect, package.spec.channels, [label.name for label in package.spec.labels])
         tally = Tally(reporter)
-        for case, model in each_case(request, package, reporter, tally, () if picture else ("picture",)):
+        without = () if picture else ("picture",)
+        for case, model in each_case(request, package, reporter, tally, without, single=bool(clicks)):
             try:
                 if collect is not None:
                     _check_whole(case, model)
@@ -130,8 +131,12 @@ def segment(
 
 
 def _check_single(request: Request, channels: int) -> None:
-    """Clicks are about what was found in one scan; in another one they would be mistakes that are learnt from."""
-    if len(group_inputs(request.inputs, channels)) > 1 or "all" in (request.reading.series, request.reading.frame):
+    """Clicks are about what was found in one scan; in another one they would be mistakes that are learnt from.
+
+    What one input holds is known when it is read. All volumes of a file are one scan to a model of several channels.
+    """
+    every = channels == 1 and "all" in (request.reading.series, request.reading.frame)
+    if every or len(group_inputs(request.inputs, channels)) > 1:
         raise click.UsageError("--click corrects one scan: give the others, with their own clicks, one by one.")
 
 

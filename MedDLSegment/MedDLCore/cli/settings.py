@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -88,7 +88,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         points: tuple[FloatTriple, ...],
         crop_body: bool,
         series: str | None,
-        frame: int | str | None,
+        frame: int | Literal["all"] | None,
         modality: str | None,
         allow: tuple[str, ...],
         device: str,
@@ -99,7 +99,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
         **own: Any,
     ) -> Result:
         codes = frozenset(Code(code) for code in allow)
-        reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)  # type: ignore[arg-type]
+        reading = ReadOptions(series=series, frame=frame, modality=modality, allow=codes)
         options = Options(structures=structures, region=region, allow=codes, crop_body=crop_body, points=points)
         request = Request(inputs, model, reading, options, device, threads, backend, full_precision, as_json)
         return command(request, **own)
@@ -134,7 +134,7 @@ def scan_options(command: Callable[..., Result]) -> Callable[..., Result]:
             metavar="NUMBER|UID|all",
             help="Which series of a folder that holds several: the scanner's SeriesNumber, or the number listed.",
         ),
-        click.option("--frame", callback=_frame, metavar="NUMBER|all", help="Which volume of a 4-D file, from 0."),
+        click.option("--frame", callback=read_frame, metavar="NUMBER|all", help="Which volume of a 4-D file, from 0."),
         click.option(
             "--modality",
             type=click.Choice(("CT", "MR", "PT"), case_sensitive=False),
@@ -219,9 +219,12 @@ def _points_of(text: str) -> tuple[FloatTriple, ...]:
     return ((r, a, s),)
 
 
-def _frame(_: click.Context, __: click.Parameter, text: str | None) -> int | str | None:
-    if text is None or text == "all":
-        return text
+def read_frame(_: click.Context, __: click.Parameter, text: str | None) -> int | Literal["all"] | None:
+    """What ``--frame`` says."""
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
     if not text.isdecimal():
         raise click.BadParameter("give a number from 0, or all")
     return int(text)

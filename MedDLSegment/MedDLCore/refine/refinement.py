@@ -230,7 +230,7 @@ class Refinement:
         while waiting and len(done) < MOST:
             _, voxel = waiting.pop(max(range(len(waiting)), key=lambda n: waiting[n][0]))
             window = window_around(voxel, step.sight.grid.shape, self._patch)
-            if window.box not in [other.box for other in done]:
+            if window.box not in [other.box for other in done] and step.sight.reaches(window):
                 waiting += cut_off(self._looked(step, window, done, clock), window)
                 done.append(window)
         for one in (*self._steps, step):

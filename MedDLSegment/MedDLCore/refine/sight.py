@@ -20,7 +20,7 @@ from ..volume import Geometry
 from .box import Box, all_layers, holds, moved, start_of, whole
 from .found import Found, found_of, label_map_of, nothing, overlapping
 from .heeding import heed
-from .window import Window, on_scan
+from .window import Window, box_around, on_scan
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,6 +108,10 @@ class Sight:
     def note(self, slab: Slab) -> None:
         """Takes a slab's labels, as the network will be told of them."""
         self._note(slab, self.found)
+
+    def reaches(self, window: Window) -> bool:
+        """Whether there may be voxels of the scan where a window counts."""
+        return all(part.start < part.stop for part in box_around(window.inner, self.grid, self.scan))
 
     def look(self, window: Window, clicked: Sequence[Clicked], clock: Clock) -> Look:
         """Runs the network over a window. Nothing is changed."""

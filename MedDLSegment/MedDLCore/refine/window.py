@@ -67,12 +67,24 @@ def on_scan(inner: Box, network: Geometry, scan: Geometry) -> tuple[Box, NDArray
     Returns:
         The box of the scan around it, and which voxels of that box have their centres in it, ``(k, j, i)``.
     """
+    onto = box_around(inner, network, scan)
+    if min(part.stop - part.start for part in onto) == 0:
+        return onto, np.zeros([part.stop - part.start for part in onto], np.bool_)
+    part = scan.cropped([one.start for one in onto], [one.stop for one in onto])
+    return onto, centred_in(inner, network, part)
+
+
+def box_around(inner: Box, network: Geometry, scan: Geometry) -> Box:
+    """The box of the scan around a part of the network's grid; empty where the scan does not reach there.
+
+    A grid along the patient's axes around an oblique scan has corners that lie outside it.
+    """
     corners = np.stack(np.meshgrid(*_faces(inner), indexing="ij"), axis=-1).reshape(-1, 3)[:, ::-1]
     found = scan.ras_to_index(network.index_to_ras(corners))[:, ::-1]
     low = [max(int(np.floor(v)), 0) for v in found.min(axis=0)]
     high = [min(int(np.ceil(v)) + 1, n) for v, n in zip(found.max(axis=0), scan.shape, strict=True)]
     a, b, c = (slice(m, max(m, n)) for m, n in zip(low, high, strict=True))
-    return (a, b, c), centred_in(inner, network, scan.cropped(low, [a.stop, b.stop, c.stop]))
+    return a, b, c
 
 
 def centred_in(box: Box, network: Geometry, part: Geometry) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from .names import output_path, output_stem, safe_name
 from .nifti import check_nifti, sidecar_path, write_nifti
 from .seg_nrrd import segment_id, write_seg_nrrd
 from .statistics import SegmentStatistics, segment_statistics, write_statistics
-from .training_set import Added, add_to_training_set, check_training_set
+from .training_set import Added, add_to_training_set, channels_of_set, check_training_set
 
 __all__ = [
     "FORMATS",
@@ -24,6 +24,7 @@ __all__ = [
     "OutputRecord",
     "SegmentStatistics",
     "add_to_training_set",
+    "channels_of_set",
     "check_nifti",
     "check_training_set",
     "content_hash",

@@ -122,21 +122,18 @@ def check_training_set(folder: Path, channels: Sequence[Channel], structures: Se
     Raises:
         MedDLError: as ``add_to_training_set``.
     """
-    path, wanted = folder / DESCRIPTION, _description(channels, structures)
-    if not path.is_file():
+    wanted, there = _description(channels, structures), _description_of(folder)
+    if there is None:
         check_place(folder)
         if folder.is_dir() and any(item for item in folder.iterdir() if not item.name.startswith(".")):
             raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds something else.", "Choose a new folder.")
         return False
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        there = None
-    if not isinstance(there, dict) or set(there) != set(wanted) or there["file_ending"] != wanted["file_ending"]:
-        raise MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds another data set.", "Choose a new folder.")
+    if set(there) != set(wanted) or there["file_ending"] != wanted["file_ending"]:
+        raise _another(folder)
     if there["channel_names"] != wanted["channel_names"]:
         names = ", ".join(map(str, there["channel_names"].values()))
-        raise MedDLError(Code.CHANNELS_MISMATCH, f"The cases of the set have other channels: {names}.")
+        hint = "Say of the scans what the set says of its own, or begin another set."
+        raise MedDLError(Code.CHANNELS_MISMATCH, f"The cases of the set have other channels: {names}.", hint)
     if there["labels"] != wanted["labels"]:
         names = ", ".join(name for name, value in there["labels"].items() if value)
         raise MedDLError(
@@ -145,6 +142,37 @@ def check_training_set(folder: Path, channels: Sequence[Channel], structures: Se
             "In every case, all structures must be drawn. Name them alike, or begin another set.",
         )
     return True
+
+
+def channels_of_set(folder: Path) -> tuple[str, ...]:
+    """The names of a set's channels, which say their modalities; none where there is no set.
+
+    Raises:
+        MedDLError: OUTPUT_EXISTS where the folder is something else.
+    """
+    there = _description_of(folder)
+    names = {} if there is None else there.get("channel_names")
+    if not isinstance(names, dict):
+        raise _another(folder)
+    return tuple(str(names[key]) for key in sorted(names, key=lambda key: (len(key), key)))
+
+
+def _description_of(folder: Path) -> dict[str, Any] | None:
+    """What a set says of itself; None: there is none."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        return None
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _another(folder) from error
+    if not isinstance(there, dict):
+        raise _another(folder)
+    return there
+
+
+def _another(folder: Path) -> MedDLError:
+    return MedDLError(Code.OUTPUT_EXISTS, f"{folder.name} holds another data set.", "Choose a new folder.")
 
 
 def _channels(volume: Volume) -> tuple[Volume, ...]:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from fixtures.balls import ball
+from fixtures.dicom_phantoms import planes, series, write
 from fixtures.listening import listening_package
 from fixtures.models import BALL
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
+from MedDLCore.readers import read
 from MedDLCore.readers.seg_nrrd import read_seg_nrrd
 from MedDLCore.volume import Geometry, LabelMap
 from MedDLCore.writers import write_seg_nrrd
@@ -72,3 +74,42 @@ def test_inputs_that_do_not_lie_on_each_other_are_not_collected(
     given = ("collect", scan, tmp_path / "away.nii.gz", "--labels", tmp_path / "drawn.seg.nrrd")
     assert meddl(*given, "--into", tmp_path / "set") == Exit.INPUT
     assert "CHANNELS_APART" in capsys.readouterr().err and not (tmp_path / "set").exists()
+
+
+def test_the_channels_of_a_case_may_lie_in_one_file(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the Medical Segmentation Decathlon: meddl segment takes such a file, and collect had no --frame for it."""
+    one = np.asarray(nibabel.load(scan).dataobj)
+    both = tmp_path / "both.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.stack([one, 2 * one], axis=-1), GEOMETRY.ijk_to_ras), both)
+    drawn = LabelMap(np.ones(GEOMETRY.shape, np.uint8), GEOMETRY, (BALL,))
+    write_seg_nrrd(drawn, tmp_path / "drawn.seg.nrrd")
+    given = ("collect", both, "--labels", tmp_path / "drawn.seg.nrrd", "--into", tmp_path / "set", "--modality", "MR")
+    assert meddl(*given) == meddl(*given, "--frame", "all") == Exit.INPUT
+    assert meddl(*given, "--frame", "all", "--channel", "T1") == Exit.INPUT
+    assert "error of its own" not in capsys.readouterr().err and not (tmp_path / "set").exists()
+    assert meddl(*given, "--frame", "all", "--channel", "T1", "--channel", "FLAIR") == Exit.OK
+    data_set = open_folder(tmp_path / "set")
+    assert len(data_set.load(data_set.cases[0]).volumes) == 2
+
+
+def test_what_is_corrected_further_goes_into_the_set_of_its_clicks(scan: Path, tmp_path: Path) -> None:
+    """The model had said that it is a CT; the file does not, and was refused: "The set has other channels: CT"."""
+    package, out, kept = listening_package(tmp_path / "m").folder, tmp_path / "out", tmp_path / "set"
+    given = ("segment", scan, "-m", package, "-o", out, "--no-picture", "--collect", kept)
+    assert meddl(*given, "--click", "4.5,4.5,4.5=ball") == Exit.OK
+    (result,) = out.glob("*.seg.nrrd")
+    again = ("collect", scan, "--labels", result, "--into", kept)
+    assert meddl(*again) == Exit.OK
+    assert meddl(*again, "--modality", "MR") == Exit.INPUT
+
+
+def test_the_files_of_a_series_are_one_scan(tmp_path: Path) -> None:
+    """``meddl collect ct/*.dcm`` took each slice for a channel."""
+    files = write(series(planes()), tmp_path / "ct")
+    geometry = read(tmp_path / "ct")[0].geometry
+    drawn = LabelMap(np.ones(geometry.shape, np.uint8), geometry, (BALL,))
+    write_seg_nrrd(drawn, tmp_path / "drawn.seg.nrrd")
+    assert meddl("collect", *files, "--labels", tmp_path / "drawn.seg.nrrd", "--into", tmp_path / "set") == Exit.OK
+    assert len([*(tmp_path / "set" / "imagesTr").iterdir()]) == 1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fixtures import dicom_phantoms as phantoms
 from fixtures.balls import OUTSIDE, THRESHOLD, ball, ball_mask
+from fixtures.listening import listening_spec
 from fixtures.models import BALL, spec, threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit
@@ -236,6 +237,26 @@ def test_the_frames_of_a_file_are_the_channels_of_a_model_with_several(
     assert segment(scan, "-m", model, "-o", tmp_path / "out", "--frame", "all") == Exit.OK
     result = told(capsys, "result")[0]
     assert np.array_equal(masks(Path(result["files"]["nrrd"]))["ball"], values().astype(np.int16) > -300)
+
+
+def test_clicks_correct_a_case_whose_channels_lie_in_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--frame all`` names its channels, no further scans."""
+    channels = (Channel("FLAIR", "CT"), Channel("T1", "CT"))
+    layer = {"in_channels": 5, "out_channels": 2, "kernel_size": 1, "padding": 0, "stride": 1, "dilation": 1}
+    weights = torch.zeros(2, 5, 1, 1, 1)
+    weights[1, 2] = 100.0
+    state = {"model.0.weight": weights, "model.0.bias": torch.tensor([0.0, -1.0])}
+    listens = listening_spec(network=Network("MeshNet", {"layers": [layer]}), channels=channels)
+    model = write_package(listens, state, tmp_path / "m").folder
+    scan = nifti(np.stack([values(), values()]), tmp_path / "both.nii.gz")
+    r, a, s = GEOMETRY.index_to_ras((5, 6, 7)).tolist()
+    given = (scan, "-m", model, "-o", tmp_path / "out", "--click", f"{r},{a},{s}=ball", "--collect", tmp_path / "set")
+    assert segment(*given, "--frame", "all") == Exit.OK
+    result = told(capsys, "result")[0]
+    assert masks(Path(result["files"]["nrrd"]))["ball"][7, 6, 5]
+    assert len([*(tmp_path / "set" / "imagesTr").iterdir()]) == 2
 
 
 def test_an_anonymous_result_is_named_by_its_content(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

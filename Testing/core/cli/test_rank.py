@@ -15,6 +15,7 @@ from MedDLCore.cli.main import run
 from MedDLCore.errors import Exit
 from MedDLCore.spec import Channel
 from MedDLCore.volume import Geometry
+from MedDLCore.writers.nifti import write_nifti_scan
 
 GRID = Geometry.from_parts((20, 22, 24), (1.5, 1.5, 1.5))
 
@@ -114,3 +115,23 @@ def test_a_table_that_cannot_be_written_is_said_before_a_scan_is_looked_at(
     given = ("rank", *scans, "-m", threshold_package(tmp_path / "m", 0), "--modality", "CT", "--json")
     assert meddl(*given, "--csv", tmp_path / "file" / "rank.csv") == Exit.OUTPUT
     assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["error"]
+
+
+def test_what_was_measured_is_not_lost_when_the_run_ends_early(
+    scans: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl+C, or a disk that maps have filled, cost the figures of all scans: the table was written at the very end."""
+
+    def cut_off(*given: object) -> None:
+        if "between" in str(given[-1]):
+            raise KeyboardInterrupt
+        write_nifti_scan(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("MedDLCore.cli.rank.write_nifti_scan", cut_off)
+    package, table = threshold_package(tmp_path / "m", 0), tmp_path / "rank.csv"
+    given = ("rank", *scans, "-m", package, "--modality", "CT", "--csv", table, "--maps", tmp_path / "maps")
+    assert meddl(*given) == Exit.CANCELLED
+    with table.open(encoding="utf-8") as file:
+        assert [row["scan"] for row in csv.DictReader(file)] == ["unsure", "sure"]
+    told = capsys.readouterr()
+    assert "unsure.nii.gz" in told.out and "CANCELLED" in told.err

@@ -15,10 +15,12 @@ import pytest
 import SimpleITK as sitk
 
 from fixtures.balls import THRESHOLD, ball, ball_mask
+from fixtures.dicom_phantoms import planes, series, stored, with_tags, write
 from fixtures.listening import listening_package
 from fixtures.models import threshold_package
 from MedDLCore.cli.main import run
 from MedDLCore.errors import Code, Exit
+from MedDLCore.readers import read
 from MedDLCore.spec import Channel, Crops
 from MedDLCore.volume import Geometry
 
@@ -375,3 +377,17 @@ def test_clicks_on_one_scan_correct_no_other_one(scan: Path, tmp_path: Path) -> 
     assert clicked("4.5,4.5,4.5=ball", scan, tmp_path, other, "--collect", tmp_path / "set") == Exit.USAGE
     assert not (tmp_path / "out").exists() and not (tmp_path / "set").exists()
     assert clicked("4.5,4.5,4.5=ball", scan, tmp_path / "b", "--frame", "all") == Exit.USAGE
+
+
+def test_clicks_correct_no_other_acquisition_of_a_series(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One folder, and no word of the others: both were corrected, and collected, by the same clicks."""
+    images = series(planes()) + series(planes(), first=50, AcquisitionNumber=2, ImageComments="later")
+    images = [with_tags(image, PixelData=(stored(image) + n // 21).tobytes()) for n, image in enumerate(images)]
+    write(images, tmp_path / "ct")
+    r, a, s = read(tmp_path / "ct")[0].geometry.index_to_ras((4, 4, 4)).tolist()
+    click, kept = f"{r},{a},{s}=ball", tmp_path / "set"
+    assert clicked(click, tmp_path / "ct", tmp_path, "--collect", kept) == Exit.INPUT
+    assert Code.NOT_3D.value in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() and not kept.exists()
+    assert clicked(click, tmp_path / "ct", tmp_path / "one", "--collect", kept, "--frame", "1") == Exit.OK
+    assert len([*(kept / "labelsTr").iterdir()]) == 1

@@ -12,6 +12,7 @@ from torch import nn
 from fixtures.listening import listening
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.refine import Click, Refinement
+from MedDLCore.spec import Grid
 from MedDLCore.volume import Geometry, Volume
 
 SHAPE = (16, 16, 90)
@@ -63,6 +64,32 @@ def test_a_change_that_ends_within_the_patch_takes_one() -> None:
     Flood.runs = 0
     refinement.add(Click((4.0, 8.0, 8.0), "ball"))
     assert Flood.runs == 1 and refinement.label_map.array.sum() == 4 * 4 * 12
+
+
+class Everywhere(nn.Module):
+    """Class 1 is all of a patch in which it is clicked, or was found."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """``(B, 4, ...)``."""
+        found = (images[:, 1:2] + images[:, 3:4]).amax(dim=(1, 2, 3, 4), keepdim=True).clamp(max=1)
+        found = found * torch.ones_like(images[:, :1])
+        return torch.cat([0.5 - found, found - 0.5], dim=1)
+
+
+def test_what_goes_on_beyond_an_oblique_scan_is_not_followed_there() -> None:
+    """A grid along the patient's axes has corners outside the scan: a click near one was refused as GEOM_SINGULAR."""
+    turned = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2)]]) / np.sqrt(2)
+    grid = Geometry.from_parts((20, 60, 60), (1.0, 1.0, 1.0), turned)
+    listens = listening(grid=Grid("RAS", spacing=(1.0, 1.0, 1.0), straight=True))
+    refinement = Refinement(
+        [Volume(np.zeros(grid.shape, np.int16), grid, "CT")], replace(listens, networks=[Everywhere()])
+    )
+    for i in range(0, 60, 4):
+        r, a, s = grid.index_to_ras((i, 0, 10)).tolist()
+        refinement.add(Click((r, a, s), "ball"))
+        assert refinement.label_map.array[10, 0, i]
+        refinement.undo()
+    assert not refinement.label_map.array.any()
 
 
 class Fickle(nn.Module):
