@@ -36,6 +36,7 @@ from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
 from MedDLTraining.plan.making import check_order
 from MedDLTraining.publish import Statement, publish, source_of
+from MedDLTraining.publish.card import card
 from MedDLTraining.training import keep_plan, train
 
 QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
@@ -165,6 +166,28 @@ def test_what_the_check_warns_of_is_told_by_a_training_and_a_copy_that_is_learnt
 
 def held_out(data_set: Any, seed: int) -> list[str]:
     return [case.id for case in divide(data_set, tiny_plan(data_set).folds, 0, seed).validation]
+
+
+def test_a_structure_that_stands_on_one_side_of_the_division_alone_is_told_before_its_dice_is_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where only the validation cases had it, the training took its hour and then said 0.000, without a reason."""
+    folder = clean_set(tmp_path / "d", 4)
+    for n in range(1, 4):
+        case = drawn(n)
+        case.labels[case.labels == 1] = 0
+        write_case(folder, n, case)
+    data_set = open_folder(folder)
+    there, elsewhere, *_ = sorted(range(4), key=lambda fold: divide(data_set, 4, fold, 0).validation[0].id)
+    command = ("train", folder, "-o", tmp_path / "planned", "--minutes", 1, "--folds", 4, "--fold", there)
+    assert meddl(*command) == Exit.INPUT
+    assert "No case that is learnt from has liver" in capsys.readouterr().err
+    for fold, told in ((there, "learnt from has liver: it cannot be found."), (elsewhere, "kept apart has liver.")):
+        plan = tiny_plan(data_set, folds=4, fold=fold, iterations=1, epochs=1)
+        (notice,) = train(data_set, plan, tmp_path / f"run {fold}").notices
+        assert notice.code is Code.DATA_SCARCE and notice.message.endswith(told)
+    spec = replace(tiny_plan(data_set).spec, measured={"validation_dice": {"left kidney": 0.5}})
+    assert "| liver | no case had it |\n| left kidney | 0.500 |" in card(spec, Statement("MIT"), (), None, "")
 
 
 def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:
@@ -504,8 +527,8 @@ def test_the_card_names_the_model_that_a_training_began_with_and_its_licence(mod
     plan = plan_from_model(open_model(first.path), kidneys_merged(), Budget(0.05, 10**9), "merged")
     train(kidneys_merged(), replace(plan, iterations=1, epochs=1, folds=2), tmp_path / "run")
     made = publish(source_of(tmp_path / "run"), tmp_path / "made", Statement("MIT"), for_monai=False)
-    card = (made.path / "docs" / "README.md").read_text()
-    assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in card
+    text = (made.path / "docs" / "README.md").read_text()
+    assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in text
 
 
 def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:
