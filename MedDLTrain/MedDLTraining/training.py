@@ -174,6 +174,7 @@ def train(
         check_begun(folder, [folder / name for name in BEGUN], (folder / PLAN).is_file(), resume)
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
+            _clear(folder, cache)  # of a run that was killed in its last moment
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
         _check_machine(plan, device)
         keep_plan(plan, folder, resume)
@@ -189,10 +190,15 @@ def train(
             return Trained(None, {}, notices)
         spec = _finished_spec(plan, division, ready, fitted, start)
         package = write_package(spec, fitted.weights, folder / MODEL)
-        shutil.rmtree(folder / CHECKPOINTS)
-        if cache is None:
-            shutil.rmtree(prepared)
+        _clear(folder, cache)
     return Trained(package, dict(spec.measured["validation_dice"]), notices)
+
+
+def _clear(folder: Path, cache: Path | None) -> None:
+    """Removes what only a training under way needs; prepared cases hold what scans show."""
+    for path in (folder / CHECKPOINTS, *((folder / CACHE,) if cache is None else ())):
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def check_begun(folder: Path, traces: Iterable[Path], is_training: bool, resume: bool) -> None:

@@ -222,6 +222,19 @@ def stopped_after_an_epoch(data_set: Any, plan: Plan, folder: Path) -> None:
     assert (folder / "checkpoints").is_dir()
 
 
+def test_what_a_run_that_was_killed_in_its_last_moment_kept_of_scans_is_removed(tmp_path: Path) -> None:
+    """Its model was whole; the prepared cases and the checkpoints beside it stayed for good."""
+    data_set = data_in_memory(2)
+    plan = tiny_plan(data_set, iterations=1, epochs=1)
+    for learn, out in ((train, tmp_path / "one"), (cross_validate, tmp_path / "all")):
+        learn(data_set, plan, out)
+        made = sorted(out.rglob("*"))
+        for name in ("cache", "checkpoints") if learn is train else ("cache",):
+            (out / name).mkdir()
+            (out / name / "case_0001_image.npy").write_bytes(b"voxels")
+        assert learn(data_set, plan, out, resume=True).package is not None and sorted(out.rglob("*")) == made
+
+
 def test_a_plan_that_was_written_to_be_edited_is_followed_in_its_own_folder(tmp_path: Path) -> None:
     data_set, folder = data_in_memory(), tmp_path / "run"
     plan = tiny_plan(data_set, epochs=1, iterations=1)
