@@ -25,9 +25,9 @@ from MedDLCore.readers import read
 from MedDLCore.spec import Channel, Network, Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import divide, prepare_cases
-from MedDLTraining.check import check
+from MedDLTraining.check import Fault, Finding, check
 from MedDLTraining.cross_validation import cross_validate
-from MedDLTraining.data import open_folder
+from MedDLTraining.data import open_folder, read_splits
 from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.checkpoint import read_checkpoint
 from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_network
@@ -423,6 +423,27 @@ def test_the_folds_of_nnunets_split_are_those_that_are_trained_and_not_five_of_t
     assert result.package is not None and result.package.spec.measured["networks"] == 2
     for fold, ids in enumerate((["case_0004", "case_0005"], ["case_0001", "case_0002"])):
         assert json.loads((tmp_path / "all" / f"fold_{fold}" / "split.json").read_text())["validation"] == ids
+
+
+def test_the_split_of_a_training_is_refused_where_its_pseudonyms_are_those_of_other_cases_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are numbers: with a new case before the others, what had been learnt from was called validation."""
+    folder, split = clean_set(tmp_path / "d", 3), tmp_path / "run" / "split.json"
+    train(open_folder(folder), tiny_plan(open_folder(folder), iterations=1, epochs=1), tmp_path / "run")
+    assert not [one for one in findings(folder, split) if one.fault is Fault.SPLIT_UNKNOWN]
+    write_case(folder, 7, drawn(7))
+    for part, end in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        (folder / part / f"{name_of(7)}{end}").rename(folder / part / f"a{end}")
+    (found,) = (one for one in findings(folder, split) if one.fault is Fault.SPLIT_UNKNOWN)
+    assert found.cases == ("case_0001", "case_0002", "case_0003")
+    judged = ("evaluate", folder, "--model", tmp_path / "run" / "model", "--split", split, "--part", "validation")
+    assert meddl(*judged, "--out", tmp_path / "report", "--no-pictures") == Exit.INPUT
+    assert "The split was written for another scan" in capsys.readouterr().err
+
+
+def findings(folder: Path, split: Path) -> tuple[Finding, ...]:
+    return check(open_folder(folder, splits=read_splits([split]))).findings
 
 
 def test_a_plan_for_other_labels_or_with_something_unusable_is_refused(tmp_path: Path) -> None:
