@@ -13,6 +13,11 @@ from MedDLCore.errors import Code, MedDLError
 DIGESTS = "images_sha256"
 """A key of a training's ``split.json`` that is no part: digests of what the cases held."""
 
+DATA = Path("docs", "data.json")
+"""Where a published model keeps what is known of its data: the split of each of its ``FOLDS``, and ``DIGESTS``."""
+
+FOLDS = "folds"
+
 
 @dataclass(frozen=True)
 class Split:

@@ -96,7 +96,7 @@ def evaluate(
     """
     structures, notices = matched(data_set.labels, predictions.labels)
     trainings = _trainings(predictions, settings)
-    learnt = learnt_by(trainings)
+    learnt = learnt_by(trainings, None if predictions.package is None else predictions.package.folder)
     judged = _judged(predictions)
     check_folder(folder)
     with claimed(folder, "evaluation"):
