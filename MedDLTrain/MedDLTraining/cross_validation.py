@@ -67,6 +67,7 @@ def cross_validate(
     check_begun(folder, [folder / CACHE, folder / MODEL], (folder / "fold_0" / PLAN).is_file(), resume)
     if (folder / MODEL).is_dir() and resume:
         package = open_folder(folder / MODEL)
+        shutil.rmtree(folder / CACHE, ignore_errors=True)  # of a run that was killed in its last moment
         return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
     packages: list[ModelPackage] = []
     notices: list[Notice] = []

@@ -104,12 +104,13 @@ def plan_training(
 
     Raises:
         MedDLError: see ``make_plan``, ``plan_from_model`` and ``with_network``; PLAN_INVALID for a ``network`` beside a
-            ``start``, which has its own.
+            ``start``, which has its own; DATA_INVALID where no case that is learnt from has a label.
     """
     division = divide(data_set, folds, fold, seed)
     held_out = len(division.validation)
     learnt = {case.id for case in division.training}
     learnt_from = [case for case in facts if case.id in learnt]
+    _check_there(learnt_from, data_set)
     if start is not None and network:
         raise MedDLError(Code.PLAN_INVALID, "A training that begins with a model has that model's network.")
     if start is not None:
@@ -123,6 +124,17 @@ def plan_training(
     if (count := divisions(data_set, folds)) > 1:
         folds = min(folds, count)
     return replace(plan, folds=folds, fold=fold, seed=seed, crops=crops_of(learnt_from, plan.grid, crops))
+
+
+def _check_there(learnt_from: Sequence[CaseFacts], data_set: DataSet) -> None:
+    """A structure that stands in the validation cases alone is refused before an hour is spent: its Dice would be 0."""
+    there = {name for case in learnt_from for name, its in case.labels.items() if its.voxels}
+    if never := [label.name for label in data_set.labels if label.name not in there]:
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"No case that is learnt from has {', '.join(never)}: only cases kept apart for validation do.",
+            "Divide the cases otherwise, with --seed, --fold or --split, or leave the label out of the table.",
+        )
 
 
 def train(
@@ -162,6 +174,7 @@ def train(
         check_begun(folder, [folder / name for name in BEGUN], (folder / PLAN).is_file(), resume)
         if (folder / MODEL).is_dir():
             package = open_folder(folder / MODEL)
+            _clear(folder, cache)  # of a run that was killed in its last moment
             return Trained(package, dict(package.spec.measured.get("validation_dice", {})))
         _check_machine(plan, device)
         keep_plan(plan, folder, resume)
@@ -172,15 +185,20 @@ def train(
         _write(_named(division, ready), folder / SPLIT)
         fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, start, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
-        notices = division.notices + _of_copies(division, ready) + fitted.notices
+        notices = division.notices + _of_division(plan, division, ready) + fitted.notices
         if not fitted.finished:
             return Trained(None, {}, notices)
         spec = _finished_spec(plan, division, ready, fitted, start)
         package = write_package(spec, fitted.weights, folder / MODEL)
-        shutil.rmtree(folder / CHECKPOINTS)
-        if cache is None:
-            shutil.rmtree(prepared)
+        _clear(folder, cache)
     return Trained(package, dict(spec.measured["validation_dice"]), notices)
+
+
+def _clear(folder: Path, cache: Path | None) -> None:
+    """Removes what only a training under way needs; prepared cases hold what scans show."""
+    for path in (folder / CHECKPOINTS, *((folder / CACHE,) if cache is None else ())):
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def check_begun(folder: Path, traces: Iterable[Path], is_training: bool, resume: bool) -> None:
@@ -318,15 +336,20 @@ def _digest_of(cases: Iterable[PreparedCase]) -> str:
     return hashlib.sha256("".join(sorted(one for case in cases for one in case.sha256)).encode()).hexdigest()
 
 
-def _of_copies(division: Division, ready: Mapping[str, PreparedCase]) -> tuple[Notice, ...]:
-    """Scans that are there twice, and stand on both sides: nobody knew when the cases were divided."""
-    learnt = {one for case in division.training for one in ready[case.id].sha256}
-    others = set(division.validation) - set(division.training)
-    copies = sorted(case.id for case in others if not learnt.isdisjoint(ready[case.id].sha256))
-    if not copies:
-        return ()
-    message = f"Validation cases have scans that are learnt from, too: {', '.join(copies)}. The Dice is too high."
-    return (Notice(Code.LEARNT_FROM, message),)
+def _of_division(plan: Plan, division: Division, ready: Mapping[str, PreparedCase]) -> tuple[Notice, ...]:
+    """What nobody knew when the cases were divided: scans that stand on both sides, labels that stand on one."""
+    training, validation = ([ready[case.id] for case in part] for part in (division.training, division.validation))
+    notices = []
+    learnt = {one for case in training for one in case.sha256}
+    copies = [case.id for case in validation if case not in training and not learnt.isdisjoint(case.sha256)]
+    if copies:
+        message = f"Validation cases have scans that are learnt from, too: {', '.join(copies)}. The Dice is too high."
+        notices.append(Notice(Code.LEARNT_FROM, message))
+    for part, consequence in ((training, "learnt from has {}: it cannot be found"), (validation, "kept apart has {}")):
+        there = {value for case in part for value in case.places}
+        if never := [label.name for label in plan.labels if label.value not in there]:
+            notices.append(Notice(Code.DATA_SCARCE, f"No case that is {consequence.format(', '.join(never))}."))
+    return tuple(notices)
 
 
 def _named(division: Division, ready: Mapping[str, PreparedCase]) -> dict[str, Any]:

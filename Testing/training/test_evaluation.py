@@ -193,6 +193,17 @@ def test_cases_that_the_model_has_learnt_from_are_warned_of(
     assert refused.value.code is Code.DATA_INVALID
 
 
+def test_a_published_model_is_known_to_have_learnt_from_cases_by_what_it_tells_of_its_data(
+    data_set: DataSet, tmp_path: Path
+) -> None:
+    """The models that come with MedDL were judged on what they had learnt from without a word."""
+    model, folds = organs_model(tmp_path / "organs"), [by_content(data_set, [0, 2]), by_content(data_set, [2, 0])]
+    images = {name: digests for fold in folds for name, digests in fold.pop("images_sha256").items()}
+    (tmp_path / "organs" / "docs").mkdir(exist_ok=True)
+    (tmp_path / "organs" / "docs" / "data.json").write_text(json.dumps({"folds": folds, "images_sha256": images}))
+    assert judged(data_set, model, tmp_path / "out").learnt == (id_of(0), id_of(2))
+
+
 def test_only_the_cases_of_a_list_or_of_a_part_are_judged(data_set: DataSet) -> None:
     assert [case.id for case in cases_named(data_set, [name_of(2), id_of(0)])] == [id_of(0), id_of(2)]
     with pytest.raises(MedDLError, match="nobody"):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fixtures.child_process import Child
-from fixtures.data_sets import NAMES, clean_set, drawn, labels_of
+from fixtures.data_sets import NAMES, clean_set, drawn, labels_of, name_of
 from fixtures.trainings import data_in_memory, tiny_plan
 from MedDLCore.models import open_model
 from MedDLCore.plain_data import from_plain
@@ -148,6 +148,20 @@ def test_a_training_tells_its_epochs_is_judged_shown_published_and_used(
     assert made["name"] == "of-the-window" and (tmp_path / "bundle" / "models" / "model.pt").is_file()
     assert child.ask("use", UseJob(made["path"]))["name"] == "of-the-window"
     assert model.spec.name == "tiny" and open_model("of-the-window").spec.name == "of-the-window"
+
+
+def test_cases_kept_apart_are_told_from_those_that_have_their_pseudonyms_since_the_set_grew(
+    child: Child, tmp_path: Path
+) -> None:
+    """A report of cases that were held out was one of others, of which the model had learnt from some."""
+    out, grown = tmp_path / "training", clean_set(tmp_path / "grown", 3)
+    child.ask("train", TrainJob(Data(str(grown)), a_plan(iterations=1, epochs=1), str(out), "cpu", 1))
+    for part, end in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        found = grown / part / f"{name_of(2)}{end}"
+        found.with_name(f"a{end}").write_bytes(found.read_bytes())
+    read_anew = Data(str(grown), leave_out=(name_of(2),))
+    job = EvaluateJob(read_anew, str(out), str(tmp_path / "report"), device="cpu", threads=1)
+    assert child.refused("evaluate", job) == "DATA_INVALID"
 
 
 def test_a_stopped_training_is_resumed_to_its_end(child: Child, data: Data, tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from MedDLCore.readers import read
 from MedDLCore.spec import Channel, Network, Output, ZScore
 from MedDLCore.volume import Geometry
 from MedDLTraining.cases import divide, prepare_cases
-from MedDLTraining.check import check
+from MedDLTraining.check import Fault, Finding, check
 from MedDLTraining.cross_validation import cross_validate
-from MedDLTraining.data import open_folder
+from MedDLTraining.data import open_folder, read_splits
 from MedDLTraining.events import Control, Epoch, Step
 from MedDLTraining.loop.checkpoint import read_checkpoint
 from MedDLTraining.loop.network import begin_with, head_of, hold_fixed, new_network
@@ -36,6 +36,7 @@ from MedDLTraining.loop.validating import validation_dice
 from MedDLTraining.plan import Budget, Optimiser, Plan, Start, plan_from_model, read_plan, write_plan
 from MedDLTraining.plan.making import check_order
 from MedDLTraining.publish import Statement, publish, source_of
+from MedDLTraining.publish.card import card
 from MedDLTraining.training import keep_plan, train
 
 QUICK = Optimiser("adamw", 1e-2, weight_decay=1e-2)
@@ -167,6 +168,28 @@ def held_out(data_set: Any, seed: int) -> list[str]:
     return [case.id for case in divide(data_set, tiny_plan(data_set).folds, 0, seed).validation]
 
 
+def test_a_structure_that_stands_on_one_side_of_the_division_alone_is_told_before_its_dice_is_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where only the validation cases had it, the training took its hour and then said 0.000, without a reason."""
+    folder = clean_set(tmp_path / "d", 4)
+    for n in range(1, 4):
+        case = drawn(n)
+        case.labels[case.labels == 1] = 0
+        write_case(folder, n, case)
+    data_set = open_folder(folder)
+    there, elsewhere, *_ = sorted(range(4), key=lambda fold: divide(data_set, 4, fold, 0).validation[0].id)
+    command = ("train", folder, "-o", tmp_path / "planned", "--minutes", 1, "--folds", 4, "--fold", there)
+    assert meddl(*command) == Exit.INPUT
+    assert "No case that is learnt from has liver" in capsys.readouterr().err
+    for fold, told in ((there, "learnt from has liver: it cannot be found."), (elsewhere, "kept apart has liver.")):
+        plan = tiny_plan(data_set, folds=4, fold=fold, iterations=1, epochs=1)
+        (notice,) = train(data_set, plan, tmp_path / f"run {fold}").notices
+        assert notice.code is Code.DATA_SCARCE and notice.message.endswith(told)
+    spec = replace(tiny_plan(data_set).spec, measured={"validation_dice": {"left kidney": 0.5}})
+    assert "| liver | no case had it |\n| left kidney | 0.500 |" in card(spec, Statement("MIT"), (), None, "")
+
+
 def test_a_training_needs_minutes_or_a_plan(folder: Path, tmp_path: Path) -> None:
     assert meddl("train", folder, "--out", tmp_path / "run") == Exit.USAGE
     assert meddl("train", folder, "--out", tmp_path / "run", "--minutes", 1, "--finish") == Exit.USAGE
@@ -197,6 +220,19 @@ def stopped_after_an_epoch(data_set: Any, plan: Plan, folder: Path) -> None:
     control = Control()
     train(data_set, plan, folder, on_event=lambda event: isinstance(event, Epoch) and control.stop(), control=control)
     assert (folder / "checkpoints").is_dir()
+
+
+def test_what_a_run_that_was_killed_in_its_last_moment_kept_of_scans_is_removed(tmp_path: Path) -> None:
+    """Its model was whole; the prepared cases and the checkpoints beside it stayed for good."""
+    data_set = data_in_memory(2)
+    plan = tiny_plan(data_set, iterations=1, epochs=1)
+    for learn, out in ((train, tmp_path / "one"), (cross_validate, tmp_path / "all")):
+        learn(data_set, plan, out)
+        made = sorted(out.rglob("*"))
+        for name in ("cache", "checkpoints") if learn is train else ("cache",):
+            (out / name).mkdir()
+            (out / name / "case_0001_image.npy").write_bytes(b"voxels")
+        assert learn(data_set, plan, out, resume=True).package is not None and sorted(out.rglob("*")) == made
 
 
 def test_a_plan_that_was_written_to_be_edited_is_followed_in_its_own_folder(tmp_path: Path) -> None:
@@ -389,6 +425,27 @@ def test_the_folds_of_nnunets_split_are_those_that_are_trained_and_not_five_of_t
         assert json.loads((tmp_path / "all" / f"fold_{fold}" / "split.json").read_text())["validation"] == ids
 
 
+def test_the_split_of_a_training_is_refused_where_its_pseudonyms_are_those_of_other_cases_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are numbers: with a new case before the others, what had been learnt from was called validation."""
+    folder, split = clean_set(tmp_path / "d", 3), tmp_path / "run" / "split.json"
+    train(open_folder(folder), tiny_plan(open_folder(folder), iterations=1, epochs=1), tmp_path / "run")
+    assert not [one for one in findings(folder, split) if one.fault is Fault.SPLIT_UNKNOWN]
+    write_case(folder, 7, drawn(7))
+    for part, end in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        (folder / part / f"{name_of(7)}{end}").rename(folder / part / f"a{end}")
+    (found,) = (one for one in findings(folder, split) if one.fault is Fault.SPLIT_UNKNOWN)
+    assert found.cases == ("case_0001", "case_0002", "case_0003")
+    judged = ("evaluate", folder, "--model", tmp_path / "run" / "model", "--split", split, "--part", "validation")
+    assert meddl(*judged, "--out", tmp_path / "report", "--no-pictures") == Exit.INPUT
+    assert "The split was written for another scan" in capsys.readouterr().err
+
+
+def findings(folder: Path, split: Path) -> tuple[Finding, ...]:
+    return check(open_folder(folder, splits=read_splits([split]))).findings
+
+
 def test_a_plan_for_other_labels_or_with_something_unusable_is_refused(tmp_path: Path) -> None:
     data_set = data_in_memory()
     plan = tiny_plan(data_set)
@@ -504,8 +561,8 @@ def test_the_card_names_the_model_that_a_training_began_with_and_its_licence(mod
     plan = plan_from_model(open_model(first.path), kidneys_merged(), Budget(0.05, 10**9), "merged")
     train(kidneys_merged(), replace(plan, iterations=1, epochs=1, folds=2), tmp_path / "run")
     made = publish(source_of(tmp_path / "run"), tmp_path / "made", Statement("MIT"), for_monai=False)
-    card = (made.path / "docs" / "README.md").read_text()
-    assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in card
+    text = (made.path / "docs" / "README.md").read_text()
+    assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in text
 
 
 def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:

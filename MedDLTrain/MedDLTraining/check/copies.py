@@ -10,6 +10,9 @@ from ..data.split import Split
 from .facts import CaseFacts
 from .findings import Fault, Finding
 
+NAME_THEM = "Cases were added or taken away since: write a split with the names of cases, which stay."
+"""What to do about a split of pseudonyms."""
+
 
 def find_copies(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Finding]:
     """Scans that are there twice, and patients that are; across a split where there is one."""
@@ -38,6 +41,7 @@ def find_copies(facts: Sequence[CaseFacts], data_set: DataSet) -> Iterator[Findi
     if not patients:
         yield from _in_folders(data_set)
     for split in data_set.splits:
+        yield from _of_others(split, facts)
         yield from _across(split, data_set, copies, repeated)
 
 
@@ -51,6 +55,14 @@ def _in_folders(data_set: DataSet) -> Iterator[Finding]:
     if len(several) > 1:
         message = f"{len(several)} folders hold several cases each, and nothing says who the patients are."
         yield Finding(Fault.PATIENT_UNKNOWN, message)
+
+
+def _of_others(split: Split, facts: Sequence[CaseFacts]) -> Iterator[Finding]:
+    """What a split of a training means by a pseudonym that is another case's now."""
+    others = tuple(case.id for case in facts if case.contents and split.means_another(case.id, case.contents))
+    if others:
+        message = f"The split was written for other scans by the pseudonyms of {len(others)} cases."
+        yield Finding(Fault.SPLIT_UNKNOWN, message, others, hint=NAME_THEM)
 
 
 def _across(

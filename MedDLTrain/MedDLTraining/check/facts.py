@@ -15,6 +15,7 @@ from MedDLCore.preprocess.prepare import common_part
 from MedDLCore.readers.values import check_hounsfield
 from MedDLCore.resample import resample
 from MedDLCore.volume import Geometry, LabelMap, Volume
+from MedDLCore.writers import content_hash
 
 from ..data.case import Case
 from ..data.composing import Composed, compose
@@ -94,6 +95,7 @@ class CaseFacts:
         shared: names of the labels that several of its segments become.
         overlap: voxels that belong to several labels.
         truth_sha256: of the label map.
+        contents: digests of its images, where a split has some to compare with: see ``Split.images``.
         error: why the case could not be read; everything else is empty then.
     """
 
@@ -107,6 +109,7 @@ class CaseFacts:
     shared: tuple[str, ...] = ()
     overlap: int = 0
     truth_sha256: str = ""
+    contents: tuple[str, ...] = ()
     error: MedDLError | None = None
 
 
@@ -139,6 +142,7 @@ def _facts(case: Case, data_set: DataSet, loaded: Loaded, composed: Composed) ->
         tuple(label.name for label in composed.shared),
         overlap,
         _digest(truth.array, truth.array.dtype),
+        tuple(map(content_hash, loaded.volumes)) if any(split.images for split in data_set.splits) else (),
     )
 
 

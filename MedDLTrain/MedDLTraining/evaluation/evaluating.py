@@ -23,6 +23,7 @@ from MedDLCore.errors import Code, Exit, MedDLError, Notice
 from MedDLCore.volume import LabelMap, Volume
 from MedDLCore.writers import content_hash
 
+from ..check.copies import NAME_THEM
 from ..data import Case, DataSet, Loaded
 from .learnt import Learnt, histories_of, learnt_by, trainings_of
 from .one_case import CaseResult, compare
@@ -95,7 +96,7 @@ def evaluate(
     """
     structures, notices = matched(data_set.labels, predictions.labels)
     trainings = _trainings(predictions, settings)
-    learnt = learnt_by(trainings)
+    learnt = learnt_by(trainings, None if predictions.package is None else predictions.package.folder)
     judged = _judged(predictions)
     check_folder(folder)
     with claimed(folder, "evaluation"):
@@ -148,6 +149,8 @@ class _Run:
         """One case: what is in the folder, where it is of the same; else it is done."""
         loaded = self.data_set.load(case)
         images = [content_hash(volume) for volume in loaded.volumes]
+        if any(split.means_another(case.id, images) for split in self.data_set.splits):
+            raise MedDLError(Code.DATA_INVALID, f"The split was written for another scan by {case.id}.", NAME_THEM)
         learnt = None if self.learnt is None else self.learnt.holds(case, images)
         made_of = self._made_of(case, loaded, images)
         path, picture = (self.folder / f"{case.id}{suffix}" for suffix in (".json", ".png"))

@@ -11,7 +11,7 @@ from typing import Any
 from MedDLCore.errors import Code, MedDLError
 
 from ..data import Case
-from ..data.split import DIGESTS
+from ..data.split import DATA, DIGESTS, FOLDS
 from ..training import HISTORY, SPLIT
 
 
@@ -44,24 +44,31 @@ def trainings_of(model: Path) -> tuple[Path, ...]:
     return tuple(folder for folder in (above, *sorted(above.glob("fold_*"))) if (folder / SPLIT).is_file())
 
 
-def learnt_by(trainings: Sequence[Path]) -> Learnt | None:
+def learnt_by(trainings: Sequence[Path], model: Path | None = None) -> Learnt | None:
     """All cases that at least one of the trainings has learnt from; None where none tells.
+
+    Args:
+        trainings: their folders.
+        model: the model's folder, which tells of its data itself where it was published and no training is at hand.
 
     Raises:
         MedDLError: DATA_INVALID for a file that no training has written.
     """
-    if not trainings:
+    paths = [folder / SPLIT for folder in trainings]
+    if not paths and model is not None and (model / DATA).is_file():
+        paths = [model / DATA]
+    if not paths:
         return None
     ids: set[str] = set()
     images: set[str] = set()
-    for folder in trainings:
-        split = _json(folder / SPLIT)
+    for path in paths:
+        record = _json(path)
         try:
-            own = [str(case) for case in split["training"]]
-            digests = split.get(DIGESTS, {})
+            digests = record.get(DIGESTS, {})
+            own = [str(case) for split in record.get(FOLDS, [record]) for case in split["training"]]
             images |= {str(digest) for case in own for digest in digests.get(case, ())}
         except (LookupError, TypeError, AttributeError) as error:
-            raise _malformed(folder / SPLIT) from error
+            raise _malformed(path) from error
         ids |= set(own)
     return Learnt(frozenset(ids), frozenset(images))
 

@@ -36,7 +36,7 @@ def card(
         ("Input", list(_inputs(spec))),
         ("Structures", list(_structures(spec.labels))),
         ("Training data", list(_data(spec.measured, statement, splits))),
-        ("Measured", list(_measured(spec.measured, evaluation))),
+        ("Measured", list(_measured(spec.labels, spec.measured, evaluation))),
         ("Time and memory", [_demand(spec.measured.get("run"))]),
         ("How to run it", list(_running(spec, not_in_monai))),
         ("Authors", [statement.authors or NOT_STATED]),
@@ -94,7 +94,7 @@ def _data(
         yield "- split by pseudonym, and SHA-256 of the content of each image: `docs/data.json`"
 
 
-def _measured(measured: Mapping[str, Any], evaluation: Evaluation | None) -> Iterator[str]:
+def _measured(labels: Sequence[Label], measured: Mapping[str, Any], evaluation: Evaluation | None) -> Iterator[str]:
     dice = measured.get("validation_dice", {})
     if dice:
         kind = "cases that it has learnt from, for there were no others" if learnt_all(measured) else "validation cases"
@@ -102,7 +102,10 @@ def _measured(measured: Mapping[str, Any], evaluation: Evaluation | None) -> Ite
         yield ""
         yield "| structure | Dice |"
         yield "| --- | --- |"
-        yield from (f"| {_cell(name)} | {value:.3f} |" for name, value in dice.items())
+        figures = {label.name: "no case had it" for label in labels} | {
+            name: f"{its:.3f}" for name, its in dice.items()
+        }
+        yield from (f"| {_cell(name)} | {figure} |" for name, figure in figures.items())
     else:
         yield f"Dice on validation cases: {NOT_STATED}."
     yield ""

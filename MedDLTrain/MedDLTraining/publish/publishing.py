@@ -29,12 +29,12 @@ from MedDLCore.models.weights import read_state_dict
 from MedDLCore.spec import ModelSpec
 from MedDLCore.system_errors import named_errors
 
-from ..data.split import DIGESTS
+from ..data.split import DATA, DIGESTS, FOLDS
 from .card import card
 from .evaluation import Evaluation
 from .metadata import published_metadata
 from .runner import NotInMonaiError, configuration, runner_networks
-from .source import DATA, FOLDS, Source
+from .source import Source
 from .statement import Statement
 
 if TYPE_CHECKING:

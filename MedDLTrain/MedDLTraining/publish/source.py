@@ -12,13 +12,8 @@ from typing import Any
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage, ModelStore, open_folder, open_model
 
-from ..data.split import DIGESTS
+from ..data.split import DATA, DIGESTS, FOLDS
 from ..training import MODEL, SPLIT
-
-DATA = Path("docs", "data.json")
-"""Where a published model keeps what is known of its data."""
-
-FOLDS = "folds"
 
 PSEUDONYM = re.compile(r"case_\d+")
 """As data sets name their cases."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .. import evaluation as evaluating
 from ..cases import divide, divisions, prepare_cases
 from ..check import Finding, Report
 from ..cross_validation import cross_validate
-from ..data import Case, DataSet
+from ..data import Case, DataSet, read_splits
 from ..loop.mosaic import mosaic
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
@@ -149,7 +149,10 @@ def evaluate_task(job: EvaluateJob, desk: Desk, talk: Talk) -> Result:
     data_set, training = desk.data_set(job.data, talk.tell), Path(job.training)
     model = desk.model(str(training / MODEL), job.device, job.threads)
     _itk_threads(job.threads)
-    cases = _held_out(data_set, training) if job.held_out else data_set.cases
+    if job.held_out:
+        data_set, cases = _held_out(data_set, training)
+    else:
+        cases = data_set.cases
     settings = evaluating.Settings(overwrite=True, training=training)
     judged = evaluating.ModelPredictions(model, data_set.channels)
     report = evaluating.evaluate(data_set, cases, judged, Path(job.folder), settings, None, talk.tell)
@@ -239,19 +242,22 @@ def _case(data_set: DataSet, name: str) -> Case:
     return case
 
 
-def _held_out(data_set: DataSet, training: Path) -> tuple[Case, ...]:
+def _held_out(data_set: DataSet, training: Path) -> tuple[DataSet, tuple[Case, ...]]:
     """Those that the training was watched with; all of them, where every fold was held out once.
+
+    Returns:
+        The data set with the training's split, which tells where a pseudonym is another case's now; and the cases.
 
     Raises:
         MedDLError: DATA_INVALID where the record of the split is not there, or names other cases.
     """
     if (training / "fold_0").is_dir():
-        return data_set.cases
+        return data_set, data_set.cases
     try:
-        names = json.loads((training / SPLIT).read_text(encoding="utf-8"))["validation"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        data_set = replace(data_set, splits=read_splits([training / SPLIT]))
+    except MedDLError as error:
         raise MedDLError(Code.DATA_INVALID, "The training has no record of its split.") from error
-    return evaluating.cases_named(data_set, names)
+    return data_set, evaluating.cases_of_part(data_set, "validation")
 
 
 def _device(wanted: str, threads: int | None) -> str:
