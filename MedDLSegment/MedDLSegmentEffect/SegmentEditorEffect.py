@@ -47,12 +47,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def helpText(self) -> str:
         """Above the options."""
-        return "<html>{text}</html>".format(
-            text=_(
-                "Left click what belongs to the selected segment and is not in it. Ctrl + click what is in it and does "
-                "not belong there. In 3-D views, click on a surface. Each click is one step of undo."
-            )
+        from MedDLSegmentLib.wording import controlKey
+
+        text = _(
+            "Left click what belongs to the selected segment and is not in it. {key} + click what is in it and does "
+            "not belong there. In 3-D views, click on a surface. Each click is one step of undo."
         )
+        return f"<html>{text.format(key=controlKey())}</html>"
 
     def setupOptionsFrame(self) -> None:
         """Makes the widgets."""

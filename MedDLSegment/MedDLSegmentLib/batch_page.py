@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from .database_selection import databaseFolder, selectedSeries
 from .label import showText
 from .list_views import ChoiceView
 from .parameters import MedDLSegmentParameterNode
+from .path_edit import PathEdit
 from .translation import _
 
 if TYPE_CHECKING:
@@ -53,21 +54,18 @@ class BatchPage:
         self._parameters: MedDLSegmentParameterNode | None = None
         self._guiTag: int | None = None
         self._models: Sequence[Offered] = ()
-        self._filling = False
         self._toDatabase = self._isUnfinished = False
         self.workflow = BatchWorkflow(child, self._show, self._stored)
         self._insertion = DatabaseInsertion(self.workflow.stored, self.workflow.notStored)
         self._cases = CaseTable(ui.caseTable, self.onCase)
         self._sources = ChoiceView(ui.sourceComboBox, lambda source: self._set("batchSource", source))
         self._modalities = ChoiceView(ui.modalityComboBox, lambda modality: self._set("batchModality", modality))
-        paths, workflow = ctk.ctkPathLineEdit, self.workflow
-        for widget, kinds, name in (
-            (ui.folderPath, paths.Dirs, "batchFolder"),
-            (ui.outPath, paths.Dirs, "batchOut"),
-            (ui.ruleFilePath, paths.Files, "batchRuleFile"),
-        ):
-            widget.filters = kinds
-            widget.connect("currentPathChanged(QString)", self._pathChanged(name))
+        kinds, workflow = ctk.ctkPathLineEdit, self.workflow
+        self._paths = {
+            "batchFolder": PathEdit(ui.folderPath, kinds.Dirs, lambda path: self._set("batchFolder", path)),
+            "batchOut": PathEdit(ui.outPath, kinds.Dirs, lambda path: self._set("batchOut", path)),
+            "batchRuleFile": PathEdit(ui.ruleFilePath, kinds.Files, lambda path: self._set("batchRuleFile", path)),
+        }
         for button, act in (
             (ui.previewButton, lambda: workflow.preview(self._job())),
             (ui.startButton, self.onStart),
@@ -227,13 +225,6 @@ class BatchPage:
         if self._parameters is not None:
             setattr(self._parameters, name, value)
 
-    def _pathChanged(self, name: str) -> Callable[[str], None]:
-        def changed(path: str) -> None:
-            if not self._filling:
-                self._set(name, path.strip())
-
-        return changed
-
     def _showParameters(self) -> None:
         ui, chosen = self._ui, self._parameters
         source = chosen.batchSource if chosen is not None else DATABASE
@@ -246,16 +237,8 @@ class BatchPage:
         self._sources.show(sources, source)
         self._modalities.show((("", _("Any that fits the model")), ("CT", "CT"), ("MR", "MR"), ("PT", "PT")), modality)
         ui.folderLabel.enabled = ui.folderPath.enabled = source == FOLDER
-        self._filling = True
-        for widget, name in (
-            (ui.folderPath, "batchFolder"),
-            (ui.outPath, "batchOut"),
-            (ui.ruleFilePath, "batchRuleFile"),
-        ):
-            path = getattr(chosen, name) if chosen is not None else ""
-            if widget.currentPath != path:
-                widget.setCurrentPath(path)
-        self._filling = False
+        for name, edit in self._paths.items():
+            edit.show(getattr(chosen, name) if chosen is not None else "")
 
     def _show(self) -> None:
         state, ui = self.workflow.state, self._ui

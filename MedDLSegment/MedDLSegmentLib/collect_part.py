@@ -19,6 +19,7 @@ from .collect_state import CollectState
 from .correct_state import CorrectState
 from .label import showText
 from .parameters import VOLUMES, MedDLSegmentParameterNode
+from .path_edit import PathEdit
 from .remedies import said
 from .segment_session import SegmentSession
 from .translation import _
@@ -40,10 +41,8 @@ class CollectPart:
         self._ui, self._session = ui, session
         self._parameters: MedDLSegmentParameterNode | None = None
         self._about: tuple[object, ...] = ()
-        self._filling = False
         self.state = CollectState()
-        ui.trainingSetPath.filters = ctk.ctkPathLineEdit.Dirs
-        ui.trainingSetPath.connect("currentPathChanged(QString)", self._pathChanged)
+        self._path = PathEdit(ui.trainingSetPath, ctk.ctkPathLineEdit.Dirs, self._pathChanged)
         ui.collectButton.connect("clicked()", self.onCollect)
 
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
@@ -121,15 +120,12 @@ class CollectPart:
         return tuple(click for click in clicksOf(segmentation) if click.structure not in out)
 
     def _pathChanged(self, path: str) -> None:
-        if not self._filling and self._parameters is not None:
-            self._parameters.correctSet = path.strip()
+        if self._parameters is not None:
+            self._parameters.correctSet = path
 
     def _show(self) -> None:
         ui, state = self._ui, self.state
-        self._filling = True
-        if ui.trainingSetPath.currentPath != state.folder:
-            ui.trainingSetPath.setCurrentPath(state.folder)
-        self._filling = False
+        self._path.show(state.folder)
         collect_state.collectButton(state).show(ui.collectButton)
         showText(ui.collectLabel, collect_state.line(state))
 

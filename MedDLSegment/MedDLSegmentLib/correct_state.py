@@ -200,10 +200,10 @@ def addButton(state: CorrectState) -> Button:
 
 def removeButton(state: CorrectState) -> Button:
     """A plain click removes; with Ctrl it does so at any rate."""
-    reason = reasonNotToClick(state)
-    about = _("Click what is in the structure and does not belong to it. While Add is pressed, hold Ctrl instead.")
-    keys = _("Remove  (Ctrl + click)") if state.clicking is not False else _("Remove  (click)")
-    return Button(keys, not reason, reason or about)
+    reason, key = reasonNotToClick(state), wording.controlKey()
+    about = _("Click what is in the structure and does not belong to it. While Add is pressed, hold {key} instead.")
+    keys = _("Remove  ({key} + click)").format(key=key) if state.clicking is not False else _("Remove  (click)")
+    return Button(keys, not reason, reason or about.format(key=key))
 
 
 def undoButton(state: CorrectState) -> Button:
@@ -240,7 +240,8 @@ def statusLine(state: CorrectState) -> str:
     if state.clicking is None:
         return _("Press Add, then click in the views.")
     if state.model == GROW_CUT and not going.count:
-        return _("Click the structure, and hold Ctrl to click what is beside it; strokes that you draw count, too.")
+        text = _("Click the structure, and hold {key} to click what is beside it; strokes that you draw count, too.")
+        return text.format(key=wording.controlKey())
     return _("Click where it is wrong.")
 
 

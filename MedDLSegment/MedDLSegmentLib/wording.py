@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,11 @@ from MedDLCore.errors import Code
 
 from .remedies import remedy
 from .translation import _
+
+
+def controlKey() -> str:
+    """As it is written on the keyboard. On a Mac, Qt takes Command for it, and Control + click for the right button."""
+    return "Cmd" if sys.platform == "darwin" else "Ctrl"
 
 
 def size(count: float) -> str:

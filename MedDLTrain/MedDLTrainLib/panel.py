@@ -13,6 +13,7 @@ from MedDLCore.errors import MedDLError
 from MedDLSegmentLib.database_selection import databaseFolder
 from MedDLSegmentLib.label import showText
 from MedDLSegmentLib.list_views import ChoiceView
+from MedDLSegmentLib.path_edit import PathEdit
 from MedDLSegmentLib.translation import _
 from MedDLTraining.plan import NAMED
 
@@ -51,7 +52,6 @@ class TrainPanel:
         self._parameters: Any = None
         self._case = ""
         self._finding = -1
-        self._filling = False
         self._drawn = 0
         self._picture = ""
         self._cases = SceneCases(scene, session)
@@ -68,15 +68,17 @@ class TrainPanel:
         self._sources = ChoiceView(ui.sourceComboBox, self._chooseSource)
         self._devices = ChoiceView(ui.deviceComboBox, lambda device: self._set("device", device))
         self._networks = ChoiceView(ui.networkComboBox, lambda network: self._set("network", network))
+        kinds = ctk.ctkPathLineEdit
+        self._paths = {
+            "dataFolder": PathEdit(ui.dataPath, kinds.Dirs, self._chooseData),
+            "trainingFolder": PathEdit(ui.trainingPath, kinds.Dirs, lambda path: self._set("trainingFolder", path)),
+            "planFile": PathEdit(ui.planPath, kinds.Files, lambda path: self._set("planFile", path)),
+        }
         self._connect()
         self._show()
 
     def _connect(self) -> None:
         ui, workflow = self._ui, self.workflow
-        ui.dataPath.filters = ui.trainingPath.filters = ctk.ctkPathLineEdit.Dirs
-        ui.planPath.filters = ctk.ctkPathLineEdit.Files
-        for widget, name in self._paths():
-            widget.connect("currentPathChanged(QString)", self._pathChanged(name))
         ui.channelsLineEdit.connect("textEdited(QString)", lambda _text: self._forgetCases())
         for button, act in (
             (ui.checkButton, self.onCheck),
@@ -219,18 +221,9 @@ class TrainPanel:
         self._set("source", source)
         self._forgetCases()
 
-    def _paths(self) -> tuple[tuple[Any, str], ...]:
-        ui = self._ui
-        return (ui.dataPath, "dataFolder"), (ui.trainingPath, "trainingFolder"), (ui.planPath, "planFile")
-
-    def _pathChanged(self, name: str) -> Callable[[str], None]:
-        def changed(path: str) -> None:
-            if not self._filling:
-                self._set(name, path.strip())
-                if name == "dataFolder":
-                    self._forgetCases()
-
-        return changed
+    def _chooseData(self, folder: str) -> None:
+        self._set("dataFolder", folder)
+        self._forgetCases()
 
     def _set(self, name: str, value: Any) -> None:
         if self._parameters is not None and getattr(self._parameters, name) != value:
@@ -255,11 +248,8 @@ class TrainPanel:
         self._networks.show([("", _("As planned")), *((name, name) for name in NAMED)], parameters.network)
         devices = [(AUTO, _("Automatic")), *((name, name) for name in self._session.devices)]
         self._devices.show(devices, parameters.device)
-        self._filling = True
-        for widget, name in self._paths():
-            if widget.currentPath != getattr(parameters, name):
-                widget.setCurrentPath(getattr(parameters, name))
-        self._filling = False
+        for name, edit in self._paths.items():
+            edit.show(getattr(parameters, name))
 
     def _show(self) -> None:
         """Everything that depends on the state."""

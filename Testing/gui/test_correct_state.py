@@ -110,6 +110,13 @@ def test_the_keys_stand_on_the_buttons() -> None:
     assert addButton(ready()).enabled and reasonNotToClick(ready()) == ""
 
 
+def test_on_a_mac_the_key_is_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control + click is the right button there, and does nothing."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert removeButton(ready()).text == "Remove  (Cmd + click)" and "hold Cmd" in removeButton(ready()).toolTip
+    assert "hold Cmd" in statusLine(ready(wantedModel=GROW_CUT, segments=("a",)))
+
+
 def test_what_to_do_next_is_said() -> None:
     assert statusLine(ready(clicking=None)) == "Press Add, then click in the views."
     assert statusLine(ready()) == "Click where it is wrong."

@@ -74,9 +74,13 @@ class ctkCollapsibleButton(Bridge, QtWidgets.QAbstractButton):
 
 
 class ctkPathLineEdit(Bridge, QtWidgets.QWidget):
-    """A path to type or to browse for. The dialog is not made here."""
+    """A path to type or to browse for. The dialog is not made here.
+
+    As CTK's: no path is no valid input, and only that it is not valid any more is told of it.
+    """
 
     currentPathChanged = QtCore.Signal(str)
+    validInputChanged = QtCore.Signal(bool)
 
     Dirs, Files = 1, 2
     """Of ``filters``: Qt's ``QDir::Dirs`` and ``QDir::Files``."""
@@ -92,7 +96,15 @@ class ctkPathLineEdit(Bridge, QtWidgets.QWidget):
         layout.addWidget(self._edit)
         layout.addWidget(browse)
         self.setFocusProxy(self._edit)
-        self._edit.textChanged.connect(lambda text: self.currentPathChanged.emit(text))
+        self._hasValidInput = False
+        self._edit.textChanged.connect(self._updateHasValidInput)
+
+    def _updateHasValidInput(self, text: str) -> None:
+        had, self._hasValidInput = self._hasValidInput, bool(text)
+        if text:
+            self.currentPathChanged.emit(text)
+        if self._hasValidInput != had:
+            self.validInputChanged.emit(self._hasValidInput)
 
     def _readPath(self) -> str:
         return self._edit.text()

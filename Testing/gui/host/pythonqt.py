@@ -18,11 +18,11 @@ Read in PythonQt 4.1.0, of which CTK builds a fork for Slicer 5.12 and 5.13 (wit
 - Enumerators are numbers, found in their class (``qt.QProcess.CrashExit``); flags may be a plain number.
 - An item that is given to a list or a table belongs to C++ from then on.
 
+- ``None`` for a text becomes the text "None" there, and a keyword is an error: both are refused here.
 - What PySide6 has and PythonQt, Qt 5 or Qt 6 may lack is refused: ``qt_members`` lists what is known to be in all.
 
 What PythonQt does and this does not check:
 
-- ``None`` for a ``QString`` is an error there, and an empty text here.
 - An object that only Python refers to is deleted with its last reference, there as here; one with a parent is not.
 - A Python exception in a slot is printed there, and goes on here as PySide6 has it; ``raised`` collects it.
 """
@@ -68,9 +68,10 @@ class Bridge:
             return getattr(type(self), name).__get__(self)
         if name.startswith("_") or name == "stand_in_signals" or name in VIRTUAL:
             return read(name)
-        qt_members.check(type(self), name)
-        found = _property(read, name)
-        return read(name) if found is None else _plain(read("property")(found))
+        isAsked, found = qt_members.check(type(self), name), _property(read, name)
+        if found is not None:
+            return _plain(read("property")(found))
+        return qt_members.called(read(name)) if isAsked else read(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         read = super().__getattribute__

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dis
 import sys
 from functools import cache
-from types import CodeType, FrameType
+from types import BuiltinMethodType, CodeType, FrameType
 
 METHODS = {
     "QBoxLayout": "addWidget",
@@ -62,11 +62,24 @@ class Listed:
     """Comes before a class of PySide6 that is no ``QObject`` among the bases."""
 
     def __getattribute__(self, name: str) -> object:
-        check(type(self), name)
-        return super().__getattribute__(name)
+        isAsked, found = check(type(self), name), super().__getattribute__(name)
+        return called(found) if isAsked else found
 
 
-def check(kind: type, name: str, levels: int = 2) -> None:
+def called(method: object) -> object:
+    """A method of Qt that is called as PythonQt has it: without keywords, and with no None, of which a text is made."""
+    if not isinstance(method, BuiltinMethodType):
+        return method
+
+    def call(*args: object, **keywords: object) -> object:
+        if keywords or any(each is None for each in args):
+            raise TypeError(f"{method.__name__} is called with {[*args, *keywords]}")
+        return method(*args)
+
+    return call
+
+
+def check(kind: type, name: str, levels: int = 2) -> bool:
     """Refuses a member of a class of Qt that is not listed.
 
     Args:
@@ -74,20 +87,23 @@ def check(kind: type, name: str, levels: int = 2) -> None:
         name: of a method or property, or the signature of a signal.
         levels: how far up the asking frame is.
 
+    Returns:
+        whether a watched file asks for it.
+
     Raises:
         UnknownMemberError: a watched file asks for it.
     """
     if not watched:
-        return
+        return False
     frame = sys._getframe(levels)
     if not frame.f_code.co_filename.startswith(watched) or name in _OTHERS:
-        return
+        return False
     if "(" not in name and not _asks(frame, name):
-        return
+        return False
     for base in kind.__mro__:
         isOfQt = base.__module__.startswith("PySide6")
         if name.partition("(")[0] in (METHODS.get(base.__name__, "").split() if isOfQt else vars(base)):
-            return
+            return True
     raise UnknownMemberError(f"{kind.__name__}.{name}: is it in PythonQt, with Qt 5 and Qt 6? See {__name__}.")
 
 

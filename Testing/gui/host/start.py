@@ -133,6 +133,12 @@ class Host:
 
     def widget(self, name: str) -> Any:
         """Makes the panel, as Slicer does when the module is first chosen, and enters it."""
+        self.make(name)
+        self.enter(name)
+        return self.shown(name)
+
+    def make(self, name: str) -> Any:
+        """Makes the panel, as Slicer does when somebody else asks for it first: nobody looks at it."""
         panel = self._panels[name] = ModulePanel(name)
         area = panel.area = QtWidgets.QScrollArea()
         area.setWidgetResizable(True)
@@ -141,7 +147,6 @@ class Host:
         panel.reload()
         area.resize(PANEL_WIDTH, 900)
         area.show()
-        self.enter(name)
         return self.shown(name)
 
     def enter(self, name: str) -> None:
@@ -185,8 +190,8 @@ class _Module:
         self._host, self.name = host, name
 
     def widgetRepresentation(self) -> _ModuleWidget:
-        """The panel, which is made where there is none."""
-        return _ModuleWidget(self._host.shown(self.name) or self._host.widget(self.name))
+        """The panel, which is made where there is none, and not entered."""
+        return _ModuleWidget(self._host.shown(self.name) or self._host.make(self.name))
 
 
 class _WithLogic:

@@ -93,6 +93,17 @@ def test_buttons_say_what_is_missing(page: Any, widget: Any, tmp_path: Path) -> 
     assert "takes 2 volumes" in ui.startButton.toolTip
 
 
+def test_a_path_that_is_emptied_counts_no_more(page: Any, widget: Any, tmp_path: Path) -> None:
+    """A rule file that a person had taken out was followed all the same: an empty path is told in no new path."""
+    parameters = widget.logic.getParameterNode()
+    for edit, name in ((page._ui.ruleFilePath, "batchRuleFile"), (page._ui.outPath, "batchOut")):
+        edit.setCurrentPath(str(tmp_path / "there"))
+        assert getattr(parameters, name) == str(tmp_path / "there")
+        edit.setCurrentPath("")
+        assert getattr(parameters, name) == ""
+    assert page._ui.startButton.toolTip == "Choose the folder for the results."
+
+
 def test_the_database_is_previewed_segmented_and_gets_the_results(
     page: Any, widget: Any, database: DicomDatabase, wait: Wait, scene: Any, tmp_path: Path
 ) -> None:

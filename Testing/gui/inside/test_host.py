@@ -56,6 +56,17 @@ def test_properties_are_attributes_and_slots_get_what_they_accept(host: Any) -> 
 
 
 @pytest.mark.parametrize(
+    "line",
+    ["qt.QComboBox().addItem(None)", "qt.QComboBox().addItem(text='a')", "qt.QListWidgetItem('a').setToolTip(None)"],
+)
+def test_what_pythonqt_makes_a_text_of_or_does_not_take_is_refused(host: Any, line: str) -> None:
+    import qt
+
+    with pytest.raises(TypeError, match="is called with"):
+        exec(compile(line, str(host.folder / "MedDLSegmentLib" / "panel.py"), "exec"), {"qt": qt})
+
+
+@pytest.mark.parametrize(
     ("line", "member"),
     [
         ("qt.QPushButton().text = 'Apply'", ""),

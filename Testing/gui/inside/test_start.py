@@ -74,9 +74,7 @@ NOT_IN_SLICER = ("torch", "monai", "psutil", "filelock", "safetensors", "yaml", 
 """What Slicer's own Python does not have."""
 
 
-def test_in_a_slicer_without_the_libraries_the_modules_open_and_their_own_tests_pass(host: Any) -> None:
-    """A process in which none of them can be imported, as in a Slicer in which nothing was installed."""
-    code = f"""
+WITHOUT_THEM = f"""
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -88,7 +86,13 @@ class NotThere(MetaPathFinder):
 
 sys.meta_path.insert(0, NotThere())
 from gui.host.start import Host
+"""
+"""A Slicer in which nothing was installed: none of them can be imported."""
 
+
+def test_in_a_slicer_without_the_libraries_the_modules_open_and_their_own_tests_pass(host: Any) -> None:
+    """In a process of its own."""
+    code = f"""
 host = Host(Path({str(host.folder)!r}))
 import slicer
 for name in {MODULES!r}:
@@ -105,7 +109,42 @@ for name in {MODULES!r}:
     host.unload(name)
 print("done")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THEM + code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("done"), done.stdout[-2000:] + done.stderr[-3000:]
+
+
+def test_without_the_libraries_and_the_module_unopened_a_segment_grows_in_segment_editor(host: Any) -> None:
+    """In a process of its own: the effect makes the module's panel, which nobody has entered."""
+    code = f"""
+host = Host(Path({str(host.folder)!r}))
+import numpy as np
+import slicer
+import vtk
+from gui.host.segment_effects import Editor
+
+host.load("MedDLSegment")
+slicer.app.startupCompleted.emit()
+array = np.full((30, 40, 50), -1000, np.int16)
+array[10:20, 10:25, 10:30] = 100
+volume = slicer.util.addVolumeFromArray(array)
+node = host.scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+node.GetSegmentation().AddEmptySegment("a", "a")
+editor = Editor("MedDL clicks", volume, node)
+editor.node.SetSelectedSegmentID("a")
+view = slicer.app.layoutManager().sliceWidget("Red")
+view.mrmlSliceNode().SetSliceOffset(15)
+x, y, *_ = np.linalg.inv(slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetXYToRAS())) @ (20, 18, 15, 1)
+view.sliceView().interactor().SetEventInformation(round(x), round(y), 0, 0, "0", 0, "")
+pressed = vtk.vtkCommand.LeftButtonPressEvent
+assert editor.effect.processInteractionEvents(view.sliceView().interactor(), pressed, view)
+assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, "a", volume) > 0, array > 0)
+assert not slicer.util.getModuleWidget("MedDLSegment").parent.isEntered
+editor.effect.cleanup()
+host.unload("MedDLSegment")
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THEM + code], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("done"), done.stdout[-2000:] + done.stderr[-3000:]
 
 
