@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
 
 from fixtures.balls import THRESHOLD, ball, ball_mask
 from fixtures.dicom_phantoms import planes, series, stored, with_tags, write
@@ -391,3 +392,11 @@ def test_clicks_correct_no_other_acquisition_of_a_series(tmp_path: Path, capsys:
     assert not (tmp_path / "out").exists() and not kept.exists()
     assert clicked(click, tmp_path / "ct", tmp_path / "one", "--collect", kept, "--frame", "1") == Exit.OK
     assert len([*(kept / "labelsTr").iterdir()]) == 1
+
+
+def test_a_dicom_seg_of_what_clicks_corrected_is_not_said_to_be_automatic(tmp_path: Path) -> None:
+    write(series(planes()), tmp_path / "ct")
+    r, a, s = read(tmp_path / "ct")[0].geometry.index_to_ras((4, 4, 4)).tolist()
+    assert clicked(f"{r},{a},{s}=ball", tmp_path / "ct", tmp_path, "--format", "dicomseg") == Exit.OK
+    (result,) = (tmp_path / "out").glob("*.dcm")
+    assert dcmread(result).SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
