@@ -242,7 +242,7 @@ def _write(
     tell("write", 0, 1)
     started = time.monotonic()
     notices = [*package.notices, *result.notices, *label_notices(result.label_map)]
-    algorithm = Algorithm(package.spec.name, package.spec.version, package.sha256)
+    algorithm = Algorithm(package.spec.name, package.spec.version, package.sha256, "clicks" in settings)
     for name in outputs.formats:
         notices += FORMATS[name].write(result.label_map, volumes[0], paths[name], algorithm, job_date)
     statistics = result.statistics or segment_statistics(result.label_map, volumes[0])

@@ -96,6 +96,7 @@ def _export(segmentationNode: Any, folder: Path) -> Export:
     from MedDLCore.worker.arrays import give_label_map
     from MedDLScene.dicom_origin import instancesOf, labelMapForDicom
     from MedDLScene.result_nodes import runManifest
+    from MedDLScene.segment_clicks import clicksOf
     from MedDLScene.segmentation_node import referredVolume
 
     if reason := reasonNotToExport(segmentationNode):
@@ -112,7 +113,7 @@ def _export(segmentationNode: Any, folder: Path) -> Export:
     model = (runManifest(segmentationNode) or {}).get("model", {})
     labels = give_label_map(labelMapForDicom(segmentationNode, volume), folder)
     about = [str(model.get(key, "")) for key in ("name", "version", "sha256")]
-    return Export(tuple(files), labels, about[0], about[1], about[2])
+    return Export(tuple(files), labels, about[0], about[1], about[2], not model or bool(clicksOf(segmentationNode)))
 
 
 def _insert(told: Mapping[str, Any], folder: Path) -> str:

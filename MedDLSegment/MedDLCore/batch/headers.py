@@ -77,9 +77,11 @@ def volume_header(files: Sequence[Path]) -> Header:
         image = header_of(files[0])
         if image is None:
             return UNKNOWN
+        if image.found:
+            return Header(left_out=(Code.NOT_CT_MR, image.found))
         geometry = image.geometry
-    except MedDLError:
-        return UNKNOWN
+    except MedDLError as error:
+        return Header(left_out=(error.code, "a segmentation")) if error.code is Code.NOT_CT_MR else UNKNOWN
     slices, rows, columns = geometry.shape
     i, j, k = (float(mm) for mm in geometry.spacing)
     return Header(slices, (columns, rows), (i, j), k, _PLANES[geometry.orientation[2]])

@@ -137,6 +137,8 @@ def batch(
 def _check_usage(request: Request, workers: str) -> None:
     if request.reading.series not in (None, "all"):
         raise click.UsageError("A batch takes its series by --where, not by --series.")
+    if request.options.points:
+        raise click.UsageError("A batch takes no --at: a point lies in one scan. Give meddl segment each with its own.")
     if len(request.inputs) != 1:
         raise click.UsageError("A batch takes one INPUT: a folder, a database or a server.")
     if workers != "auto" and not (workers.isdecimal() and int(workers) > 0):

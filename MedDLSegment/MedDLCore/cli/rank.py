@@ -108,7 +108,8 @@ def _ranked(case: Case, its: Uncertainty, maps: Path | None, names: tuple[str, s
     """Without the map, which is on the disk then: many scans are ranked."""
     shown, stem = names
     if maps is not None and its.map is not None:
-        write_nifti_scan(its.map, case[0].geometry, output_path(maps, f"{stem}_disagreement", ".nii.gz"))
+        path = output_path(maps, f"{stem}_disagreement", ".nii.gz")
+        write_nifti_scan(its.map, case[0].geometry, path, is_map=True)
     return Ranked(shown, stem, replace(its, map=None))
 
 

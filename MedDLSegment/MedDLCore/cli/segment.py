@@ -109,10 +109,6 @@ def segment(
                 if collect is not None:
                     _check_whole(case, model)
                 result = _result(case, model, clicks, outputs, request.options, reporter.progress)
-                if collect is not None:
-                    made_by = {"name": model.spec.name, "sha256": package.sha256}
-                    found = result.segmentation.label_map
-                    add_to_training_set(collect, case, found, model.spec.channels, clicks, made_by)
             except MedDLError as error:
                 tally.refused(error)
                 continue
@@ -127,6 +123,13 @@ def segment(
                 device=result.segmentation.device,
                 backends=result.segmentation.backends,
             )
+            if collect is not None:
+                made_by = {"name": model.spec.name, "sha256": package.sha256}
+                found = result.segmentation.label_map
+                try:
+                    add_to_training_set(collect, case, found, model.spec.channels, clicks, made_by)
+                except MedDLError as error:
+                    tally.refused(error)  # the result is there, and told: meddl collect takes it later
     return int(tally.status)
 
 

@@ -35,6 +35,9 @@ _TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 QUATERNION_EXCESS = 1e-3
 """How much longer than 1 a quaternion may be: more than rounding, less than a different rotation."""
 
+FOUND = {1001: "a map that was computed of a scan", 1002: "a label map"}
+"""Codes of intent of what is no scan: NIFTI_INTENT_ESTIMATE and NIFTI_INTENT_LABEL."""
+
 SCANNER = 1
 """The code of an affine into the scanner's coordinates."""
 
@@ -52,6 +55,7 @@ _NIFTI1 = _Layout(
     348,
     344,
     {
+        "intent_code": (68, "h"),
         "dim": (40, "8h"), "datatype": (70, "h"), "bitpix": (72, "h"), "pixdim": (76, "8f"), "vox_offset": (108, "f"),
         "scl_slope": (112, "f"), "scl_inter": (116, "f"), "xyzt_units": (123, "B"), "qform_code": (252, "h"),
         "sform_code": (254, "h"), "quatern": (256, "3f"), "qoffset": (268, "3f"), "srow": (280, "12f"),
@@ -62,6 +66,7 @@ _NIFTI2 = _Layout(
     4,
     {
         "datatype": (12, "h"), "bitpix": (14, "h"), "dim": (16, "8q"), "pixdim": (104, "8d"), "vox_offset": (168, "q"),
+        "intent_code": (504, "i"),
         "scl_slope": (176, "d"), "scl_inter": (184, "d"), "qform_code": (344, "i"), "sform_code": (348, "i"),
         "quatern": (352, "3d"), "qoffset": (376, "3d"), "srow": (400, "12d"), "xyzt_units": (500, "i"),
     },
@@ -92,7 +97,8 @@ def read_header(path: Path) -> StoredImage:
     payload, frame_axis = _payload(path, fields, packed)
     affine, notices = _affine(path.name, fields, payload.shape[-3:])
     slope, intercept = _scaling(path.name, fields)
-    return StoredImage("NIfTI", path, payload, affine, frame_axis, slope, intercept, notices=notices)
+    found = FOUND.get(fields["intent_code"], "")
+    return StoredImage("NIfTI", path, payload, affine, frame_axis, slope, intercept, found=found, notices=notices)
 
 
 def _unpacked(start: bytes) -> bytes:

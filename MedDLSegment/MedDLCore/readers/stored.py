@@ -36,6 +36,7 @@ class StoredImage:
         intercept: plus this.
         modality: DICOM's name of it, where the header says.
         notices: what the header's reader warns of.
+        found: what it is, where the header says that it is no scan: labels, a map.
     """
 
     format: Literal["NIfTI", "NRRD", "MetaImage"]
@@ -47,6 +48,7 @@ class StoredImage:
     intercept: float = 0.0
     modality: str | None = None
     notices: tuple[Notice, ...] = ()
+    found: str = ""
 
     @property
     def frames(self) -> int:

@@ -15,7 +15,7 @@ from ..spec import ModelSpec
 from ..volume import Geometry, Volume
 from .box import whole
 from .found import found_memory
-from .window import on_scan
+from .window import box_around
 
 if TYPE_CHECKING:
     from ..inference import Plan
@@ -36,16 +36,18 @@ def needed_with(volumes: Sequence[Volume], model: Model) -> Plan:
 
     spec, scan = model.spec, volumes[0].geometry
     grid = network_grid(scan, spec.grid)
-    a, b, c = (min(n, p) for n, p in zip(grid.shape, spec.inference.patch or grid.shape, strict=True))
-    onto, _ = on_scan(whole((a, b, c)), grid.cropped((0, 0, 0), (a, b, c)), scan)
+    size = [min(n, p) for n, p in zip(grid.shape, spec.inference.patch or grid.shape, strict=True)]
+    low = [(n - p) // 2 for n, p in zip(grid.shape, size, strict=True)]  # in the middle: its corners may miss the scan
+    patch = grid.cropped(low, [start + p for start, p in zip(low, size, strict=True)])
+    onto = box_around(whole(patch.shape), patch, scan)
     part = scan.cropped([one.start for one in onto], [one.stop for one in onto])
-    deciding = deciding_memory(grid.cropped((0, 0, 0), (a, b, c)), part, spec, len(spec.labels))
+    deciding = deciding_memory(patch, part, spec, len(spec.labels))
     return make_plan(
         spec,
         model.networks,
         model.device,
         free_memory(),
-        (a, b, c),
+        patch.shape,
         preparing_memory(volumes, spec),
         kept_memory(grid, scan, spec) + deciding.result,
         deciding.piece,

@@ -31,7 +31,7 @@ def export_dicom_seg(export: Export, folder: Path, warn: OnWarning) -> dict[str,
     if len(volumes) != 1:
         raise MedDLError(Code.SEG_REFUSED, f"The files of the scan hold {len(volumes)} volumes, not one.")
     path = folder / f"{Path(export.label_map['array']).stem}.seg.dcm"
-    algorithm = Algorithm(export.name, export.version, export.sha256)
+    algorithm = Algorithm(export.name, export.version, export.sha256, export.assisted)
     for notice in write_dicom_seg(label_map, volumes[0], path, algorithm=algorithm, job_date=datetime.now()):
         warn(notice)
     if not path.exists():

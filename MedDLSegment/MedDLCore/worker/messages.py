@@ -164,6 +164,7 @@ class Export:
         files: of the DICOM series.
         label_map: see ``arrays.give_label_map``; on any grid of the series' patient.
         name, version, sha256: of the model that made it.
+        assisted: a person had a part in it, see ``Algorithm``.
     """
 
     files: tuple[str, ...]
@@ -171,6 +172,7 @@ class Export:
     name: str
     version: str
     sha256: str
+    assisted: bool = False
 
 
 @dataclass(frozen=True)

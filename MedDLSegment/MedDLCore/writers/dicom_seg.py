@@ -125,7 +125,8 @@ class _Name:
         self, volume: Volume, algorithm: Algorithm, labels: Sequence[Label], pixels: NDArray[np.unsignedinteger[Any]]
     ) -> None:
         self.scan = (volume.source.series_uid, volume.source.part, algorithm.model_sha256)
-        made = (algorithm.name, algorithm.version, __version__, repr(labels))
+        assisted = ("assisted",) if algorithm.assisted else ()
+        made = (algorithm.name, algorithm.version, __version__, repr(labels), *assisted)
         self.content = (*self.scan, *made, hashlib.sha256(pixels.data).hexdigest())
 
     def uid(self, role: str) -> str:
@@ -176,13 +177,13 @@ def _stacked(layers: Sequence[NDArray[Any]], labels: Sequence[Label]) -> NDArray
 
 
 def _describe(number: int, label: Label, algorithm: Algorithm, name: _Name) -> hd.seg.SegmentDescription:
-    meaning = terminology_of(label)
+    meaning, kinds = terminology_of(label), hd.seg.SegmentAlgorithmTypeValues
     description = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=_long_string(label.name) or f"Segment {number}",
         segmented_property_category=_code(meaning.category),
         segmented_property_type=_code(meaning.type),
-        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=kinds.SEMIAUTOMATIC if algorithm.assisted else kinds.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
             name=_long_string(algorithm.name) or "unknown",
             family=codes.cid7162.ArtificialIntelligence,

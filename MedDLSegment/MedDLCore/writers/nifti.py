@@ -33,7 +33,7 @@ _DATATYPES = {
     "uint32": (768, 32),
 }
 """Code and bits of each type."""
-_INTENT_NONE, _INTENT_LABEL = 0, 1002
+_INTENT_NONE, _INTENT_ESTIMATE, _INTENT_LABEL = 0, 1001, 1002
 _MILLIMETRES = 2
 _SCANNER = 1
 """NIFTI_XFORM_SCANNER_ANAT: coordinates of the scanner."""
@@ -77,20 +77,21 @@ def write_nifti(label_map: LabelMap, path: Path) -> None:
         sidecar.write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_nifti_scan(array: NDArray[Any], geometry: Geometry, path: Path) -> None:
-    """Writes a scan, with a header that says where it lies and nothing else.
+def write_nifti_scan(array: NDArray[Any], geometry: Geometry, path: Path, is_map: bool = False) -> None:
+    """Writes a scan, or a map that was computed of one, with a header that says where it lies and nothing else.
 
     Args:
         array: ``(K, J, I)``, any real dtype that NIfTI-1 has; others become float64.
         geometry: its grid.
         path: ends in ``.nii.gz``; its folder exists.
+        is_map: the header says that it is no scan.
 
     Raises:
         MedDLError: NO_SPACE, OUTPUT_UNWRITABLE.
     """
     known = array if array.dtype.name in _DATATYPES else array.astype(np.float64)
     with atomic_path(path) as unfinished:
-        _write(known, geometry, unfinished, _INTENT_NONE)
+        _write(known, geometry, unfinished, _INTENT_ESTIMATE if is_map else _INTENT_NONE)
 
 
 def _write(array: NDArray[Any], geometry: Geometry, path: Path, intent: int) -> None:

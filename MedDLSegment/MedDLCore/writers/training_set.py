@@ -33,6 +33,9 @@ IMAGES, LABELS, CLICKS = "imagesTr", "labelsTr", "clicks"
 SPOKEN = {"CT": "CT", "MR": "MRI", "PT": "PET"}
 """Names of modalities that say what they are to whoever reads the set."""
 
+BACKGROUND, IGNORED = "background", "ignore"
+"""What nnU-Net calls the label of the value 0, and that of voxels which nobody annotated."""
+
 OUTSIDE = 0.01
 """The part of a segmentation that may lie outside its scan."""
 
@@ -122,6 +125,7 @@ def check_training_set(folder: Path, channels: Sequence[Channel], structures: Se
     Raises:
         MedDLError: as ``add_to_training_set``.
     """
+    _check_names(structures)
     wanted, there = _description(channels, structures), _description_of(folder)
     if there is None:
         check_place(folder)
@@ -155,6 +159,18 @@ def channels_of_set(folder: Path) -> tuple[str, ...]:
     if not isinstance(names, dict):
         raise _another(folder)
     return tuple(str(names[key]) for key in sorted(names, key=lambda key: (len(key), key)))
+
+
+def _check_names(structures: Sequence[str]) -> None:
+    """Refuses, before they stand in a set that nothing can read then, structures that no set can have."""
+    if not structures:
+        raise MedDLError(Code.DATA_INVALID, "The segmentation has no structures.", "Name them all: empty ones, too.")
+    if wrong := [name for name in structures if name.casefold() in (BACKGROUND, IGNORED)]:
+        raise MedDLError(
+            Code.DATA_INVALID,
+            f"No structure can be called {wrong[0]!r}: in a data set of nnU-Net that is what belongs to none.",
+            "Remove the segment, or call it something else.",
+        )
 
 
 def _description_of(folder: Path) -> dict[str, Any] | None:
@@ -195,7 +211,7 @@ def _named(channels: Sequence[Channel]) -> list[str]:
 def _description(channels: Sequence[Channel], structures: Sequence[str]) -> dict[str, Any]:
     return {
         "channel_names": {str(n): name for n, name in enumerate(_named(channels))},
-        "labels": {"background": 0, **{name: n for n, name in enumerate(sorted(structures), start=1)}},
+        "labels": {BACKGROUND: 0, **{name: n for n, name in enumerate(sorted(structures), start=1)}},
         "file_ending": ".seg.nrrd",
     }
 

@@ -42,9 +42,10 @@ def measured_on(scans: Sequence[Path], model: Path, device: str = "cpu", threads
     except EOFError as error:
         raise MedDLError(Code.NO_MEMORY, "The process that measured the run was killed.") from error
     finally:
+        process.kill()  # it has answered, or nobody waits for its answer any more
         process.join()
         ours.close()
-    if isinstance(answer, MedDLError):
+    if isinstance(answer, Exception):
         raise answer
     return dict(answer)
 
@@ -63,6 +64,9 @@ def _run(scans: tuple[Path, ...], model: Path, device: str, threads: int | None,
         seconds, cpu_seconds = time.monotonic() - began, time.process_time() - used
     except MedDLError as error:
         to.send(error)
+        return
+    except Exception as error:  # noqa: BLE001  it is raised where somebody hears it
+        to.send(RuntimeError(f"{type(error).__name__}: {error}"))
         return
     to.send(
         {

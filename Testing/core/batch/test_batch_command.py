@@ -192,3 +192,12 @@ def test_what_a_batch_does_not_take_is_refused(
 ) -> None:
     assert meddl_batch(tmp_path, *options, "-m", model, "-o", tmp_path / "out") == status
     assert capsys.readouterr().err
+
+
+def test_points_which_no_scan_of_a_batch_was_given_are_refused_and_not_in_its_manifests(
+    model: Path, tmp_path: Path
+) -> None:
+    """--at was taken, reached no network, and stood in the manifest of each result as if it had."""
+    write_series(tmp_path / "scans", 1, slices=4)
+    assert meddl_batch(tmp_path / "scans", "--at", "1,2,3", "-m", model, "-o", tmp_path / "out") == Exit.USAGE
+    assert not (tmp_path / "out").exists()

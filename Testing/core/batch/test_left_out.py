@@ -8,10 +8,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fixtures.batches import JOB, PACKAGE, batch, write_series
+from fixtures.models import BALL
 from MedDLCore.batch import Choice, Entry, Rules, Scan, State, choose, open_source, write_reports
 from MedDLCore.batch.page import LISTED
 from MedDLCore.errors import Code
+from MedDLCore.volume import Geometry, LabelMap
+from MedDLCore.writers import write_seg_nrrd
+from MedDLCore.writers.nifti import write_nifti, write_nifti_scan
 
 
 def scan(number: int, modality: str, **more: Any) -> Scan:
@@ -50,6 +56,19 @@ def test_a_scan_that_did_not_run_was_counted_and_stood_in_no_table(tmp_path: Pat
         assert "4 scans: 1 done, 3 left out." in page
         for row in rows[1:]:
             assert f"<tr><th>{row['scan']}<td class=text>left out<td class=text>{row['code']}<" in page
+
+
+def test_what_was_found_in_scans_is_not_taken_for_scans(tmp_path: Path) -> None:
+    """Results and maps of uncertainty beside the scans were segmented, and stood in the tables under hashes."""
+    grid = Geometry.from_parts((6, 7, 8), (1.0, 1.0, 1.0))
+    labels = LabelMap(np.ones(grid.shape, np.uint8), grid, (BALL,))
+    write_nifti_scan(np.ones(grid.shape, np.int16), grid, tmp_path / "scan.nii.gz")
+    write_nifti_scan(np.ones(grid.shape, np.float32), grid, tmp_path / "scan_map.nii.gz", is_map=True)
+    write_nifti(labels, tmp_path / "scan_result.nii.gz")
+    write_seg_nrrd(labels, tmp_path / "drawn.nrrd")
+    choices = choose(open_source(tmp_path, tmp_path / "out").scans(), Rules(), PACKAGE.spec)
+    assert {choice.scan.name for choice in choices if choice.runs} == {"scan.nii.gz"}
+    assert [choice.code for choice in choices if not choice.runs] == [Code.NOT_CT_MR] * 3
 
 
 def test_a_rule_that_names_a_patient_is_not_told_in_files_that_name_nobody(tmp_path: Path) -> None:

@@ -122,10 +122,10 @@ def test_what_was_measured_is_not_lost_when_the_run_ends_early(
 ) -> None:
     """Ctrl+C, or a disk that maps have filled, cost the figures of all scans: the table was written at the very end."""
 
-    def cut_off(*given: object) -> None:
-        if "between" in str(given[-1]):
+    def cut_off(*given: object, **choices: object) -> None:
+        if "between" in str(given[2]):
             raise KeyboardInterrupt
-        write_nifti_scan(*given)  # type: ignore[arg-type]
+        write_nifti_scan(*given, **choices)  # type: ignore[arg-type]
 
     monkeypatch.setattr("MedDLCore.cli.rank.write_nifti_scan", cut_off)
     package, table = threshold_package(tmp_path / "m", 0), tmp_path / "rank.csv"

@@ -13,13 +13,14 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from pydicom import dcmread
 
 from fixtures.balls import THRESHOLD, ball, ball_mask
 from fixtures.dicom_phantoms import planes, series, stored, with_tags, write
 from fixtures.listening import listening_package
 from fixtures.models import threshold_package
 from MedDLCore.cli.main import run
-from MedDLCore.errors import Code, Exit
+from MedDLCore.errors import Code, Exit, MedDLError
 from MedDLCore.readers import read
 from MedDLCore.spec import Channel, Crops
 from MedDLCore.volume import Geometry
@@ -391,3 +392,25 @@ def test_clicks_correct_no_other_acquisition_of_a_series(tmp_path: Path, capsys:
     assert not (tmp_path / "out").exists() and not kept.exists()
     assert clicked(click, tmp_path / "ct", tmp_path / "one", "--collect", kept, "--frame", "1") == Exit.OK
     assert len([*(kept / "labelsTr").iterdir()]) == 1
+
+
+def test_a_dicom_seg_of_what_clicks_corrected_is_not_said_to_be_automatic(tmp_path: Path) -> None:
+    write(series(planes()), tmp_path / "ct")
+    r, a, s = read(tmp_path / "ct")[0].geometry.index_to_ras((4, 4, 4)).tolist()
+    assert clicked(f"{r},{a},{s}=ball", tmp_path / "ct", tmp_path, "--format", "dicomseg") == Exit.OK
+    (result,) = (tmp_path / "out").glob("*.dcm")
+    assert dcmread(result).SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+
+
+def test_a_result_that_could_not_be_collected_is_told_all_the_same(
+    scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files were there, without a word of them; run again, as the hint says, it was refused for their sake."""
+
+    def full(*_: object) -> None:
+        raise MedDLError(Code.NO_SPACE, "The disk is full.")
+
+    monkeypatch.setattr("MedDLCore.cli.segment.add_to_training_set", full)
+    assert clicked("4.5,4.5,4.5=ball", scan, tmp_path, "--collect", tmp_path / "set") == Exit.SOME_FAILED
+    told = capsys.readouterr()
+    assert ".seg.nrrd" in told.out and Code.NO_SPACE.value in told.err

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from fixtures.listening import listening
+from fixtures.models import BALL
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.refine import Click, Refinement
 from MedDLCore.spec import Grid
-from MedDLCore.volume import Geometry, Volume
+from MedDLCore.volume import Geometry, LabelMap, Volume
 
 SHAPE = (16, 16, 90)
 GRID = Geometry.from_parts(SHAPE, (1.0, 1.0, 1.0))
@@ -76,14 +77,17 @@ class Everywhere(nn.Module):
         return torch.cat([0.5 - found, found - 0.5], dim=1)
 
 
-def test_what_goes_on_beyond_an_oblique_scan_is_not_followed_there() -> None:
-    """A grid along the patient's axes has corners outside the scan: a click near one was refused as GEOM_SINGULAR."""
+@pytest.mark.parametrize("is_given", [False, True])
+def test_a_grid_that_is_larger_than_its_oblique_scan_is_corrected_like_any_other(is_given: bool) -> None:
+    """Along the patient's axes it has corners outside the scan. A click whose effect went on there, and a beginning
+    with what there is, whose memory was foreseen in a corner, were refused as GEOM_SINGULAR.
+    """
     turned = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2)]]) / np.sqrt(2)
     grid = Geometry.from_parts((20, 60, 60), (1.0, 1.0, 1.0), turned)
     listens = listening(grid=Grid("RAS", spacing=(1.0, 1.0, 1.0), straight=True))
-    refinement = Refinement(
-        [Volume(np.zeros(grid.shape, np.int16), grid, "CT")], replace(listens, networks=[Everywhere()])
-    )
+    volume = Volume(np.zeros(grid.shape, np.int16), grid, "CT")
+    start = LabelMap(np.zeros(grid.shape, np.uint8), grid, (BALL,)) if is_given else None
+    refinement = Refinement([volume], replace(listens, networks=[Everywhere()]), start)
     for i in range(0, 60, 4):
         r, a, s = grid.index_to_ras((i, 0, 10)).tolist()
         refinement.add(Click((r, a, s), "ball"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import highdicom as hd
@@ -36,6 +36,15 @@ def test_the_file_lies_on_the_slices_of_the_series(tmp_path: Path) -> None:
     assert written.SOPInstanceUID == told["instance"]
     pixels = written.pixel_array
     assert int(pixels.sum()) == int(found.array.sum()) > 0
+
+
+def test_what_a_person_corrected_is_not_said_to_be_automatic(tmp_path: Path) -> None:
+    """As DICOM has it, AUTOMATIC is what no person had a part in (PS3.3, C.8.20.2)."""
+    export, _, _ = an_export(tmp_path)
+    told = [export_dicom_seg(replace(export, assisted=given), tmp_path, lambda _: None) for given in (False, True)]
+    assert told[0]["instance"] != told[1]["instance"]
+    (structure,) = hd.seg.segread(tmp_path / told[1]["file"]).SegmentSequence
+    assert structure.SegmentAlgorithmType == "SEMIAUTOMATIC"
 
 
 def test_an_empty_segmentation_is_refused(tmp_path: Path) -> None:

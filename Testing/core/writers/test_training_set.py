@@ -126,6 +126,15 @@ def test_other_structures_channels_or_folders_are_refused_and_cost_nothing(tmp_p
     ]
 
 
+@pytest.mark.parametrize("name", ["background", "Background", "ignore", None])
+def test_structures_that_no_set_can_have_begin_none(name: str | None, tmp_path: Path) -> None:
+    """A segment called background took the place of what is nothing: the set could never be read again."""
+    named = labels(replace(BALL, name=name or "")) if name else LabelMap(np.zeros(PLACE.shape, np.uint8), PLACE, ())
+    with pytest.raises(MedDLError) as caught:
+        add_to_training_set(tmp_path / "set", [scan()], named, CT)
+    assert caught.value.code is Code.DATA_INVALID and not (tmp_path / "set").exists()
+
+
 def test_what_a_killed_process_left_unfinished_goes_with_the_next_case(tmp_path: Path) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

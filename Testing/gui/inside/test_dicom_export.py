@@ -88,6 +88,21 @@ def test_a_result_is_written_onto_the_slices_of_its_series(
     assert not list(folder.glob("*.seg.dcm"))
 
 
+def test_what_clicks_corrected_is_not_written_as_automatic(
+    widget: Any, a_series: Any, database: DicomDatabase, wait: Wait
+) -> None:
+    from MedDLCore.click import Click
+    from MedDLScene.segment_clicks import keepClick
+
+    before = set(database.allFiles())
+    segmentation = segmented(widget, a_series, wait)
+    keepClick(segmentation, segmentation.GetSegmentation().GetNthSegmentID(0), Click((1.0, 2.0, 3.0), "ball"))
+    widget.ui.dicomButton.click()
+    wait(lambda: not widget.ui.statusLabel.text.startswith("Writing"))
+    (file,) = set(database.allFiles()) - before
+    assert dcmread(file).SegmentSequence[0].SegmentAlgorithmType == "SEMIAUTOMATIC"
+
+
 def test_a_volume_that_is_not_from_dicom_is_refused(
     widget: Any, a_scan: Any, database: DicomDatabase, wait: Wait
 ) -> None:
