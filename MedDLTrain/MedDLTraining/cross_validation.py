@@ -20,10 +20,10 @@ from MedDLCore.models.weights import read_state_dict
 
 from .cases import divisions, named_folds
 from .data import DataSet
-from .data.split import DIGESTS
+from .data.split import DIGESTS, SPLIT
 from .events import Control, Epoch, Step
 from .plan import Plan
-from .training import CACHE, CHECKPOINTS, HISTORY, MODEL, PLAN, SPLIT, OnPrepared, Trained, check_begun, train
+from .training import CACHE, CHECKPOINTS, HISTORY, MODEL, PLAN, OnPrepared, Trained, check_begun, train
 
 OF_ONE = (SPLIT, HISTORY, CHECKPOINTS)
 """What a training leaves in its own folder: there is one of a single network, whose model is no ensemble."""

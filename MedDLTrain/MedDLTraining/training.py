@@ -31,7 +31,8 @@ from MedDLCore.spec import ModelSpec
 from .cases import Division, PreparedCase, divide, divisions, prepare_cases
 from .check.facts import CaseFacts
 from .data import DataSet
-from .data.split import DIGESTS
+from .data.learnt import learnt_by, trainings_of
+from .data.split import DIGESTS, SPLIT
 from .events import Control, OnEvent
 from .launching import neighbours, together
 from .plan import Budget, Plan, crops_of, make_plan, plan_from_model, read_plan, with_network, write_plan
@@ -42,14 +43,7 @@ from .plan.plan_file import same_plan
 if TYPE_CHECKING:
     from .loop.fitting import Fitted
 
-PLAN, SPLIT, HISTORY, MODEL, CACHE, CHECKPOINTS = (
-    "plan.json",
-    "split.json",
-    "history.json",
-    "model",
-    "cache",
-    "checkpoints",
-)
+PLAN, HISTORY, MODEL, CACHE, CHECKPOINTS = "plan.json", "history.json", "model", "cache", "checkpoints"
 
 BEGUN = (SPLIT, HISTORY, MODEL, CACHE, CHECKPOINTS)
 """One of these is in the folder of each training that has begun; the plan can be there before."""
@@ -185,7 +179,7 @@ def train(
         _write(_named(division, ready), folder / SPLIT)
         fitted = _fit(plan, division, ready, folder / CHECKPOINTS, device, start, on_event, control)
         _write([asdict(epoch) for epoch in fitted.history], folder / HISTORY)
-        notices = division.notices + _of_division(plan, division, ready) + fitted.notices
+        notices = division.notices + _of_division(plan, division, ready, start) + fitted.notices
         if not fitted.finished:
             return Trained(None, {}, notices)
         spec = _finished_spec(plan, division, ready, fitted, start)
@@ -336,7 +330,9 @@ def _digest_of(cases: Iterable[PreparedCase]) -> str:
     return hashlib.sha256("".join(sorted(one for case in cases for one in case.sha256)).encode()).hexdigest()
 
 
-def _of_division(plan: Plan, division: Division, ready: Mapping[str, PreparedCase]) -> tuple[Notice, ...]:
+def _of_division(
+    plan: Plan, division: Division, ready: Mapping[str, PreparedCase], start: ModelPackage | None
+) -> tuple[Notice, ...]:
     """What nobody knew when the cases were divided: scans that stand on both sides, labels that stand on one."""
     training, validation = ([ready[case.id] for case in part] for part in (division.training, division.validation))
     notices = []
@@ -345,6 +341,11 @@ def _of_division(plan: Plan, division: Division, ready: Mapping[str, PreparedCas
     if copies:
         message = f"Validation cases have scans that are learnt from, too: {', '.join(copies)}. The Dice is too high."
         notices.append(Notice(Code.LEARNT_FROM, message))
+    earlier = None if start is None else learnt_by(trainings_of(start.folder), start.folder)
+    known = [case.id for case in validation if earlier is not None and not earlier.images.isdisjoint(case.sha256)]
+    if known:
+        message = f"The model that it began with has learnt from validation cases: {', '.join(known)}."
+        notices.append(Notice(Code.LEARNT_FROM, f"{message} The Dice is too high."))
     for part, consequence in ((training, "learnt from has {}: it cannot be found"), (validation, "kept apart has {}")):
         there = {value for case in part for value in case.places}
         if never := [label.name for label in plan.labels if label.value not in there]:

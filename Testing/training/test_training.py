@@ -565,6 +565,18 @@ def test_the_card_names_the_model_that_a_training_began_with_and_its_licence(mod
     assert f"those of organs (licence: CC-BY-SA-4.0; SHA-256 {first.sha256})" in text
 
 
+def test_validation_cases_that_the_first_model_has_learnt_from_are_named(model: Path, tmp_path: Path) -> None:
+    """A fine-tuned model's Dice was that of cases that it remembered."""
+    plan = plan_from_model(open_model(model), kidneys_merged(), Budget(0.05, 10**9), "merged")
+    trained = train(kidneys_merged(), replace(plan, iterations=1, epochs=1, folds=2, fold=1), tmp_path / "run")
+    learnt, held = (
+        set(json.loads((folder / "split.json").read_text())[part])
+        for folder, part in ((model.parent, "training"), (tmp_path / "run", "validation"))
+    )
+    (notice,) = trained.notices
+    assert notice.code is Code.LEARNT_FROM and f"cases: {', '.join(sorted(learnt & held))}. The" in notice.message
+
+
 def test_the_head_is_new_for_other_labels_even_where_it_would_fit_and_is_always_trained(model: Path) -> None:
     data_set, package = data_in_memory(), open_model(model)
     plan = tiny_plan(data_set, start=Start(str(model), None, 1.0), seed=5)

@@ -13,6 +13,9 @@ from MedDLCore.errors import Code, MedDLError
 DIGESTS = "images_sha256"
 """A key of a training's ``split.json`` that is no part: digests of what the cases held."""
 
+SPLIT = "split.json"
+"""The file in which a training records how its cases were divided."""
+
 DATA = Path("docs", "data.json")
 """Where a published model keeps what is known of its data: the split of each of its ``FOLDS``, and ``DIGESTS``."""
 

@@ -25,7 +25,8 @@ from MedDLCore.writers import content_hash
 
 from ..check.copies import NAME_THEM
 from ..data import Case, DataSet, Loaded
-from .learnt import Learnt, histories_of, learnt_by, trainings_of
+from ..data.learnt import Learnt, learnt_by, trainings_of
+from .histories import histories_of
 from .one_case import CaseResult, compare
 from .page import write_page
 from .predictions import Predictions

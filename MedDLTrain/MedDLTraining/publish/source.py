@@ -12,8 +12,8 @@ from typing import Any
 from MedDLCore.errors import Code, MedDLError
 from MedDLCore.models import ModelPackage, ModelStore, open_folder, open_model
 
-from ..data.split import DATA, DIGESTS, FOLDS
-from ..training import MODEL, SPLIT
+from ..data.split import DATA, DIGESTS, FOLDS, SPLIT
+from ..training import MODEL
 
 PSEUDONYM = re.compile(r"case_\d+")
 """As data sets name their cases."""

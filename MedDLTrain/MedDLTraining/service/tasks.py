@@ -24,6 +24,7 @@ from ..cases import divide, divisions, prepare_cases
 from ..check import Finding, Report
 from ..cross_validation import cross_validate
 from ..data import Case, DataSet, read_splits
+from ..data.split import SPLIT
 from ..loop.mosaic import mosaic
 from ..loop.preview import contact_sheet
 from ..loop.probe import demand
@@ -31,7 +32,7 @@ from ..plan import Budget, Plan
 from ..plan.plan_file import plan_from_plain, plan_to_plain, read_plan
 from ..publish import Statement, publish, source_of
 from ..publish.evaluation import read_evaluation
-from ..training import MODEL, SPLIT, plan_training, train
+from ..training import MODEL, plan_training, train
 from .collecting import collect_task
 from .desk import Desk
 from .jobs import (

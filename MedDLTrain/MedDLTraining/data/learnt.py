@@ -10,9 +10,8 @@ from typing import Any
 
 from MedDLCore.errors import Code, MedDLError
 
-from ..data import Case
-from ..data.split import DATA, DIGESTS, FOLDS
-from ..training import HISTORY, SPLIT
+from .case import Case
+from .split import DATA, DIGESTS, FOLDS, SPLIT
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def learnt_by(trainings: Sequence[Path], model: Path | None = None) -> Learnt | 
     ids: set[str] = set()
     images: set[str] = set()
     for path in paths:
-        record = _json(path)
+        record = read_record(path)
         try:
             digests = record.get(DIGESTS, {})
             own = [str(case) for split in record.get(FOLDS, [record]) for case in split["training"]]
@@ -73,12 +72,8 @@ def learnt_by(trainings: Sequence[Path], model: Path | None = None) -> Learnt | 
     return Learnt(frozenset(ids), frozenset(images))
 
 
-def histories_of(trainings: Sequence[Path]) -> tuple[list[dict[str, Any]], ...]:
-    """The epochs of each training that has written them down."""
-    return tuple(_json(folder / HISTORY) for folder in trainings if (folder / HISTORY).is_file())
-
-
-def _json(path: Path) -> Any:
+def read_record(path: Path) -> Any:
+    """A file of a training. Raises: MedDLError, DATA_INVALID."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
