@@ -350,7 +350,7 @@ class Workflow:
 
     def _checked(self, told: Mapping[str, Any]) -> None:
         names = self._names if self.state.source == SCENE else {}
-        told = {**told, "cases": [{**case, "name": names.get(case["id"], case["name"])} for case in told["cases"]]}
+        told = {**told, "cases": [{**case, "name": names.get(case["name"], case["name"])} for case in told["cases"]]}
         found = {case["id"]: (case["id"], case["name"], "") for case in told["cases"]}
         found |= {item["id"]: (item["id"], item["name"], item["message"]) for item in told["unusable"]}
         left = {case[0]: case for case in self.state.cases if case[0] in self.state.leftOut}

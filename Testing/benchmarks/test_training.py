@@ -170,7 +170,7 @@ def test_the_model_that_comes_with_meddl_is_made_by_one_command_and_judged_by_wh
     card = (package.folder / "docs" / "README.md").read_text(encoding="utf-8")
     assert "- clicks: on anterior hippocampus, posterior hippocampus" in card and "not stated" not in card
     plan = json.loads((tmp_path / "made" / shipped.CLICKS / "plan.json").read_text(encoding="utf-8"))
-    assert plan["optimiser"]["rate"] == shipped.GENTLE_RATE and plan["start"]["model"].endswith("hippocampus/model")
+    assert plan["optimiser"]["rate"] == shipped.GENTLE_RATE and plan["start"]["model"].endswith("hippocampus.published")
 
 
 def test_no_study_scores_what_it_has_seen(data: Path) -> None:

@@ -446,6 +446,13 @@ def test_no_pseudonym_is_the_name_of_another_case(tmp_path: Path) -> None:
     assert [case.name for case in data_set.without(["case_0001"]).cases] == ["case_0000", "case_0002"]
 
 
+def test_cases_that_carry_their_pseudonyms_as_names_keep_them(tmp_path: Path) -> None:
+    """As those of a scene, and those that were exported."""
+    names = [f"case_{n:04d}" for n in range(1, 4)]
+    folder = layout(tmp_path / "d", *(f"{part}/{name}.nii.gz" for name in names for part in ("images", "labels")))
+    assert [case.id for case in open_folder(folder).cases] == names
+
+
 def test_nodes_that_the_caller_has_are_a_data_set() -> None:
     cases = [case_in_memory(n, drawn(n)) for n in range(2)]
     data_set = data_set_of(cases)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -46,15 +48,16 @@ class Found:
     def with_ids(self) -> Found:
         """Pseudonyms in the order of the names: the same for the same files.
 
-        Splits and people name cases either way; so no pseudonym is the name of another case.
+        Splits and people name cases either way; so no pseudonym is the name of another case. Those that carry their
+        pseudonyms as names already, as those that come from Slicer, keep them.
         """
         cases = sorted(self.cases, key=lambda case: case.name)
         unusable = sorted(self.unusable, key=lambda item: item.name)
-        names = {case.name for case in cases} | {item.name for item in unusable}
+        names = [case.name for case in cases] + [item.name for item in unusable]
         return replace(
             self,
-            cases=tuple(map(_under, cases, _pseudonyms("case", len(cases), names))),
-            unusable=tuple(map(_under, unusable, _pseudonyms("unused", len(unusable), names))),
+            cases=tuple(map(_under, cases, _pseudonyms("case", cases, names))),
+            unusable=tuple(map(_under, unusable, _pseudonyms("unused", unusable, names))),
         )
 
 
@@ -65,10 +68,14 @@ def _under(item: Item, pseudonym: str) -> Item:
     return replace(item, id=pseudonym)
 
 
-def _pseudonyms(word: str, count: int, names: set[str]) -> list[str]:
-    """``word_0001`` and so on, with more digits where one of these is a name."""
-    longer = ([f"{word}_{n:0{digits}d}" for n in range(1, count + 1)] for digits in itertools.count(DIGITS))
-    return next(its for its in longer if names.isdisjoint(its))
+def _pseudonyms(word: str, items: Sequence[Item], names: Sequence[str]) -> list[str]:
+    """``word_0001`` and so on, with more digits where one of these is another one's name."""
+    taken = Counter(names)
+    for digits in itertools.count(DIGITS):
+        its = [f"{word}_{n:0{digits}d}" for n in range(1, len(items) + 1)]
+        if all(taken[one] == (one == item.name) for one, item in zip(its, items, strict=True)):
+            return its
+    raise AssertionError("names are finite")
 
 
 def alone(name: str, what: str, lacks: str) -> Unusable:

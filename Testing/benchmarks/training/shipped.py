@@ -80,7 +80,7 @@ def main(given: Sequence[str] | None = None) -> None:
     made = {NAME: _published(plain, SAID, scored, scan)}
     if arguments.listening:
         listening = into / CLICKS
-        _teach_to_listen(learnt, plain, listening, arguments.listening)
+        _teach_to_listen(learnt, made[NAME], listening, arguments.listening)
         made[CLICKS] = _published(listening, SAID_OF_CLICKS, scored, scan)
     if arguments.install:
         for name, folder in made.items():
@@ -89,10 +89,10 @@ def main(given: Sequence[str] | None = None) -> None:
             print(f"installed: {SHIPPED / name}")
 
 
-def _teach_to_listen(learnt: Path, plain: Path, out: Path, minutes: float) -> None:
+def _teach_to_listen(learnt: Path, begin_with: Path, out: Path, minutes: float) -> None:
     plan_file = out / "plan.json"
     if not plan_file.is_file():
-        begun = ("--from", plain / "model", "--interactive", "--minutes", minutes, "--folds", 10, "--name", CLICKS)
+        begun = ("--from", begin_with, "--interactive", "--minutes", minutes, "--folds", 10, "--name", CLICKS)
         meddl("train", learnt, "--out", out, *begun, "--only-plan", *ONE)
         plan = json.loads(plan_file.read_text(encoding="utf-8"))
         plan["optimiser"]["rate"] = GENTLE_RATE
