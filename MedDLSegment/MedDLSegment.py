@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 WORKER_PYTHON = "MedDL/WorkerPython"
 """The setting with the interpreter that runs networks; empty: Slicer's own."""
 
+AFTER_LISTS_OF_NODES = -1.0
+"""The priority of an observer of the scene that comes after Slicer's selectors of nodes, those made later, too."""
+
 
 class MedDLSegment(ScriptedLoadableModule):
     """What Slicer knows of the module."""
@@ -95,9 +98,11 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.pages = Pages(self.resourcePath, self.logic.session, self.logic.keepPython)
         self.layout.addWidget(self.pages.widget)
         self.ui, self.panel = self.pages.ui, self.pages.panel
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._onSceneEndImport)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self._onSceneStartImport)
+        self.addObserver(scene, scene.EndImportEvent, self._onSceneEndImport, priority=AFTER_LISTS_OF_NODES)
         if self.parent.isEntered:
             self.enter()  # a reload: Slicer makes the widget anew under the person's eyes and does not enter it
 
@@ -135,6 +140,12 @@ class MedDLSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def _onSceneEndClose(self, _caller: Any, _event: Any) -> None:
         if self.parent.isEntered:
             self._useParameterNode()
+
+    def _onSceneStartImport(self, _caller: Any, _event: Any) -> None:
+        """Until its end, selectors do not list what is imported: shown in them, a choice would become another one."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.pages.disconnectGui()
 
     def _onSceneEndImport(self, _caller: Any, _event: Any) -> None:
         self._useParameterNode()

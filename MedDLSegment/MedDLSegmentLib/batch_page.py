@@ -80,8 +80,7 @@ class BatchPage:
 
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
         """Shows the choices of this node; None: the scene is closed. A batch goes on."""
-        if self._parameters is not None:
-            self._parameters.disconnectGui(self._guiTag)
+        self.disconnectGui()
         self._parameters = parameters
         if parameters is None:
             self.workflow.sceneClosed()
@@ -98,6 +97,11 @@ class BatchPage:
     def usePython(self, python: str) -> None:
         """Another interpreter was chosen, or the chosen one has new libraries."""
         self._child.usePython(python)
+
+    def disconnectGui(self) -> None:
+        """Widgets and choices do not follow each other, until ``setParameters``."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
 
     def parametersChanged(self) -> None:
         """A choice has changed, on this page, on another, or in the scene."""

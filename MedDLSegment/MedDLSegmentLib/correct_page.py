@@ -61,8 +61,7 @@ class CorrectPage:
 
     def setParameters(self, parameters: MedDLSegmentParameterNode | None) -> None:
         """Shows the choices of this node; None: the scene is closed."""
-        if self._parameters is not None:
-            self._parameters.disconnectGui(self._guiTag)
+        self.disconnectGui()
         self._parameters = parameters
         self._collect.setParameters(parameters)
         self.uncertainty.setParameters(parameters)
@@ -72,6 +71,11 @@ class CorrectPage:
         else:
             self._guiTag = parameters.connectGui(self._ui)
         self.parametersChanged()
+
+    def disconnectGui(self) -> None:
+        """Widgets and choices do not follow each other, until ``setParameters``."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._guiTag)
 
     def parametersChanged(self) -> None:
         """A choice has changed, here or in the scene."""

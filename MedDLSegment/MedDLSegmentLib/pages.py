@@ -98,6 +98,11 @@ class Pages:
         for page in (self.panel, *self._thoseMade("Correct", "Batch")):
             page.setParameters(parameters)
 
+    def disconnectGui(self) -> None:
+        """Widgets and choices do not follow each other, until ``setParameters``."""
+        for page in self._thoseMade("Correct", "Batch"):
+            page.disconnectGui()
+
     def parametersChanged(self) -> None:
         """A choice has changed."""
         for page in (self.panel, *self._thoseMade("Correct", "Batch")):

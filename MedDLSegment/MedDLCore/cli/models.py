@@ -48,7 +48,8 @@ models.add_command(trust)
 def list_models(as_json: bool) -> None:
     """List what is installed and what can be downloaded."""
     store = ModelStore()
-    rows = [*_shipped(), *(_row_of(model) for model in store.list())]
+    stored = [_row_of(model) for model in store.list()]
+    rows = [*(row for row in _shipped() if store.find(row["name"]) is None), *stored]
     rows += [_row_of_installed(model) for model in installed() if model.name not in {row["name"] for row in rows}]
     names = {row["name"] for row in rows}
     rows += [_row_of_entry(item, store) for name, item in catalogue().items() if name not in names]

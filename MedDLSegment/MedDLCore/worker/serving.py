@@ -198,12 +198,10 @@ class Server:
     def _listen(self) -> None:
         """Reads requests until the input ends."""
         while line := self._given.readline(LONGEST_LINE):
-            try:
-                request = json.loads(line)
-                kind, number = request["request"], request.get("id")
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            if (request := _request_of(line)) is None:
                 self._refuse(None, MedDLError(Code.REQUEST_INVALID, "A line was no request."))
                 continue
+            kind, number = request["request"], request.get("id")
             if kind == "shutdown":
                 break
             if not isinstance(number, int):
@@ -277,6 +275,16 @@ class Server:
         with self._lock, suppress(OSError):  # nobody listens: the input has ended, too
             self._told.write(line)
             self._told.flush()
+
+
+def _request_of(line: bytes) -> Any:
+    """A line as a request, a mapping; None: it is none."""
+    try:
+        request = json.loads(line)
+        kind, which = request["request"], request.get("which")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return request if isinstance(kind, str) and isinstance(which, (int, type(None))) else None
 
 
 _INSTALL = "Install MedDL's libraries in the Python that runs the worker, or choose another Python."

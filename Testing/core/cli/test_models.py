@@ -140,6 +140,17 @@ def test_a_model_is_added_listed_described_and_removed(
     assert not any(store.iterdir())
 
 
+def test_a_model_in_the_place_of_one_that_comes_with_meddl_is_listed_alone(
+    store: Path, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both stood there under one name, and only one of them runs."""
+    assert run(["models", "add", str(package), "--name", "hippocampus"]) == Exit.OK
+    capsys.readouterr()
+    assert run(["models", "list", "--json"]) == Exit.OK
+    rows = json.loads(capsys.readouterr().out)["models"]
+    assert [row["where"] for row in rows if row["name"] == "hippocampus"] == ["installed"]
+
+
 def test_a_model_that_listens_to_clicks_says_so(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -254,6 +254,12 @@ def test_what_is_no_request_is_refused_and_the_worker_goes_on(model: Path) -> No
     assert len(answers) == 9 and by_id[6]["event"] == "result"
 
 
+def test_a_line_of_another_shape_does_not_end_the_listening() -> None:
+    """The thread that reads died of it: the worker answered no more, and outlived the program beside it."""
+    answers = lines_of({"request": "cancel", "id": 1, "which": [1]}, {"request": ["x"], "id": 2})
+    assert [answer["code"] for answer in answers] == ["REQUEST_INVALID"] * 2
+
+
 @pytest.mark.parametrize("array", [np.zeros((3, 3)), np.zeros((2, 2, 2), "U3"), np.zeros((0, 2, 2))])
 def test_an_array_that_is_no_volume_is_refused(kept: Worker, model: Path, array: np.ndarray[Any, Any]) -> None:
     np.save(kept.folder / "odd.npy", array)

@@ -58,7 +58,7 @@ class qMRMLNodeComboBox(Bridge, QtWidgets.QWidget):
     """A list of the scene's nodes of some classes.
 
     As Slicer's: without "None", the first node is chosen as soon as there is one; where the chosen node is removed,
-    another one is chosen, or none. During a batch (closing or importing a scene) it follows at the end.
+    another one is chosen, or none. While a scene is closed or imported, it follows at the end.
     """
 
     currentNodeChanged = QtCore.Signal(object)
@@ -118,8 +118,9 @@ class qMRMLNodeComboBox(Bridge, QtWidgets.QWidget):
         return self._scene.GetNodeByID(self._current) if self._scene is not None and self._current else None
 
     def setCurrentNode(self, node: Any) -> None:
-        """Chooses a node; None chooses none."""
-        self._choose(node.GetID() if node is not None else "")
+        """Chooses a node; None chooses none, and so does a node that is not listed, or not yet."""
+        identifier = node.GetID() if node is not None else ""
+        self._choose(identifier if self._box.findData(identifier) >= 0 else "")
 
     def nodeCount(self) -> int:
         """How many nodes can be chosen."""
@@ -135,7 +136,7 @@ class qMRMLNodeComboBox(Bridge, QtWidgets.QWidget):
         return nodes
 
     def _sceneChanged(self, *_: Any) -> None:
-        if not self._scene.IsBatchProcessing():
+        if not (self._scene.IsImporting() or self._scene.IsClosing()):
             self._refresh()
 
     def _refresh(self) -> None:

@@ -361,6 +361,26 @@ def test_a_scene_that_is_added_to_this_one_brings_its_choices(
     assert widget.ui.segmentationSelector.currentNode() is not None
 
 
+def test_a_page_that_was_made_later_shows_the_choices_of_an_added_scene_too(
+    widget: Any, a_scan: Any, scene: Any, tmp_path: Path
+) -> None:
+    """Its selectors hear of the end of an import after the module: they did not list the scan yet, and chose none."""
+    from MedDLScene.scene_files import loadScene, saveScene
+
+    drawn = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "drawn")
+    drawn.GetSegmentation().AddEmptySegment("thing", "thing")
+    widget._parameterNode.inputVolume, widget._parameterNode.segmentation = a_scan, drawn
+    saveScene(scene, tmp_path / "saved.mrb")
+    ui = widget.pages.correct._ui
+    scene.Clear()
+    ui.volumeSelector.setCurrentNode(slicer.util.addVolumeFromArray(np.zeros((3, 4, 5), np.int16), name="other"))
+    loadScene(tmp_path / "saved.mrb", scene)
+    for shown in (ui, widget.ui):
+        assert shown.volumeSelector.currentNode().GetName() == "scan"
+        assert shown.segmentationSelector.currentNode().GetName() == "drawn"
+    assert widget._parameterNode.inputVolume.GetName() == "scan"
+
+
 def a_sequence(scene: Any) -> Any:
     """Three volumes of a ball that grows, 0 s, 1 s, 2 s; the proxy shows the first one, under a transform."""
     volumes, browser = slicer.vtkMRMLSequenceNode(), slicer.vtkMRMLSequenceBrowserNode()
