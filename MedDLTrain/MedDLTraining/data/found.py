@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -50,11 +51,12 @@ class Found:
         """
         cases = sorted(self.cases, key=lambda case: case.name)
         unusable = sorted(self.unusable, key=lambda item: item.name)
-        names = {case.name for case in cases} | {item.name for item in unusable}
+        own = [case.name for case in cases], [item.name for item in unusable]
+        names = {name for its in own for name in its}
         return replace(
             self,
-            cases=tuple(map(_under, cases, _pseudonyms("case", len(cases), names))),
-            unusable=tuple(map(_under, unusable, _pseudonyms("unused", len(unusable), names))),
+            cases=tuple(map(_under, cases, _pseudonyms("case", own[0], names))),
+            unusable=tuple(map(_under, unusable, _pseudonyms("unused", own[1], names))),
         )
 
 
@@ -65,10 +67,10 @@ def _under(item: Item, pseudonym: str) -> Item:
     return replace(item, id=pseudonym)
 
 
-def _pseudonyms(word: str, count: int, names: set[str]) -> list[str]:
-    """``word_0001`` and so on, with more digits where one of these is a name."""
-    longer = ([f"{word}_{n:0{digits}d}" for n in range(1, count + 1)] for digits in itertools.count(DIGITS))
-    return next(its for its in longer if names.isdisjoint(its))
+def _pseudonyms(word: str, own: Sequence[str], names: Collection[str]) -> list[str]:
+    """``word_0001`` and so on for those with their ``own`` names; with more digits where one is the name of another."""
+    longer = ([f"{word}_{n:0{digits}d}" for n in range(1, len(own) + 1)] for digits in itertools.count(DIGITS))
+    return next(its for its in longer if all(a == b or a not in names for a, b in zip(its, own, strict=True)))
 
 
 def alone(name: str, what: str, lacks: str) -> Unusable:
