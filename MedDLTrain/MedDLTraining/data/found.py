@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -48,16 +47,16 @@ class Found:
     def with_ids(self) -> Found:
         """Pseudonyms in the order of the names: the same for the same files.
 
-        Splits and people name cases either way; so no pseudonym is the name of another case. Those that carry their
-        pseudonyms as names already, as those that come from Slicer, keep them.
+        Splits and people name cases either way; so no pseudonym is the name of another case.
         """
         cases = sorted(self.cases, key=lambda case: case.name)
         unusable = sorted(self.unusable, key=lambda item: item.name)
-        names = [case.name for case in cases] + [item.name for item in unusable]
+        own = [case.name for case in cases], [item.name for item in unusable]
+        names = {name for its in own for name in its}
         return replace(
             self,
-            cases=tuple(map(_under, cases, _pseudonyms("case", cases, names))),
-            unusable=tuple(map(_under, unusable, _pseudonyms("unused", unusable, names))),
+            cases=tuple(map(_under, cases, _pseudonyms("case", own[0], names))),
+            unusable=tuple(map(_under, unusable, _pseudonyms("unused", own[1], names))),
         )
 
 
@@ -68,14 +67,10 @@ def _under(item: Item, pseudonym: str) -> Item:
     return replace(item, id=pseudonym)
 
 
-def _pseudonyms(word: str, items: Sequence[Item], names: Sequence[str]) -> list[str]:
-    """``word_0001`` and so on, with more digits where one of these is another one's name."""
-    taken = Counter(names)
-    for digits in itertools.count(DIGITS):
-        its = [f"{word}_{n:0{digits}d}" for n in range(1, len(items) + 1)]
-        if all(taken[one] == (one == item.name) for one, item in zip(its, items, strict=True)):
-            return its
-    raise AssertionError("names are finite")
+def _pseudonyms(word: str, own: Sequence[str], names: Collection[str]) -> list[str]:
+    """``word_0001`` and so on for those with their ``own`` names; with more digits where one is the name of another."""
+    longer = ([f"{word}_{n:0{digits}d}" for n in range(1, len(own) + 1)] for digits in itertools.count(DIGITS))
+    return next(its for its in longer if all(a == b or a not in names for a, b in zip(its, own, strict=True)))
 
 
 def alone(name: str, what: str, lacks: str) -> Unusable:
