@@ -38,7 +38,7 @@ class Epoch:
         mean_dice: over the labels; None without a validation.
         best_epoch: the one whose weights are the best so far; 0: none yet.
         best_dice: its mean Dice.
-        seconds: of this run so far.
+        seconds: of this run so far, without its pauses.
     """
 
     epoch: int

@@ -144,6 +144,29 @@ def test_a_pause_waits_and_then_goes_on_to_the_same_weights(cases: Cases, tmp_pa
     assert paused.finished and same(whole.weights, paused.weights)
 
 
+def test_a_pause_is_not_in_the_time_that_is_told(cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a pause over night, an hour of training was said to take days."""
+    clock = [0.0]
+
+    class Watched(Control):
+        def may_go_on(self) -> bool:
+            clock[0] += 3600
+            return super().may_go_on()
+
+    def told(event: Step | Epoch) -> None:
+        if isinstance(event, Step):
+            left.append(event.seconds_left)
+            clock[0] += 1
+        else:
+            seconds.append(event.seconds)
+
+    left: list[float | None] = []
+    seconds: list[float] = []
+    monkeypatch.setattr("MedDLTraining.loop.fitting.time.monotonic", lambda: clock[0])
+    trained(plan(epochs=2, iterations=3), cases, tmp_path, control=Watched(), on_event=told)
+    assert seconds == [3, 6] and left == [None, None, 2 / 3 * 3, 3 / 4 * 2, 4 / 5 * 1, 5 / 6 * 0]
+
+
 def test_events_tell_losses_rates_and_dice(cases: Cases, tmp_path: Path) -> None:
     seen: list[Step | Epoch] = []
     given = plan(validation=Validation(every=2))

@@ -208,8 +208,10 @@ class Rules:
         """The rules of a file (UTF-8).
 
         Raises:
-            MedDLError: FILE_UNREADABLE, RULE_INVALID.
+            MedDLError: FILE_NOT_FOUND, FILE_UNREADABLE, RULE_INVALID.
         """
+        if not path.exists():
+            raise MedDLError(Code.FILE_NOT_FOUND, f"There is no file {path.name}.")
         try:
             with path.open(encoding="utf-8-sig") as file:
                 text = file.read(LONGEST_FILE + 1)

@@ -28,7 +28,7 @@ SEGMENTATION, MANIFEST = ".seg.nrrd", "_manifest.json"
 @click.option(
     "--labels",
     required=True,
-    type=FilePath(dir_okay=False),
+    type=FilePath(exists=True, dir_okay=False),
     help="The corrected segmentation, as Slicer and meddl segment write it (.seg.nrrd).",
 )
 @click.option("--into", required=True, type=FilePath(file_okay=False), help="Folder of the training set.")

@@ -176,7 +176,7 @@ class _Loop:
         hold_fixed(self._network)
         losses = []
         for n, batch in enumerate(_batches(self._training, plan, epoch, self._share)):
-            if not self._processes.from_first(self._control.may_go_on()):
+            if not self._processes.from_first(self._may_go_on()):
                 return False
             iteration = epoch * plan.iterations + n
             losses.append(self._iteration(batch, iteration))
@@ -185,6 +185,13 @@ class _Loop:
             self._tell(Step(epoch + 1, plan.epochs, n + 1, plan.iterations, losses[-1], left))
         self._close(epoch, float(np.mean(losses)))
         return True
+
+    def _may_go_on(self) -> bool:
+        """Waits while there is a pause, which is none of the training's time."""
+        waiting = time.monotonic()
+        going = self._control.may_go_on()
+        self._started += time.monotonic() - waiting
+        return going
 
     def _iteration(self, batch: Batch, iteration: int) -> float:
         plan = self._plan

@@ -99,10 +99,10 @@ def test_a_file_of_rules_is_the_same_as_the_rules_in_it(tmp_path: Path) -> None:
     path.write_text("# CT of the thorax\r\nmodality = CT\n\nthickness = 1..3\nkeep = thinnest of each study\n")
     rules = Rules.read(path)
     assert rules == Rules.parse(["modality=CT", "thickness=1..3", "keep=thinnest per study"])
-    for bad in (tmp_path / "none", tmp_path):
+    for bad, code in ((tmp_path / "none", Code.FILE_NOT_FOUND), (tmp_path, Code.FILE_UNREADABLE)):
         with pytest.raises(MedDLError) as refused:
             Rules.read(bad)
-        assert refused.value.code is Code.FILE_UNREADABLE
+        assert refused.value.code is code
 
 
 def test_the_thinnest_series_of_each_study_is_kept() -> None:

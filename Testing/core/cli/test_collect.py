@@ -56,6 +56,7 @@ def test_a_case_that_clicks_corrected_is_learnt_from(
 
 def test_what_cannot_be_collected_is_refused(scan: Path, tmp_path: Path) -> None:
     assert meddl("collect", scan, "--labels", scan, "--into", tmp_path / "set") == Exit.USAGE
+    assert meddl("collect", scan, "--labels", tmp_path / "none.seg.nrrd", "--into", tmp_path / "set") == Exit.USAGE
     (tmp_path / "x.seg.nrrd").write_text("NRRD0004\n")
     assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path / "set") == Exit.INPUT
     assert meddl("collect", scan, "--labels", tmp_path / "x.seg.nrrd", "--into", tmp_path, "--channel", "a") != Exit.OK
