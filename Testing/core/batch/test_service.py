@@ -203,7 +203,7 @@ def test_what_cannot_be_a_batch_is_refused_in_words(child: Child, job: BatchJob,
     ).folder
     for wrong, code in (
         ({"rules": ("size = 3",)}, "RULE_INVALID"),
-        ({"rule_file": str(tmp_path / "none.txt")}, "FILE_UNREADABLE"),
+        ({"rule_file": str(tmp_path / "none.txt")}, "FILE_NOT_FOUND"),
         ({"source": str(tmp_path / "nowhere")}, "FILE_NOT_FOUND"),
         ({"model": str(both)}, "CHANNELS_MISMATCH"),
     ):
