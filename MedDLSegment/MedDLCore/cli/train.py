@@ -122,6 +122,7 @@ def train(
 
     from MedDLTraining.cases import divisions, named_folds
     from MedDLTraining.cross_validation import cross_validate
+    from MedDLTraining.data.learnt import learnt_all
     from MedDLTraining.events import Control
     from MedDLTraining.launching import together
     from MedDLTraining.plan import Budget, read_plan
@@ -192,11 +193,11 @@ def train(
         teller.notices(trained.notices)
         if trained.package is None:
             return int(Exit.CANCELLED)
-        watched = trained.package.spec.measured.get("validation_cases") != 0
+        kind = "cases that it has learnt from" if learnt_all(trained.package.spec.measured) else "validation cases"
         at = "" if plan.crops is None else " --at R,A,S"
         text = "\n".join(
             [
-                f"Dice on the {'validation cases' if watched else 'cases that it has learnt from'}:",
+                f"Dice on the {kind}:",
                 *(f"  {label}  {value:.3f}" for label, value in trained.dice.items()),
                 f"The model: {trained.package.folder}",
                 f"To use it: meddl segment SCAN --model {trained.package.folder} --out FOLDER{at}",

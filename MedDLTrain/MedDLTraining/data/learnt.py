@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,15 @@ def learnt_by(trainings: Sequence[Path], model: Path | None = None) -> Learnt | 
             raise _malformed(path) from error
         ids |= set(own)
     return Learnt(frozenset(ids), frozenset(images))
+
+
+def learnt_all(measured: Mapping[str, Any]) -> bool:
+    """Whether the cases by which a training was watched are those that it learnt from: there was one patient.
+
+    Args:
+        measured: of the model, see ``ModelSpec.measured``.
+    """
+    return measured.get("validation_cases") == 0
 
 
 def read_record(path: Path) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 from MedDLCore.spec import ModelSpec
 from MedDLCore.volume import Label
 
+from ..data.learnt import learnt_all
 from .evaluation import Evaluation
-from .metadata import RUNNER_PACKAGES, learnt_all
+from .metadata import RUNNER_PACKAGES
 from .statement import NOT_STATED, Statement
 
 

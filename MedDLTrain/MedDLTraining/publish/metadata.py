@@ -12,6 +12,7 @@ from typing import Any
 from MedDLCore.models.bundle import metadata_of
 from MedDLCore.spec import ModelSpec
 
+from ..data.learnt import learnt_all
 from .evaluation import Evaluation
 from .statement import NOT_STATED, Statement
 
@@ -79,11 +80,6 @@ def eval_metrics(measured: Mapping[str, Any], evaluation: Evaluation | None) -> 
         for label, scores in evaluation.scores.items():
             figures |= {f"{name}_{label}": values["mean"] for name, values in scores.items() if "mean" in values}
     return figures
-
-
-def learnt_all(measured: Mapping[str, Any]) -> bool:
-    """The cases by which the training was watched are those that it learnt from: there was one patient."""
-    return measured.get("validation_cases") == 0
 
 
 def _version(package: str, least: str) -> str:
